@@ -1,0 +1,1 @@
+"""What the network is (pure values), and how it is emulated."""
