@@ -1,0 +1,47 @@
+"""Sysctls of the machine that have to be raised for a moment, with a journal that survives a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+_JOURNAL = "sysctls.json"
+
+
+def read(name: str) -> str:
+    """Value of a sysctl such as `net.core.wmem_default`, as the calling thread's network namespace sees it."""
+    return _path(name).read_text().strip()
+
+
+def change(directory: Path, name: str, value: str) -> None:
+    """Set a sysctl; its value from before is first written to the run's journal, where `restore` finds it."""
+    journal = _load(directory)
+    journal.setdefault(name, read(name))
+    _store(directory, journal)
+    _path(name).write_text(value)
+
+
+def restore(directory: Path) -> None:
+    """Put back every sysctl that the run in this directory changed; without a journal nothing happens."""
+    for name, value in _load(directory).items():
+        _path(name).write_text(value)
+    (directory / _JOURNAL).unlink(missing_ok=True)
+
+
+def _path(name: str) -> Path:
+    return Path("/proc/sys", *name.split("."))
+
+
+def _load(directory: Path) -> dict[str, str]:
+    try:
+        journal: dict[str, str] = json.loads((directory / _JOURNAL).read_text())
+    except FileNotFoundError:
+        return {}
+    return journal
+
+
+def _store(directory: Path, journal: dict[str, str]) -> None:
+    temporary = directory / f"{_JOURNAL}.new"
+    temporary.write_text(json.dumps(journal))
+    os.replace(temporary, directory / _JOURNAL)
