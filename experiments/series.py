@@ -1,0 +1,89 @@
+"""Columns of a run's Parquet files, and reading and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from experiments.atomic import atomic_file
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ColumnType = Literal["number", "integer", "string", "boolean"]
+
+EVENTS: Mapping[str, tuple[ColumnType, str]] = {
+    "time_s": ("number", "when it ended, modelled seconds since the first submission"),
+    "kind": ("string", "what happened: job_submitted, job_started, stage_started, task_started, read, compute, ..."),
+    "job": ("string", "job id"),
+    "stage": ("string", "stage of the job"),
+    "task": ("integer", "task of the stage"),
+    "host": ("string", "where it happened; the sender of a transfer"),
+    "peer": ("string", "the other host: where a read came from, the receiver of a transfer"),
+    "bytes": ("integer", "modelled bytes read or transferred"),
+    "duration_s": ("number", "modelled seconds that it took, up to time_s"),
+    "local": ("boolean", "whether a read was served by its own node"),
+    "block": ("string", "datablock of a read, file/index"),
+    "ok": ("boolean", "whether the checksum of a transfer matched"),
+    "detail": ("string", "anything else, as text"),
+}
+"""Columns of events.parquet; those that a kind of event does not have are null."""
+
+LINKS: Mapping[str, tuple[ColumnType, str]] = {
+    "time_s": ("number", "end of the polling interval, modelled seconds since the first submission"),
+    "link": ("string", "link id of the topology"),
+    "direction": ("string", "up: away from the hosts, down: towards them"),
+    "bits_per_s": ("number", "modelled rate over the interval"),
+    "utilisation": ("number", "share of the link's capacity over the interval"),
+    "drops": ("integer", "packets dropped since the last row of this link and direction"),
+}
+"""Columns of links.parquet."""
+
+FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
+    "time_wall_s": ("number", "wall seconds since the run started"),
+    "cpu_idle": ("number", "share of the machine's CPU time that was idle"),
+    "datapath_cpu": ("number", "share of one core that the switches used"),
+    "run_queue_delay_s": ("number", "wall seconds that a ready process waited for a core"),
+}
+"""Columns of fidelity.parquet; further numeric columns are kept."""
+
+
+class SeriesError(ValueError):
+    """Rows that do not fit the columns of their file; the message names the column."""
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> None:
+    """Write rows as a Parquet file, atomically; columns that a row lacks are null.
+
+    Raises:
+        SeriesError: a row has a column that the file does not have, or a value of another type.
+    """
+    import polars as pl
+
+    listed = list(rows)
+    schema = _schema(listed, columns)
+    try:
+        frame = pl.DataFrame(listed, schema=schema, strict=True, orient="row")
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise SeriesError(f"{path.name}: {error}; its columns are {', '.join(columns)}") from error
+    with atomic_file(path) as file:
+        frame.write_parquet(file)
+
+
+def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFrame:
+    """The rows of a Parquet file; no rows when the run did not get as far as writing it."""
+    import polars as pl
+
+    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=_schema([], columns))
+
+
+def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:
+    import polars as pl
+
+    types = {"number": pl.Float64(), "integer": pl.Int64(), "string": pl.String(), "boolean": pl.Boolean()}
+    schema: dict[str, pl.DataType] = {name: types[kind] for name, (kind, _) in columns.items()}
+    further = {name for row in rows for name in row} - set(schema)
+    if further and columns is not FIDELITY:
+        raise SeriesError(f"column {min(further)!r} is not known; the columns are {', '.join(columns)}")
+    return {**schema, **{name: pl.Float64() for name in sorted(further)}}
