@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 _JOURNAL = "sysctls.json"
@@ -14,19 +13,26 @@ def read(name: str) -> str:
     return _path(name).read_text().strip()
 
 
+def write(name: str, value: str) -> None:
+    """Set a sysctl of the calling thread's network namespace, for good."""
+    _path(name).write_text(value)
+
+
 def change(directory: Path, name: str, value: str) -> None:
     """Set a sysctl; its value from before is first written to the run's journal, where `restore` finds it."""
     journal = _load(directory)
     journal.setdefault(name, read(name))
     _store(directory, journal)
-    _path(name).write_text(value)
+    write(name, value)
 
 
-def restore(directory: Path) -> None:
-    """Put back every sysctl that the run in this directory changed; without a journal nothing happens."""
-    for name, value in _load(directory).items():
-        _path(name).write_text(value)
-    (directory / _JOURNAL).unlink(missing_ok=True)
+def restore(directory: Path, *names: str) -> None:
+    """Put back the sysctls that the run in this directory changed: those named, or all."""
+    journal = _load(directory)
+    for name in names or tuple(journal):
+        if name in journal:
+            write(name, journal.pop(name))
+    _store(directory, journal)
 
 
 def _path(name: str) -> Path:
@@ -44,4 +50,4 @@ def _load(directory: Path) -> dict[str, str]:
 def _store(directory: Path, journal: dict[str, str]) -> None:
     temporary = directory / f"{_JOURNAL}.new"
     temporary.write_text(json.dumps(journal))
-    os.replace(temporary, directory / _JOURNAL)
+    temporary.replace(directory / _JOURNAL)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -116,8 +119,8 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
         with isolation.host_network():
             host_settings.restore(isolation.directory)
         for name in ("ovs-vswitchd", "ovsdb-server"):
-            with contextlib.suppress(OpenVSwitchError):
-                _command(["ovs-appctl", "--timeout=10", "--target", name, "exit"])
+            _end_daemon(directory / f"{name}.pid")
+        shutil.rmtree(directory)
         for variable in environment:
             os.environ.pop(variable, None)
 
@@ -132,12 +135,28 @@ def settle_buffers(isolation: Isolation, switch: OpenVSwitch, topology: Topology
         return
     link = topology.links[0]
     frame = "ffffffffffff" + "020000000001" + "88b5" + "00" * 46  # local experimental EtherType, IEEE 802
-    _command(["ovs-ofctl", "-OOpenFlow13", "packet-out", link.b.node, f"in_port=LOCAL packet={frame} actions=output:{link.b.port_no}"])
+    packet_out = f"in_port=LOCAL packet={frame} actions=output:{link.b.port_no}"
+    _command(["ovs-ofctl", "-OOpenFlow13", "packet-out", link.b.node, packet_out])
     with isolation.host_network():
         host_settings.restore(isolation.directory)
     size = switch.send_buffer_bytes()
     if size is None or size < _SEND_BUFFER_BYTES:
         raise OpenVSwitchError(f"ovs-vswitchd's send buffer is {size} bytes instead of {_SEND_BUFFER_BYTES}")
+
+
+def _end_daemon(pid_file: Path) -> None:
+    """Terminate a daemon, wait until it is gone (it unlinks its sockets), and kill it when it does not go."""
+    try:
+        pid = int(pid_file.read_text())
+        process = os.pidfd_open(pid)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if select.select([process], [], [], 5.0)[0]:
+            break
+    os.close(process)
 
 
 def _command(arguments: Sequence[str]) -> str:

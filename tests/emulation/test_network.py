@@ -1,0 +1,84 @@
+"""The emulated network is the planned one, and leaves nothing behind."""
+
+import json
+import subprocess
+
+import pytest
+
+from topologies import host_settings, isolation
+from topologies.emulation import EmulationError, emulated
+from topologies.fat_tree import single_switch, thesis
+from topologies.shaping import ShapingError
+
+SCALE = 8
+
+
+def interfaces():
+    return {link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-j", "link"]))}
+
+
+def test_every_link_has_two_ends_and_both_are_shaped():
+    topology = thesis().scaled(SCALE)
+    with emulated(topology, controller=None) as network:
+        expected = {f"{end.node}-eth{end.port_no}" for link in topology.links for end in (link.a, link.b)}
+        expected -= {f"{host.name}-eth1" for host in topology.hosts}
+        assert expected <= interfaces()
+        network.verify_shaping()
+        subprocess.check_call(
+            ["tc", "class", "change", "dev", "t1-eth3", "parent", "1:", "classid", "1:1", "htb", "rate", "9mbit"]
+        )
+        with pytest.raises(ShapingError, match="t1-eth3: 9000000 bit/s instead of 6250000"):
+            network.verify_shaping()
+
+
+def test_a_link_that_lost_its_queue_is_reported():
+    with emulated(single_switch(2).scaled(SCALE), controller=None) as network:
+        network.run("h2", ["tc", "qdisc", "del", "dev", "h2-eth1", "root"])
+        with pytest.raises(ShapingError, match="h2-eth1|0 HTB classes"):
+            network.verify_shaping()
+
+
+def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing():
+    topology = single_switch(2, host_mbps=100)
+    with emulated(topology, controller=None) as network:
+        ping = ["ping", "-c", "1", "-W", "1", topology.hosts[0].ip]
+        with pytest.raises(EmulationError):
+            network.run("h2", ping)
+        subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
+        network.run("h2", ping)
+        server = network.popen("h1", ["iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, text=True)
+        assert any("listening" in line for line in server.stdout)
+        report = json.loads(network.run("h2", ["iperf3", "-J", "-c", topology.hosts[0].ip, "-t", "3", "-O", "1"]))
+        server.communicate(timeout=10)
+        goodput_mbps = report["end"]["sum_received"]["bits_per_second"] / 1e6
+        assert goodput_mbps == pytest.approx(100 * 1448 / 1514, rel=0.02)
+
+
+def test_hosts_use_the_chosen_congestion_control_and_the_machine_keeps_its_settings():
+    own = isolation.current()
+    names = ("net.core.wmem_default", "net.ipv4.tcp_allowed_congestion_control", "net.core.rmem_max")
+
+    def settings():
+        with own.host_network():
+            return [host_settings.read(name) for name in names]
+
+    before, interfaces_before = settings(), interfaces()
+    with emulated(single_switch(3), controller=None, congestion_control="reno") as network:
+        assert settings() == before
+        for host in ("h1", "h3"):
+            assert network.run(host, ["cat", "/proc/sys/net/ipv4/tcp_congestion_control"]).strip() == "reno"
+    assert settings() == before
+    assert interfaces() == interfaces_before
+    with (
+        pytest.raises(EmulationError, match="congestion_control 'nosuch'"),
+        emulated(single_switch(3), controller=None, congestion_control="nosuch"),
+    ):
+        pass
+    assert interfaces() == interfaces_before
+
+
+def test_no_arp_is_needed():
+    with emulated(single_switch(3), controller=None) as network:
+        neighbours = json.loads(network.run("h1", ["ip", "-j", "neighbour"]))
+        assert {entry["dst"] for entry in neighbours} == {"10.0.1.2", "10.0.1.3"}
+        assert all(entry["state"] == ["PERMANENT"] for entry in neighbours)
