@@ -272,6 +272,7 @@ class FidelitySpec(_Part):
     max_datapath_cpu: Share = Field(
         default=0.85, description="Share of one core that the switches use, 95th percentile"
     )
+    max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
     max_rate_error: Share = Field(default=0.05, description="Calibrated link rate against the plan")
     max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(default=0.02, description="Wall, 95th percentile")
 

@@ -1,0 +1,169 @@
+"""The controller as seen from outside: a process that is started, asked over HTTP and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from topologies.isolation import Isolation
+from topologies.topology import Topology
+
+READY_TIMEOUT_S = 30.0
+_POLL_S = 0.05
+
+
+class ControllerError(RuntimeError):
+    """The controller did not start, did not get ready or ended; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the controller is to run; see `python -m controller --help`."""
+
+    poll_interval_s: float = 0.5
+    multipath: str = "ecmp"
+    seed: int = 1
+
+
+class Controller:
+    """A running controller and its northbound API."""
+
+    def __init__(self, process: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
+        self.process = process
+        self._client = client
+        self._log = log
+
+    def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
+        """A document of the API.
+
+        Raises:
+            ControllerError: the process has ended, or it answers with an error.
+        """
+        self.require_alive()
+        try:
+            answer = self._client.get(path, params=parameters)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ControllerError(f"controller: {path}: {error}") from error
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def require_alive(self) -> None:
+        """Check that the process runs.
+
+        Raises:
+            ControllerError: it has ended; the message has the end of its log.
+        """
+        if self.process.poll() is not None:
+            end = " | ".join(self._log.read_text().splitlines()[-3:])
+            raise ControllerError(f"the controller ended with exit code {self.process.returncode}: {end}")
+
+    def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:
+        """Wait until every planned link is discovered and every route installed; returns the seconds it took.
+
+        Raises:
+            ControllerError: not ready in time; the message names the missing switches and links.
+        """
+        begin = time.monotonic()
+        problem = "it does not answer"
+        while time.monotonic() - begin < timeout_s:
+            try:
+                health = self.get("/v1/health")
+            except ControllerError:
+                self.require_alive()
+            else:
+                if health["status"] == "ready":
+                    return time.monotonic() - begin
+                problem = _missing(health)
+            time.sleep(_POLL_S)
+        raise ControllerError(f"the network was not ready within {timeout_s:g} s: {problem}")
+
+
+@contextlib.contextmanager
+def controller(
+    topology: Topology, isolation: Isolation, openflow_port: int, listener: socket.socket, options: Options, log: Path
+) -> Iterator[Controller]:
+    """Run the controller for an emulated network.
+
+    Args:
+        topology: with emulated capacities.
+        isolation: where the network lives; the topology is handed over in its directory.
+        openflow_port: where the switches connect, in the network namespace of the switches.
+        listener: where the API is served; see `listen`.
+        options: how it is to run.
+        log: file for its log.
+    """
+    document = isolation.directory / "topology.json"
+    document.write_text(topology.to_json())
+    argv = [sys.executable, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
+    argv += ["--http-fd", str(listener.fileno()), *_arguments(options)]
+    port = listener.getsockname()[1]
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()])
+        transport = _HostNetworkTransport(isolation)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=10.0) as client:
+            try:
+                yield Controller(process, client, log)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=5.0)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def listen(isolation: Isolation, port: int = 0) -> socket.socket:
+    """A listening socket on the machine's own loopback, where users and tools reach the API; 0 takes a free port.
+
+    Raises:
+        ControllerError: the port is taken.
+    """
+    with isolation.host_network():
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            listener.close()
+            raise ControllerError(f"port {port}: {error.strerror}; choose another with --http-port") from error
+        listener.listen(64)
+    return listener
+
+
+class _HostNetworkTransport(httpx.HTTPTransport):
+    """Connects from the machine's own network namespace, where the API listens."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        super().__init__()
+        self._isolation = isolation
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._isolation.host_network():
+            return super().handle_request(request)
+
+
+def _arguments(options: Options) -> Sequence[str]:
+    return [
+        *("--poll-interval", str(options.poll_interval_s)),
+        *("--multipath", options.multipath),
+        *("--seed", str(options.seed)),
+    ]
+
+
+def _missing(health: dict[str, Any]) -> str:
+    parts = [
+        f"{name.replace('_', ' ')}: {', '.join(health[name])}"
+        for name in ("missing_switches", "missing_links", "unexpected_links")
+        if health.get(name)
+    ]
+    return "; ".join(parts) or "routes are not installed yet"

@@ -1,0 +1,251 @@
+"""Whether the machine kept up with the network it emulated: samples during a run, and the verdict on them.
+
+An emulation that lacks CPU does not fail, it measures something else. What that looks like is sampled all the time:
+the CPU left idle or stolen by other guests, the software switches' use of their one core, how long the switches and
+the agents waited for a core, packets waiting in front of the switches, and what the links' own queues did.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from experiments.record import Fidelity
+from experiments.specification import FidelitySpec
+
+INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """State of the machine over one interval that ended at `time_wall_s` (seconds since the run started).
+
+    Shares are of all cores (`cpu_*`) or of one core (`datapath_cpu`). Delays are means over the interval of the time
+    from ready to running, the worst of the processes looked at. Bytes are of the moment, packets over the interval.
+    """
+
+    time_wall_s: float
+    cpu_idle: float
+    cpu_steal: float
+    datapath_cpu: float
+    run_queue_delay_s: float
+    agents_run_queue_delay_s: float
+    receive_queue_bytes: int
+    receive_drops: int
+    backlog_bytes: int
+    queue_drops: int
+    retransmissions: int
+    segments_sent: int
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What to look at: the switches' process, the agents' processes, and a process in each host's network namespace."""
+
+    datapath_pid: int
+    agent_pids: tuple[int, ...]
+    host_pids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Counters:
+    """Running totals at one moment; a sample is the difference of two."""
+
+    time_s: float
+    cpu: Any
+    datapath_cpu_s: float
+    datapath_delay: tuple[float, int]
+    agent_delays: tuple[tuple[float, int], ...]
+    receive_queue_bytes: int
+    receive_drops: int
+    backlog_bytes: int
+    queue_drops: int
+    retransmissions: int
+    segments_sent: int
+
+
+class Sampler:
+    """Samples in a thread of its own from `start` to `stop`.
+
+    Start it in the network namespace of the switches.
+    """
+
+    def __init__(self, probes: Probes, started: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._probes = probes
+        self._started = started
+        self._clock = clock
+        self._stop = threading.Event()
+        self._samples: list[Sample] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="fidelity", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._thread.start()
+
+    def stop(self) -> tuple[Sample, ...]:
+        """End and return all samples.
+
+        Raises:
+            OSError, subprocess.CalledProcessError: sampling had failed.
+        """
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return tuple(self._samples)
+
+    def _run(self) -> None:
+        try:
+            before = _read(self._probes, self._clock())
+            while not self._stop.wait(INTERVAL_S):
+                after = _read(self._probes, self._clock())
+                self._samples.append(_sample(before, after, self._started))
+                before = after
+        except BaseException as error:
+            self._error = error
+
+
+def rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
+    """Rows of fidelity.parquet."""
+    return [{name: float(value) for name, value in asdict(sample).items()} for sample in samples]
+
+
+def assess(
+    samples: Sequence[Sample], thresholds: FidelitySpec, rate_error: float | None, forced: str | None = None
+) -> Fidelity:
+    """The verdict on a run.
+
+    Args:
+        samples: of the whole run.
+        thresholds: from where on a figure makes the run doubtful.
+        rate_error: largest relative error of the calibration that preceded the run; None when there was none.
+        forced: why the run should have been refused, when it was run all the same.
+    """
+    if not samples:
+        return Fidelity(verdict="doubtful", reasons=("the run was too short to be sampled",))
+    figures = {
+        "cpu_idle_p05": _percentile(samples, "cpu_idle", 5),
+        "cpu_steal_p95": _percentile(samples, "cpu_steal", 95),
+        "datapath_cpu_p95": _percentile(samples, "datapath_cpu", 95),
+        "run_queue_delay_s_p95": _percentile(samples, "run_queue_delay_s", 95),
+        "agents_run_queue_delay_s_p95": _percentile(samples, "agents_run_queue_delay_s", 95),
+        "receive_queue_bytes_p95": _percentile(samples, "receive_queue_bytes", 95),
+        "receive_drops": float(sum(sample.receive_drops for sample in samples)),
+        "backlog_bytes_p95": _percentile(samples, "backlog_bytes", 95),
+        "queue_drops": float(sum(sample.queue_drops for sample in samples)),
+        "retransmissions": float(sum(sample.retransmissions for sample in samples)),
+        "retransmission_share": _share(samples),
+        "rate_error": rate_error,
+    }
+    reasons = [forced] if forced else []
+    for figure, least in (("cpu_idle_p05", thresholds.min_cpu_idle),):
+        if (value := figures[figure]) is not None and value < least:
+            reasons.append(f"{figure} {value:.2f} is below {least:g}: the machine had no CPU to spare")
+    for figure, most, meaning in (
+        ("cpu_steal_p95", thresholds.max_cpu_steal, "other guests of the host took CPU away"),
+        ("datapath_cpu_p95", thresholds.max_datapath_cpu, "the software switches were near the end of their core"),
+        ("run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the switches waited for a core"),
+        ("agents_run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the agents waited for a core"),
+        ("receive_drops", 0.0, "packets were lost before the switches"),
+        ("rate_error", thresholds.max_rate_error, "links did not carry what they should"),
+    ):
+        if (value := figures[figure]) is not None and value > most:
+            reasons.append(f"{figure} {value:.3g} is above {most:g}: {meaning}")
+    return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
+
+
+def _percentile(samples: Sequence[Sample], name: str, percent: float) -> float:
+    return float(np.percentile([getattr(sample, name) for sample in samples], percent))
+
+
+def _share(samples: Sequence[Sample]) -> float:
+    sent = sum(sample.segments_sent for sample in samples)
+    return sum(sample.retransmissions for sample in samples) / sent if sent else 0.0
+
+
+def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
+    elapsed_s = after.time_s - before.time_s
+    total = sum(after.cpu[:8]) - sum(before.cpu[:8])  # guest time is part of user time
+    delays = [_mean_delay(a, b) for a, b in zip(before.agent_delays, after.agent_delays, strict=True)]
+    return Sample(
+        time_wall_s=after.time_s - started,
+        cpu_idle=(after.cpu.idle - before.cpu.idle) / total if total else 1.0,
+        cpu_steal=(after.cpu.steal - before.cpu.steal) / total if total else 0.0,
+        datapath_cpu=(after.datapath_cpu_s - before.datapath_cpu_s) / elapsed_s,
+        run_queue_delay_s=_mean_delay(before.datapath_delay, after.datapath_delay),
+        agents_run_queue_delay_s=max(delays, default=0.0),
+        receive_queue_bytes=after.receive_queue_bytes,
+        receive_drops=after.receive_drops - before.receive_drops,
+        backlog_bytes=after.backlog_bytes,
+        queue_drops=after.queue_drops - before.queue_drops,
+        retransmissions=after.retransmissions - before.retransmissions,
+        segments_sent=after.segments_sent - before.segments_sent,
+    )
+
+
+def _mean_delay(before: tuple[float, int], after: tuple[float, int]) -> float:
+    turns = after[1] - before[1]
+    return (after[0] - before[0]) / turns if turns > 0 else 0.0
+
+
+def _read(probes: Probes, now: float) -> _Counters:
+    datapath = psutil.Process(probes.datapath_pid).cpu_times()
+    sockets = _output("ss", "--packet", "--memory", "--processes", "--no-header", "-0")
+    waiting, lost = receive_queues(sockets)
+    backlog, drops = queues(json.loads(_output("tc", "-j", "-s", "qdisc", "show")))
+    tcp = [tcp_counters(Path(f"/proc/{pid}/net/snmp").read_text()) for pid in probes.host_pids]
+    return _Counters(
+        time_s=now,
+        cpu=psutil.cpu_times(),
+        datapath_cpu_s=datapath.user + datapath.system,
+        datapath_delay=_delay(probes.datapath_pid),
+        agent_delays=tuple(_delay(pid) for pid in probes.agent_pids),
+        receive_queue_bytes=waiting,
+        receive_drops=lost,
+        backlog_bytes=backlog,
+        queue_drops=drops,
+        retransmissions=sum(counters["RetransSegs"] for counters in tcp),
+        segments_sent=sum(counters["OutSegs"] for counters in tcp),
+    )
+
+
+def _delay(pid: int) -> tuple[float, int]:
+    """Seconds that the process' main thread waited for a core, and how often it got one (proc(5), schedstat)."""
+    try:
+        _, waited_ns, turns = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0, 0  # the process has ended; its end is reported by who waits for it
+    return int(waited_ns) / 1e9, int(turns)
+
+
+def receive_queues(listing: str) -> tuple[int, int]:
+    """Bytes waiting in packet sockets and packets that these dropped, from `ss --packet --memory --processes`."""
+    memory = re.findall(r"ovs-vswitchd.*?skmem:\(r(\d+),[^)]*?d(\d+)\)", listing.replace("\n\t", " "))
+    return sum(int(waiting) for waiting, _ in memory), sum(int(lost) for _, lost in memory)
+
+
+def queues(qdiscs: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Bytes waiting in the links' FIFOs and packets that these dropped, from `tc -j -s qdisc show`."""
+    links = [qdisc for qdisc in qdiscs if qdisc["kind"] == "bfifo"]
+    return sum(int(qdisc["backlog"]) for qdisc in links), sum(int(qdisc["drops"]) for qdisc in links)
+
+
+def tcp_counters(snmp: str) -> dict[str, int]:
+    """The Tcp line of /proc/net/snmp by name."""
+    names, values = (line.split()[1:] for line in snmp.splitlines() if line.startswith("Tcp:"))
+    return {name: int(value) for name, value in zip(names, values, strict=True)}
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
