@@ -30,6 +30,7 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")  # the one that the distribution's Mini
 MININET = Path("/usr/lib/python3/dist-packages/mininet")
 OLDEST_PYTHON = (3, 10)
 
+_STDERR = 2
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -162,7 +163,7 @@ def lacking(facts: Facts) -> str:
 
 
 def instructions(facts: Facts, program: Sequence[str]) -> str:
-    """The commands for a user who installs by hand, or who has to become root first."""
+    """The commands for a user who installs by hand or has to become root first; `program` is what was started."""
     steps = [f"cd {shlex.quote(str(ROOT))}", *(command.text(facts.root) for command in plan(facts))]
     sudo = "" if facts.root else "sudo "
     return "\n".join(
@@ -211,6 +212,7 @@ def _environment_commands(facts: Facts, python: tuple[int, int]) -> list[Command
 
 
 def _provide(packages: Sequence[Package], install: bool) -> None:
+    program = [os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]
     with _lock() as lock:
         before: tuple[Command, ...] = ()
         while True:
@@ -224,9 +226,9 @@ def _provide(packages: Sequence[Package], install: bool) -> None:
             if commands == before:
                 _stop(f"{lacking(facts)}\nIt is still missing after its installation.", code=1)
             if not install:
-                _stop(instructions(facts, sys.argv))
+                _stop(instructions(facts, program))
             if not facts.root and (not facts.writable or any(command.privileged for command in commands)):
-                _stop(f"{instructions(facts, sys.argv)}\nInstalling takes root.")
+                _stop(f"{instructions(facts, program)}\nInstalling takes root.")
             _say(f"{lacking(facts)}\nInstalling it now (with --no-install, the commands are only printed).")
             for command in commands:
                 _run(command, facts.root, lock)
@@ -239,7 +241,7 @@ def _run(command: Command, as_root: bool, lock: int) -> None:
     inherited = () if command.privileged else (lock,)
     try:
         code = subprocess.run(
-            command.argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), pass_fds=inherited
+            command.argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=_STDERR, pass_fds=inherited
         ).returncode
     except KeyboardInterrupt:
         _stop("Stopped; the next start goes on.", code=130)
@@ -295,7 +297,7 @@ def _python_version(executable: Path) -> tuple[int, int] | None:
 
 
 def _pip_configurations() -> list[str]:
-    home = os.path.expanduser("~")
+    home = os.environ.get("HOME", "/root")
     user = os.environ.get("XDG_CONFIG_HOME", f"{home}/.config")
     files = ["/etc/xdg/pip/pip.conf", "/etc/pip.conf", f"{home}/.pip/pip.conf", f"{user}/pip/pip.conf"]
     return [*files, *filter(None, [os.environ.get("PIP_CONFIG_FILE")])]

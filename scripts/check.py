@@ -1,0 +1,137 @@
+"""Check the project: style, types, the rules of who imports whom, and all tests; the first failure ends it.
+
+Run with any Python from 3.8 on; what is missing on the machine is installed first. The tests on emulated networks take
+root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts import provision  # noqa: E402  # found by the line above, in a directory that need not be installed
+
+
+@dataclass(frozen=True)
+class Check:
+    """A command, run in the checkout, that fails when something is wrong."""
+
+    name: str
+    argv: tuple[str, ...]
+    root: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check went; `closing` is its last line."""
+
+    check: Check
+    exit_code: int
+    duration_s: float
+    closing: str
+
+    @property
+    def passed_tests(self) -> int:
+        """Number of tests passed, by pytest's closing line."""
+        found = re.search(r"\b(\d+) passed", self.closing)
+        return int(found.group(1)) if found else 0
+
+
+_PYTEST = (".venv/bin/python", "-m", "pytest")
+_ISOLATED = (".venv/bin/python", "-m", "topologies.isolation", "--")
+
+CHECKS = (
+    Check("style", (".venv/bin/ruff", "check", ".")),
+    Check("format", (".venv/bin/ruff", "format", "--check", ".")),
+    Check("types", (".venv/bin/mypy",)),
+    Check("imports", (".venv/bin/lint-imports",)),
+    Check("unit tests", (*_PYTEST, "tests/unit")),
+    Check("browser tests", (*_PYTEST, "tests/ui")),
+    Check("emulation tests", (*_ISOLATED, *_PYTEST, "tests/emulation"), root=True),
+)
+
+
+def main() -> int:
+    """Run the checks in order and return the exit code of the first that fails, or 0."""
+    arguments = _arguments()
+    provision.ensure_environment(provision.RUNTIME + provision.TESTING)
+    checks = [check for check in CHECKS if not (arguments.fast and check.root)]
+    if os.geteuid() != 0 and any(check.root for check in checks):
+        print("The emulation tests take root: start again with sudo, or leave them out with --fast.", file=sys.stderr)
+        return 2
+    outcomes = []
+    for check in checks:
+        outcomes.append(_run(check))
+        if outcomes[-1].exit_code:
+            break
+    print("\n".join(["", *summary(outcomes, len(checks))]))
+    return outcomes[-1].exit_code
+
+
+def summary(outcomes: list[Outcome], planned: int) -> list[str]:
+    """Closing lines: every check with its time and its own last line, then the result of all."""
+    width = max(len(outcome.check.name) for outcome in outcomes)
+    lines = [
+        f"{'FAILED' if outcome.exit_code else 'ok':6}  {outcome.check.name:{width}}  {outcome.duration_s:6.1f} s"
+        f"  {outcome.closing}"
+        for outcome in outcomes
+    ]
+    last = outcomes[-1]
+    took = f"{sum(outcome.duration_s for outcome in outcomes):.0f} s"
+    if last.exit_code:
+        left = planned - len(outcomes)
+        return [*lines, f"{last.check.name} failed with exit code {last.exit_code}; {left} checks not run; {took}"]
+    return [
+        *lines,
+        f"All {planned} checks passed: {sum(outcome.passed_tests for outcome in outcomes)} passed in {took}",
+    ]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Check the project: style, types, imports, and all tests.")
+    parser.add_argument("--fast", action="store_true", help="leave out the emulation tests, which take root")
+    parser.add_argument("--no-install", action="store_true", help="print what is missing instead of installing it")
+    return parser.parse_args()
+
+
+def _run(check: Check) -> Outcome:
+    """Run a check with its output passed on as it comes."""
+    print(f"\n$ {shlex.join(check.argv)}", flush=True)
+    environment = {**os.environ, "FORCE_COLOR": "1"} if sys.stdout.isatty() else None
+    started = time.monotonic()
+    process = subprocess.Popen(
+        check.argv,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    tail = b""
+    assert process.stdout is not None
+    while chunk := os.read(process.stdout.fileno(), 65536):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        tail = (tail + chunk)[-4096:]
+    exit_code = process.wait()
+    return Outcome(check, exit_code, time.monotonic() - started, closing_line(tail.decode(errors="replace")))
+
+
+def closing_line(text: str) -> str:
+    """The last line that says something, without colours and pytest's rules."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip(" =\r") for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The order ends at the first failure, and its summary says what CI and people look for."""
+
+import sys
+
+import pytest
+
+from scripts import check
+from scripts.check import Check, Outcome, closing_line, summary
+
+
+def outcome(name: str, exit_code: int = 0, closing: str = "") -> Outcome:
+    return Outcome(Check(name, ("true",)), exit_code, 1.0, closing)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb\n\n", "b"),
+        ("\x1b[32m==== \x1b[1m12 passed\x1b[0m in 3.1s ====\x1b[0m\n", "12 passed in 3.1s"),
+        ("progress\rdone\r\n", "done"),
+        ("", ""),
+    ],
+)
+def test_closing_line(text, expected):
+    assert closing_line(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("closing", "passed"),
+    [
+        ("12 passed in 3.1s", 12),
+        ("1 failed, 2 passed in 3s", 2),
+        ("no tests ran in 0.1s", 0),
+        ("All checks passed!", 0),
+    ],
+)
+def test_number_of_passed_tests(closing, passed):
+    assert outcome("tests", closing=closing).passed_tests == passed
+
+
+def test_summary_adds_up_what_passed():
+    lines = summary([outcome("style"), outcome("a", closing="12 passed in 1s"), outcome("b", closing="3 passed")], 3)
+    assert lines[-1] == "All 3 checks passed: 15 passed in 3 s"
+    assert "12 passed in 1s" in lines[1]
+
+
+def test_summary_of_a_failure_says_what_was_not_run():
+    lines = summary([outcome("style"), outcome("types", 3)], 5)
+    assert lines[-1].startswith("types failed with exit code 3; 3 checks not run")
+    assert lines[1].startswith("FAILED")
+
+
+def command(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+@pytest.fixture
+def provisioned(monkeypatch):
+    monkeypatch.setattr("scripts.provision.ensure_environment", lambda _packages: None)
+    monkeypatch.setattr(sys, "argv", ["check.py", "--fast"])
+
+
+def test_the_first_failure_ends_it_with_its_exit_code(provisioned, monkeypatch, capfdbinary, tmp_path):
+    ran = tmp_path / "ran"
+    checks = (
+        Check("fine", command("print('5 passed in 1s')")),
+        Check("broken", command("raise SystemExit(4)")),
+        Check("after", command(f"open({str(ran)!r}, 'w')")),
+    )
+    monkeypatch.setattr(check, "CHECKS", checks)
+    assert check.main() == 4
+    assert not ran.exists()
+
+
+def test_fast_leaves_out_what_takes_root(provisioned, monkeypatch, capsys):
+    monkeypatch.setattr(check, "CHECKS", (Check("a", command("pass")), Check("b", command("exit(1)"), root=True)))
+    assert check.main() == 0
+    assert "All 1 checks passed" in capsys.readouterr().out
+
+
+def test_without_root_the_emulation_tests_are_refused_before_anything_runs(provisioned, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check.py"])
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(check, "CHECKS", (Check("a", command("pass")), Check("b", command("pass"), root=True)))
+    assert check.main() == 2
+    streams = capsys.readouterr()
+    assert "sudo" in streams.err
+    assert streams.out == ""
