@@ -1,0 +1,60 @@
+"""NeAwa: containers where the cost is lowest, found by simulated annealing (thesis, chapter 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from placement.annealing import Annealer
+from placement.baselines import HdfsBlocks
+from placement.instance import Instance, Objective
+from placement.request import ContainerRequest, Placement
+from placement.view import ClusterView
+from placement.yarn import place_master
+
+
+@dataclass(frozen=True, slots=True)
+class NeAwa(HdfsBlocks):
+    """HDFS's blocks; the application master by YARN's default; the workers at the lowest cost the annealer finds.
+
+    Attributes:
+        cost: "sum", "chebyshev" or "product"; see `total_cost`.
+        balance_threshold: largest share of a node's slots that is balanced.
+        interference: whether containers of other jobs count towards that share.
+        annealer: how to search.
+    """
+
+    name: str = "neawa"
+    cost: str = "sum"
+    balance_threshold: float = 0.75
+    interference: bool = False
+    annealer: Annealer = field(default_factory=Annealer)
+
+    def __post_init__(self) -> None:
+        HdfsBlocks.__post_init__(self)
+        _ = self.objective
+
+    @property
+    def objective(self) -> Objective:
+        """The cost that it minimises."""
+        return Objective(self.cost, self.balance_threshold, self.interference)
+
+    def place_containers(self, view: ClusterView, request: ContainerRequest, rng: np.random.Generator) -> Placement:
+        """Nodes for a job's containers, by Algorithm 5."""
+        master = place_master(view, request, rng)
+        instance = Instance.of(view, request, self.objective, also=master)
+        where = self.annealer.place(instance, rng).where
+        return master + tuple(view.cluster.names[place] for place in where)
+
+
+@dataclass(frozen=True, slots=True)
+class NeAwaUtilisation(NeAwa):
+    """NeAwa with hops that count more the busier their path is; the same as NeAwa on an idle network."""
+
+    name: str = "neawa-utilisation"
+
+    @property
+    def objective(self) -> Objective:
+        """The cost that it minimises."""
+        return Objective(self.cost, self.balance_threshold, self.interference, utilisation=True)

@@ -1,0 +1,63 @@
+"""One strategy at work on one cluster: what a name node and a resource manager do with its decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from placement.blocks import BlockMap, File
+from placement.request import ContainerRequest, Placement
+from placement.state import ClusterState
+from placement.strategy import Hooks, Strategy
+
+
+class Placer:
+    """Asks a strategy, applies what it decides, and calls its hooks; all strategies are run alike.
+
+    Args:
+        state: the cluster; several placers may share it, one for each strategy in use.
+        strategy: who decides.
+        rng: source of randomness.
+    """
+
+    def __init__(self, state: ClusterState, strategy: Strategy, rng: np.random.Generator) -> None:
+        self.state = state
+        self.strategy = strategy
+        self._rng = rng
+        self._hooks = strategy if isinstance(strategy, Hooks) else None
+
+    def store(self, file: File) -> BlockMap:
+        """Place and store a file.
+
+        Raises:
+            PlacementError: it does not fit.
+        """
+        if self._hooks:
+            self.state.apply(*self._hooks.before_file(self.state.view(), file, self._rng))
+        blocks = self.strategy.place_blocks(self.state.view(), file, self._rng)
+        self.state.store(file, blocks)
+        if self._hooks:
+            self.state.apply(*self._hooks.after_file(self.state.view(), file))
+        return blocks
+
+    def submit(self, request: ContainerRequest) -> Placement:
+        """Place and start a job.
+
+        Raises:
+            PlacementError: it does not fit, or an input is not stored.
+        """
+        if self._hooks:
+            self.state.apply(*self._hooks.before_job(self.state.view(), request, self._rng))
+        placement = self.strategy.place_containers(self.state.view(), request, self._rng)
+        self.state.start(request, placement)
+        return placement
+
+    def finish(self, job_id: str) -> None:
+        """End a job.
+
+        Raises:
+            PlacementError: it does not run.
+        """
+        running = self.state.view().running.get(job_id)
+        self.state.finish(job_id)
+        if self._hooks and running:
+            self.state.apply(*self._hooks.after_job(self.state.view(), running.request))

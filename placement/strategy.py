@@ -1,0 +1,122 @@
+"""What a placement strategy is, and how one is found by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from placement.blocks import BlockMap, File
+from placement.colocation import Decision
+from placement.hops import PlacementError
+from placement.request import ContainerRequest, Placement
+from placement.view import ClusterView
+
+ENTRY_POINT_GROUP = "placement.strategies"
+
+BUILT_IN = {
+    "default": "placement.baselines:Default",
+    "random": "placement.baselines:Random",
+    "round-robin": "placement.baselines:RoundRobin",
+    "packed": "placement.baselines:Packed",
+    "neawa": "placement.neawa:NeAwa",
+    "neawa-utilisation": "placement.neawa:NeAwaUtilisation",
+    "coloc": "placement.coloc:CoLoc",
+}
+
+Item = TypeVar("Item")
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Decides where blocks and containers go, from a view alone; the same view and generator give the same decision."""
+
+    @property
+    def name(self) -> str:
+        """What it is called on screen."""
+        ...
+
+    def place_blocks(self, view: ClusterView, file: File, rng: np.random.Generator) -> BlockMap:
+        """Nodes for the replicas of every block of a new file.
+
+        Raises:
+            PlacementError: they do not fit.
+        """
+        ...
+
+    def place_containers(self, view: ClusterView, request: ContainerRequest, rng: np.random.Generator) -> Placement:
+        """Nodes for the containers of a job.
+
+        Raises:
+            PlacementError: they do not fit, or an input is not stored.
+        """
+        ...
+
+
+@runtime_checkable
+class Hooks(Protocol):
+    """What a strategy may do besides: each hook returns decisions for the state to apply."""
+
+    def before_file(self, view: ClusterView, file: File, rng: np.random.Generator) -> Sequence[Decision]:
+        """Before the blocks of a file are placed."""
+        ...
+
+    def after_file(self, view: ClusterView, file: File) -> Sequence[Decision]:
+        """When a file is stored."""
+        ...
+
+    def before_job(self, view: ClusterView, request: ContainerRequest, rng: np.random.Generator) -> Sequence[Decision]:
+        """Before the containers of a job are placed."""
+        ...
+
+    def after_job(self, view: ClusterView, request: ContainerRequest) -> Sequence[Decision]:
+        """When a job has finished."""
+        ...
+
+
+def load_strategy(name: str, **options: Any) -> Strategy:
+    """Make a strategy.
+
+    Args:
+        name: a built-in name, the name of an entry point in the group `placement.strategies`, or `module:Class`.
+        options: arguments of its class.
+
+    Raises:
+        PlacementError: there is no such strategy, its class does not take the options, or it is not a strategy.
+    """
+    make = _find(name)
+    try:
+        strategy = make(**options)
+    except TypeError as error:
+        raise PlacementError(f"strategy {name!r}: options {sorted(options)}: {error}") from error
+    if not isinstance(strategy, Strategy):
+        raise PlacementError(f"strategy {name!r}: needs `name`, `place_blocks` and `place_containers`; see Strategy")
+    return strategy
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Names that `load_strategy` knows: the built-in ones and the installed entry points."""
+    return (*BUILT_IN, *sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(BUILT_IN)))
+
+
+def _find(name: str) -> Callable[..., object]:
+    target = BUILT_IN.get(name, name)
+    if ":" not in target:
+        for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+            found: Callable[..., object] = point.load()
+            return found
+        raise PlacementError(f"strategy {name!r}: choose one of {', '.join(strategy_names())}, or give module:Class")
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PlacementError(f"strategy {name!r}: {error}; give an importable module:Class") from error
+    return found
+
+
+def pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
+    """One of the items, each as likely."""
+    return items[int(rng.random() * len(items))]
