@@ -195,20 +195,20 @@ def _environment_commands(facts: Facts, python: tuple[int, int]) -> list[Command
     """Uv takes a tenth of pip's time, but knows nothing of pip's configuration: where that matters, pip does it."""
     own_python = ".venv/bin/python"
     pip = (own_python, "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "--no-deps")
+    uv = (".venv/bin/uv", "pip", "sync", "--quiet", "--python", own_python, "--no-build")
     link = f".venv/lib/python{python[0]}.{python[1]}/site-packages/mininet"
     if facts.environment == "outdated":
-        commands = [Command(("rm", ".venv/requirements.lock"))]
+        steps: list[tuple[str, ...]] = [("rm", "-f", ".venv/requirements.lock")]
     else:
-        commands = [Command((str(SYSTEM_PYTHON), "-m", "venv", "--clear", ".venv"))]
+        steps = [(str(SYSTEM_PYTHON), "-m", "venv", "--clear", ".venv")]
     if facts.pip_index:
-        commands.append(Command((*pip, "--require-hashes", "-r", "requirements.lock")))
+        steps.append((*pip, "--require-hashes", "-r", "requirements.lock"))
     else:
-        uv = (".venv/bin/uv", "pip", "sync", "--quiet", "--python", own_python, "--no-build")
-        commands.append(Command((*pip, "--quiet", "--require-hashes", "-r", "scripts/installer.lock")))
-        commands.append(Command((*uv, "--require-hashes", "requirements.lock")))
-    commands.append(Command(("ln", "-sfn", str(MININET), link)))
-    commands.append(Command(("cp", "requirements.lock", ".venv/requirements.lock")))
-    return commands
+        steps.append((*pip, "--quiet", "--require-hashes", "-r", "scripts/installer.lock"))
+        steps.append((*uv, "--require-hashes", "requirements.lock"))
+    steps.append(("ln", "-sfn", str(MININET), link))
+    steps.append(("cp", "requirements.lock", ".venv/requirements.lock"))
+    return [Command(argv, privileged=not facts.writable) for argv in steps]
 
 
 def _provide(packages: Sequence[Package], install: bool) -> None:

@@ -52,7 +52,7 @@ def test_an_absent_environment_is_made_from_scratch_by_the_system_python():
 
 def test_an_outdated_environment_is_kept_but_loses_its_stamp_first():
     planned = lines(plan(facts(environment="outdated")))
-    assert planned[0] == "rm .venv/requirements.lock"
+    assert planned[0] == "rm -f .venv/requirements.lock"
     assert not any("venv --clear" in line for line in planned)
 
 
@@ -77,7 +77,11 @@ def test_without_a_system_python_the_packages_come_first():
     assert planned[-1].endswith("python3-venv")
 
 
-def test_only_packages_take_root():
+def test_an_environment_of_somebody_else_takes_root():
+    assert all(command.privileged for command in plan(facts(environment="outdated", root=False, writable=False)))
+
+
+def test_otherwise_only_packages_take_root():
     planned = plan(facts(environment="absent", missing_packages=("mininet",)))
     assert [command.privileged for command in planned[:2]] == [True, True]
     assert not any(command.privileged for command in planned[2:])
