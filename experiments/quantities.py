@@ -41,13 +41,13 @@ def parse_mbps(text: str | float) -> float:
     return _parse(text, units, "a rate such as 50 Mbit/s or 1 Gbit/s") / 10**6
 
 
-def parse_bytes_per_s(text: str | float) -> float:
-    """A disk rate in bytes a second: a number of bytes/s, or a number with MB/s, GB/s, MiB/s, ...
+def parse_mb_per_s(text: str | float) -> float:
+    """A disk rate in MB/s: a number of MB/s (10^6 bytes), or a number with kB/s, MB/s, GB/s, MiB/s, ...
 
     Raises:
         ValueError: not a rate, or negative.
     """
-    return _parse(text, {"": 1, **_BYTE_RATE_UNITS}, "a disk rate such as 150 MB/s")
+    return _parse(text, {"": 10**6, **_BYTE_RATE_UNITS}, "a disk rate such as 150 MB/s") / 10**6
 
 
 def _parse(text: str | float, units: dict[str, int], example: str) -> float:
@@ -76,5 +76,5 @@ def _schema(example: str) -> WithJsonSchema:
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0), _schema("250 GB")]
 """A positive number of bytes, in a specification also written `250 GB`."""
 
-BytesPerSecond = Annotated[float, BeforeValidator(parse_bytes_per_s), Field(gt=0), _schema("150 MB/s")]
-"""A positive disk rate in bytes/s, in a specification also written `150 MB/s`."""
+MegabytesPerSecond = Annotated[float, BeforeValidator(parse_mb_per_s), Field(gt=0), _schema("150 MB/s")]
+"""A positive disk rate in MB/s, in a specification also written `150 MB/s`."""

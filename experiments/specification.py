@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from experiments.diagnostics import nearest
-from experiments.quantities import Bytes, BytesPerSecond, parse_mbps
+from experiments.quantities import Bytes, MegabytesPerSecond, parse_mbps
 from topologies.fat_tree import PRESETS
 from topologies.topology import Topology
 
@@ -196,9 +196,9 @@ class NodeSpec(_Part):
     """What every node of the modelled cluster has (thesis, 6.4.1)."""
 
     slots: Annotated[int, Field(ge=1)] = Field(default=8, description="Containers that fit at once")
-    cores: Annotated[float, Field(gt=0)] = 8.0
+    cores: Annotated[int, Field(ge=1)] = 8
     memory_bytes: Bytes = 32 * 2**30
-    disk_bytes_per_s: BytesPerSecond = Field(default=150e6, description="Shared by all readers of the node")
+    disk_mb_per_s: MegabytesPerSecond = Field(default=150.0, description="Shared by all readers of the node")
 
 
 class DataSpec(_Part):
@@ -234,8 +234,8 @@ def _divisor(value: object) -> object:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError("give a number above 0, or auto")
+    if not (math.isfinite(number) and number >= 1):
+        raise ValueError("give a number of at least 1, or auto")
     return number
 
 
@@ -245,7 +245,7 @@ class ScaleSpec(_Part):
     rate_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
         default=8.0, description="Divides every rate; auto: the smallest that the machine carries faithfully"
     )
-    volume_divisor: Annotated[float, Field(gt=0)] = Field(
+    volume_divisor: Annotated[float, Field(ge=1)] = Field(
         default=128.0, description="Divides all bytes and CPU seconds"
     )
 

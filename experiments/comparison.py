@@ -1,0 +1,242 @@
+"""What the runs of an experiment say about its strategies, and which runs had to be left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.record import JobRecord, RunRecord
+from experiments.statistics import Reduction, Spread, reduction, spread
+
+SCHEMA_VERSION = 1
+BASELINE = "default"
+
+
+class MixedRunsError(ValueError):
+    """Runs that cannot be compared; the message says in what they differ."""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A run that is not in the figures, or is in them with a reservation, and why."""
+
+    run_id: str
+    strategy: str
+    blocking_factor: float | None
+    status: str
+    reasons: tuple[str, ...]
+    used: bool
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """One job under one strategy, over all repeats."""
+
+    job_id: str
+    profile: str
+    completion_time_s: Spread
+    local_share: Spread | None
+    cross_rack_bytes: Spread
+    reduction: Reduction | None
+
+
+@dataclass(frozen=True)
+class StrategySummary:
+    """One strategy on one network, over all repeats; `reduction` is None for the baseline and without pairs."""
+
+    strategy: str
+    runs: int
+    planned: int
+    doubtful: bool
+    jobs: tuple[JobSummary, ...]
+    summed_time_s: Spread
+    makespan_s: Spread | None
+    local_share: Spread | None
+    cross_rack_bytes: Spread
+    reduction: Reduction | None
+
+
+@dataclass(frozen=True)
+class NetworkComparison:
+    """The strategies on one network; `strategies` lack those of which no run finished."""
+
+    blocking_factor: float | None
+    baseline: str
+    strategies: tuple[StrategySummary, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All networks of an experiment, and the runs that need a word."""
+
+    experiment: str
+    networks: tuple[NetworkComparison, ...]
+    set_aside: tuple[SetAside, ...]
+    mixed: tuple[str, ...]
+    rate_divisor: float | None
+    volume_divisor: float | None
+
+
+def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_doubtful: bool = False) -> Comparison:
+    """Compare strategies over the finished runs of one experiment.
+
+    Only trusted runs enter the figures. Where a strategy has none of them on a network, its doubtful runs are used and
+    marked; `include_doubtful` uses them everywhere. Failed and interrupted runs are listed and never used.
+
+    Raises:
+        MixedRunsError: no records, or they come from different machines, versions, divisors or workloads and
+            `allow_mixed` is not set.
+    """
+    if not records:
+        raise MixedRunsError("records: none; run the experiment first")
+    mixed = tuple(differences(records))
+    if mixed and not allow_mixed:
+        raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
+    labels = _in_order(record.strategy for record in records)
+    planned = [strategy["label"] for strategy in records[0].specification.get("strategies", ())]
+    labels.sort(key=lambda label: planned.index(label) if label in planned else len(planned))
+    factors = sorted({record.blocking_factor for record in records}, key=lambda factor: factor or 0)
+    networks, aside = [], [_set_aside(record, False) for record in records if record.status != "finished"]
+    for factor in factors:
+        used: dict[str, list[RunRecord]] = {}
+        for label in labels:
+            cell = [r for r in records if (r.strategy, r.blocking_factor, r.status) == (label, factor, "finished")]
+            trusted = [record for record in cell if not record.doubtful]
+            used[label] = cell if include_doubtful or not trusted else trusted
+            aside += [_set_aside(record, record in used[label]) for record in cell if record.doubtful]
+        count = len({record.repeat for record in records})
+        networks.append(_network(factor, BASELINE if BASELINE in labels else labels[0], used, count))
+    scale = records[0].scale
+    return Comparison(
+        experiment=records[0].experiment,
+        networks=tuple(networks),
+        set_aside=tuple(aside),
+        mixed=mixed,
+        rate_divisor=scale.rate_divisor if scale else None,
+        volume_divisor=scale.volume_divisor if scale else None,
+    )
+
+
+def differences(records: Iterable[RunRecord]) -> list[str]:
+    """In what finished runs differ that would make a comparison meaningless, each with the values."""
+    finished = [record for record in records if record.status == "finished"]
+    aspects: dict[str, Callable[[RunRecord], Any]] = {
+        "machine": lambda record: record.provenance.machine,
+        "kernel": lambda record: record.provenance.kernel,
+        "versions": lambda record: record.provenance.versions,
+        "datapath": lambda record: record.provenance.datapath,
+        "congestion_control": lambda record: record.provenance.congestion_control,
+        "rate_divisor": lambda record: record.scale and record.scale.rate_divisor,
+        "volume_divisor": lambda record: record.scale and record.scale.volume_divisor,
+    }
+    for part in ("workload", "node", "data", "network", "failures"):
+        aspects[part] = lambda record, part=part: record.specification.get(part)  # type: ignore[misc]
+    found = []
+    for name, aspect in aspects.items():
+        values = _in_order(json.dumps(aspect(record), sort_keys=True) for record in finished)
+        if len(values) > 1:
+            found.append(
+                f"{name} ({', '.join(value if len(value) < 40 else value[:37] + '...' for value in values[:3])})"
+            )
+    cells = [(record.strategy, record.blocking_factor, record.repeat) for record in finished]
+    twice = next((cell for cell in cells if cells.count(cell) > 1), None)
+    if twice is not None:
+        found.append(f"origin (repeat {twice[2]} of {twice[0]} is there twice)")
+    return found
+
+
+def to_json(comparison: Comparison) -> str:
+    """The comparison as one JSON object; times in modelled seconds, bytes modelled, shares of 1."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(comparison)}, indent=1)
+
+
+def _network(factor: float | None, baseline: str, used: dict[str, list[RunRecord]], planned: int) -> NetworkComparison:
+    reference = used[baseline]
+    summaries = [
+        _strategy(label, runs, [] if label == baseline else reference, planned) for label, runs in used.items() if runs
+    ]
+    return NetworkComparison(factor, baseline, tuple(summaries))
+
+
+def _strategy(label: str, runs: list[RunRecord], reference: list[RunRecord], planned: int) -> StrategySummary:
+    first = min(runs, key=lambda record: record.repeat)
+    jobs = []
+    for job in sorted(first.jobs, key=lambda job: (job.submitted_s, job.job_id)):
+        same = [found for record in runs for found in record.jobs if found.job_id == job.job_id]
+        jobs.append(
+            JobSummary(
+                job_id=job.job_id,
+                profile=job.profile,
+                completion_time_s=_certain([_time(found) for found in same]),
+                local_share=spread([s for found in same if (s := found.read_bytes.local_share) is not None]),
+                cross_rack_bytes=_certain([float(found.cross_rack_bytes) for found in same]),
+                reduction=_paired(reference, runs, lambda record, job=job: _time(_job(record, job.job_id))),  # type: ignore[misc]
+            )
+        )
+    return StrategySummary(
+        strategy=label,
+        runs=len(runs),
+        planned=planned,
+        doubtful=any(record.doubtful for record in runs),
+        jobs=tuple(jobs),
+        summed_time_s=_certain([summed_time_s(record) for record in runs]),
+        makespan_s=spread([record.makespan_s for record in runs if record.makespan_s is not None]),
+        local_share=spread([share for record in runs if (share := local_share(record)) is not None]),
+        cross_rack_bytes=_certain([float(sum(job.cross_rack_bytes for job in record.jobs)) for record in runs]),
+        reduction=_paired(reference, runs, summed_time_s),
+    )
+
+
+def summed_time_s(record: RunRecord) -> float:
+    """Sum of the completion times of all jobs, modelled seconds: what the thesis compares (Table 6.2)."""
+    return sum(_time(job) for job in record.jobs)
+
+
+def local_share(record: RunRecord) -> float | None:
+    """Share of all bytes read that came from the reader's own node; None when nothing was read."""
+    total = sum(job.read_bytes.total for job in record.jobs)
+    return sum(job.read_bytes.local for job in record.jobs) / total if total else None
+
+
+def _paired(
+    reference: list[RunRecord], runs: list[RunRecord], time_s: Callable[[RunRecord], float]
+) -> Reduction | None:
+    """Reduction over the repeats that both sides have."""
+    before = {record.repeat: record for record in reference}
+    pairs = [(before[record.repeat], record) for record in runs if record.repeat in before]
+    return reduction([time_s(first) for first, _ in pairs], [time_s(second) for _, second in pairs])
+
+
+def _job(record: RunRecord, job_id: str) -> JobRecord:
+    for job in record.jobs:
+        if job.job_id == job_id:
+            return job
+    raise MixedRunsError(f"run {record.run_id}: has no job {job_id!r} as the others have; compare it apart")
+
+
+def _time(job: JobRecord) -> float:
+    assert job.completion_time_s is not None  # finished runs have finished jobs only
+    return job.completion_time_s
+
+
+def _certain(values: list[float]) -> Spread:
+    found = spread(values)
+    assert found is not None  # of at least one run
+    return found
+
+
+def _set_aside(record: RunRecord, used: bool) -> SetAside:
+    if record.status == "finished":
+        status = "doubtful"
+        reasons = record.fidelity.reasons if record.fidelity else ("its fidelity was not assessed",)
+    else:
+        status, reasons = record.status, (record.reason or "no reason given",)
+    return SetAside(record.run_id, record.strategy, record.blocking_factor, status, reasons, used)
+
+
+def _in_order(values: Iterable[str]) -> list[str]:
+    """Distinct values in the order of their first appearance."""
+    return list(dict.fromkeys(values))

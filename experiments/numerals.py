@@ -1,0 +1,71 @@
+"""Figures as people read them: three digits, a unit, and spreads beside them."""
+
+from __future__ import annotations
+
+from experiments.statistics import Reduction, Spread
+
+MINUS = "\N{MINUS SIGN}"
+_SIZES = ((10**15, "PB"), (10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def number(value: float) -> str:
+    """A number with at least three significant digits: 1234, 123, 12.3, 1.23."""
+    size = abs(value)
+    digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
+    text = f"{value:.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else "0"
+
+
+def seconds(value: float) -> str:
+    """A duration in seconds."""
+    return f"{number(value)} s"
+
+
+def size(value: float) -> str:
+    """A number of bytes with a decimal prefix."""
+    for factor, unit in _SIZES:
+        if value >= factor * 0.9995:
+            return f"{number(value / factor)} {unit}"
+    return f"{value:.0f} B"
+
+
+def rate(bits_per_s: float) -> str:
+    """A network rate with a decimal prefix."""
+    for factor, unit in ((10**9, "Gbit/s"), (10**6, "Mbit/s"), (10**3, "kbit/s")):
+        if bits_per_s >= factor * 0.9995:
+            return f"{number(bits_per_s / factor)} {unit}"
+    return f"{bits_per_s:.0f} bit/s"
+
+
+def share(value: float) -> str:
+    """A share of 1 in per cent: 9.8 %, 27 %."""
+    return f"{value:.0%}".replace("%", " %") if value >= 0.0995 or value == 0 else f"{value:.1%}".replace("%", " %")
+
+
+def share_of(value: Spread | None) -> str:
+    """The median of a share, or a dash where there is none."""
+    return share(value.median) if value else "-"
+
+
+def spread(value: Spread | None, unit: str = "") -> str:
+    """A median, with its spread in brackets when it has one."""
+    if value is None:
+        return "-"
+    text = f"{number(value.median)}{unit}"
+    return text if value.count == 1 else f"{text} ({number(value.low)}..{number(value.high)})"
+
+
+def reduction(value: Reduction | None) -> str:
+    """A change in per cent of the baseline, less with a minus, and its interval in brackets."""
+    if value is None:
+        return "-"
+    text = f"{_change(value.estimate)} %"
+    if value.low is None or value.high is None:
+        return text
+    return f"{text} ({_change(value.high)}..{_change(value.low)})"
+
+
+def _change(reduced: float) -> str:
+    change = -100 * reduced
+    text = f"{abs(change):.1f}"
+    return text if not float(text) else f"{MINUS if change < 0 else '+'}{text}"

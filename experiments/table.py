@@ -1,0 +1,105 @@
+"""The result on a terminal: jobs, sums and reductions for every network, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from experiments import numerals
+from experiments.comparison import Comparison, NetworkComparison, StrategySummary
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Everything that a terminal shows of a comparison; print it with a rich console."""
+    parts: list[RenderableType] = []
+    for network in comparison.networks:
+        if network.strategies:
+            parts += [_jobs(network), _sums(network)]
+    parts += [Text(line, style="dim") for line in _notes(comparison)]
+    parts += [Text(line, style="yellow") for line in _reservations(comparison)]
+    return Group(*parts)
+
+
+def _jobs(network: NetworkComparison) -> Table:
+    table = _table(f"Jobs{_where(network)}")
+    table.add_column("Job", ratio=3, overflow="fold")
+    table.add_column("Strategy", no_wrap=True)
+    table.add_column("Time, s", justify="right")
+    table.add_column("Local reads", justify="right")
+    table.add_column("Across racks", justify="right")
+    for job_id in dict.fromkeys(job.job_id for summary in network.strategies for job in summary.jobs):
+        rows = [(s.strategy, job) for s in network.strategies for job in s.jobs if job.job_id == job_id]
+        for row, (strategy, job) in enumerate(rows):
+            table.add_row(
+                escape(job_id) if row == 0 else "",
+                escape(strategy),
+                numerals.spread(job.completion_time_s),
+                numerals.share_of(job.local_share),
+                numerals.size(job.cross_rack_bytes.median),
+                end_section=row == len(rows) - 1,
+            )
+    return table
+
+
+def _sums(network: NetworkComparison) -> Table:
+    table = _table(f"All jobs{_where(network)}")
+    table.add_column("Strategy", overflow="fold")
+    table.add_column("Sum, s", justify="right")
+    table.add_column(f"Against {escape(network.baseline)}", justify="right")
+    table.add_column("Local", justify="right", no_wrap=True)
+    table.add_column("Across racks", justify="right", no_wrap=True)
+    table.add_column("Fidelity", no_wrap=True)
+    for summary in network.strategies:
+        table.add_row(
+            escape(summary.strategy),
+            numerals.spread(summary.summed_time_s),
+            _reduction(summary),
+            numerals.share_of(summary.local_share),
+            numerals.size(summary.cross_rack_bytes.median),
+            _fidelity(summary),
+        )
+    return table
+
+
+def _reduction(summary: StrategySummary) -> str:
+    text = numerals.reduction(summary.reduction)
+    if summary.reduction is None or summary.reduction.outcome != "no difference shown":
+        return text
+    return f"{text}\n[dim]{'one repeat only' if summary.reduction.pairs == 1 else summary.reduction.outcome}[/]"
+
+
+def _fidelity(summary: StrategySummary) -> str:
+    verdict = "[yellow]doubtful[/]" if summary.doubtful else "[green]trusted[/]"
+    return verdict if summary.planned == 1 else f"{verdict}\n[dim]{summary.runs} of {summary.planned} runs[/]"
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    spreads = [summary.summed_time_s for network in comparison.networks for summary in network.strategies]
+    yield "Times are job completion times in modelled seconds; bytes are modelled bytes."
+    if any(value.count > 1 for value in spreads):
+        kind = "quartiles" if any(value.kind == "quartiles" for value in spreads) else "range"
+        yield f"Times: median ({kind} over repeats). Change: mean of paired repeats (95 % interval)."
+    if comparison.rate_divisor and comparison.volume_divisor:
+        divisors = f"rates by {comparison.rate_divisor:g} and volumes by {comparison.volume_divisor:g}"
+        yield f"The emulation divided {divisors}."
+
+
+def _reservations(comparison: Comparison) -> Iterator[str]:
+    for difference in comparison.mixed:
+        yield f"Mixed runs: they differ in {difference}."
+    for run in comparison.set_aside:
+        used = "used, for want of better ones" if run.used else "not used"
+        yield f"{run.run_id} is {run.status} ({used}): {'; '.join(run.reasons) or 'no reason given'}"
+
+
+def _where(network: NetworkComparison) -> str:
+    return "" if network.blocking_factor is None else f", blocking factor {network.blocking_factor:g}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
