@@ -95,9 +95,10 @@ def all_uplinks(
     paths: list[Sequence[tuple[str, Direction]]] = []
     for (source, destination, _), report in zip(pairs, reports, strict=True):
         paths += [path_of(source.name, destination.name, *ports) for ports in report.ports]
-    capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ("up", "down")}
+    ways: tuple[Direction, ...] = ("up", "down")
+    capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
     fair = float(max_min_rates(paths, capacities).sum())
-    uplinks = {(link.id, way) for link in topology.uplinks for way in ("up", "down")}
+    uplinks = {(link.id, way) for link in topology.uplinks for way in ways}
     loaded = {step for path in paths for step in path} & uplinks
     measured = sum(report.goodput_mbps for report in reports) / GOODPUT_SHARE
     return AggregateMeasurement(len(paths), len(loaded), len(uplinks), fair, measured)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mininet.link import Intf, Link
@@ -81,6 +83,22 @@ class EmulatedNetwork:
     def host_pid(self, host: str) -> int:
         """Process whose network namespace is the host's."""
         return int(self.mininet.get(host).pid)
+
+    def wait_listening(self, host: str, port: int, timeout_s: float = 10.0) -> None:
+        """Wait until something listens on a TCP port of a host.
+
+        Raises:
+            EmulationError: nothing does in time.
+        """
+        pattern = f":{port:04X} 00000000:0000 0A "  # local port, any peer, state LISTEN (proc(5))
+        pattern6 = f":{port:04X} {'0' * 32}:0000 0A "
+        tables = Path(f"/proc/{self.host_pid(host)}/net")
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if pattern in (tables / "tcp").read_text() or pattern6 in (tables / "tcp6").read_text():
+                return
+            time.sleep(0.01)
+        raise EmulationError(f"host {host}: nothing listens on port {port} after {timeout_s:g} s")
 
     def verify_shaping(self) -> None:
         """Compare the kernel's traffic control with the plan.

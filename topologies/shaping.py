@@ -18,7 +18,7 @@ _FRAME_BYTES = 1514
 _CREDIT_S = 0.001
 _TOLERANCE = 0.002  # tc prints rates rounded to a tenth of a per cent
 
-SWITCH_QUEUE_BYTES = 128 * 1024
+SWITCH_QUEUE_BYTES = 64 * 1024
 HOST_QUEUE_BYTES = 1000 * _FRAME_BYTES  # what Linux' default queue of 1000 packets holds
 
 

@@ -34,7 +34,7 @@ def test_every_link_has_two_ends_and_both_are_shaped():
 def test_a_link_that_lost_its_queue_is_reported():
     with emulated(single_switch(2).scaled(SCALE), controller=None) as network:
         network.run("h2", ["tc", "qdisc", "del", "dev", "h2-eth1", "root"])
-        with pytest.raises(ShapingError, match="h2-eth1|0 HTB classes"):
+        with pytest.raises(ShapingError, match="0 HTB classes"):
             network.verify_shaping()
 
 
