@@ -16,7 +16,7 @@ class SpecificationError(ValueError):
     """A specification that cannot be run; `problems` are lines of field path, value and remedy."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(" ".join(line.split()) for line in problems)
         super().__init__("\n".join(self.problems))
 
 

@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice; remove one", key.start_mark)
             seen.add(key.value)
@@ -68,7 +68,7 @@ def loads(text: str, source: str = "specification") -> Specification:
     try:
         tree = yaml.compose(text, Loader=_Loader)
         document = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         what = " ".join(
@@ -116,7 +116,7 @@ def override(specification: Specification, assignments: Iterable[str]) -> Specif
             raise SpecificationError([f"{assignment!r}: write it as path=value, such as scale.rate_divisor=16"])
         try:
             value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise SpecificationError([f"{dotted_path}: {text!r}: not a YAML value; put it in quotes"]) from error
         _assign(document, dotted_path.strip(), value)
     return parse(document)
@@ -172,3 +172,9 @@ def json_schema() -> dict[str, Any]:
         **Specification.model_json_schema(),
         "title": "Experiment specification",
     }
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(json_schema(), indent=1))
