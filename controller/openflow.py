@@ -152,9 +152,10 @@ def _application(api: SimpleNamespace) -> type:
                 self.lost(datapath)
 
         def lost(self, datapath: Foreign) -> None:
-            if self.switchboard.datapaths.get(datapath.id) is datapath:
-                del self.switchboard.datapaths[datapath.id]
-                self.core.switch_disconnected(datapath.id)
+            dpid = datapath.id
+            if self.switchboard.datapaths.get(dpid) is datapath:
+                del self.switchboard.datapaths[dpid]
+                self.core.switch_disconnected(dpid)
 
         @on("PortDescStatsReply")
         def ports_described(self, event: Foreign) -> None:
