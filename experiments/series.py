@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,22 +12,33 @@ from experiments.atomic import atomic_file
 if TYPE_CHECKING:
     import polars as pl
 
+    from workloads.events import Event
+    from workloads.scale import Scale
+
 ColumnType = Literal["number", "integer", "string", "boolean"]
 
 EVENTS: Mapping[str, tuple[ColumnType, str]] = {
-    "time_s": ("number", "when it ended, modelled seconds since the first submission"),
-    "kind": ("string", "what happened: job_submitted, job_started, stage_started, task_started, read, compute, ..."),
+    "time_s": ("number", "when it happened or ended, modelled seconds since the first submission"),
+    "kind": ("string", "what happened: job_submitted, stage_started, task_started, read, compute, transfer, ..."),
     "job": ("string", "job id"),
     "stage": ("string", "stage of the job"),
-    "task": ("integer", "task of the stage"),
-    "host": ("string", "where it happened; the sender of a transfer"),
-    "peer": ("string", "the other host: where a read came from, the receiver of a transfer"),
+    "task": ("integer", "task of the stage, from 0"),
+    "container": ("integer", "container of the job, from 0; 0 is the application master"),
+    "host": ("string", "where it happened; the reader of a read, the sender of a transfer"),
+    "peer": ("string", "the other host: the node that served a read, the receiver of a transfer"),
     "bytes": ("integer", "modelled bytes read or transferred"),
-    "duration_s": ("number", "modelled seconds that it took, up to time_s"),
-    "local": ("boolean", "whether a read was served by its own node"),
-    "block": ("string", "datablock of a read, file/index"),
-    "ok": ("boolean", "whether the checksum of a transfer matched"),
-    "detail": ("string", "anything else, as text"),
+    "start_s": ("number", "when a read, computation or transfer began, modelled seconds"),
+    "local": ("boolean", "whether the bytes stayed on one node"),
+    "ok": ("boolean", "whether the checksum was right"),
+    "detail": ("string", "file and index of a block, name of an exchange, or a reason"),
+    "peer_task": ("integer", "receiving task of a transfer"),
+    "source_port": ("integer", "TCP port of the sender"),
+    "destination_port": ("integer", "TCP port of the receiver"),
+    "cpu_s": ("number", "of samples: modelled CPU seconds used since the last sample"),
+    "disk_bytes": ("integer", "of samples: modelled bytes from and to disk since the last sample"),
+    "sent_bytes": ("integer", "of samples: modelled bytes sent since the last sample"),
+    "received_bytes": ("integer", "of samples: modelled bytes received since the last sample"),
+    "late_wall_s": ("number", "of samples of nodes: worst lateness of the agent's timers since the last sample, wall"),
 }
 """Columns of events.parquet; those that a kind of event does not have are null."""
 
@@ -51,6 +63,22 @@ FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
 
 class SeriesError(ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""
+
+
+def event_row(event: Event, scale: Scale, origin_wall_s: float = 0.0) -> dict[str, Any]:
+    """A row of events.parquet: an event of the emulation in the units of the modelled cluster.
+
+    `origin_wall_s` is when the first job was submitted, on the clock of the event.
+    """
+    row = dataclasses.asdict(event)
+    for name, origin_s in (("time_s", origin_wall_s), ("start_s", origin_wall_s), ("cpu_s", 0.0)):
+        if row[name] is not None:
+            row[name] = scale.modelled_s(row[name] - origin_s)
+    for name in ("bytes", "disk_bytes", "sent_bytes", "received_bytes"):
+        if row[name] is not None:
+            row[name] = round(scale.modelled_bytes(row[name]))
+    row["late_wall_s"] = row.pop("late_s")
+    return row
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> None:

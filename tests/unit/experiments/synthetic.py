@@ -153,12 +153,14 @@ def _events(
                 start = stage.started_s + rng.uniform(0, 0.05) * length
                 middle = stage.started_s + rng.uniform(0.4, 0.7) * length
                 end = stage.finished_s - rng.uniform(0, 0.1) * length
-                where = {"job": job.job_id, "stage": stage.name, "task": task, "host": host}
+                where = {"job": job.job_id, "stage": stage.name, "task": task, "container": task + 1, "host": host}
                 size = int(stage.sent_bytes / 11)
                 kind = "read" if stage.name == "scan" else "transfer"
-                mover = {"time_s": middle, "kind": kind, "peer": peer, "bytes": size, "duration_s": middle - start}
-                rows.append({**where, **mover, "local": peer == host})
-                rows.append({**where, "time_s": end, "kind": "compute", "duration_s": end - middle})
+                rows.append({**where, "time_s": start, "kind": "task_started"})
+                moved = {"time_s": middle, "start_s": start, "kind": kind, "peer": peer, "bytes": size, "ok": True}
+                rows.append({**where, **moved, "local": peer == host})
+                rows.append({**where, "time_s": end, "start_s": middle, "kind": "compute"})
+                rows.append({**where, "time_s": end, "kind": "task_finished"})
                 source, target = (peer, host) if kind == "read" else (host, peer)
                 if source != target:
                     traffic[hosts.index(source), hosts.index(target)] += size

@@ -15,8 +15,10 @@ from experiments.atomic import atomic_file
 from experiments.plan import resolve
 from experiments.record import JobRecord, ReadBytes, RecordError, RunRecord
 from experiments.results import ResultsFolder
-from experiments.series import SeriesError
+from experiments.series import EVENTS, SeriesError, event_row
 from tests.unit.experiments.synthetic import START, opened, results, specification
+from workloads.events import Event
+from workloads.scale import Scale
 
 JOB = JobRecord(job_id="a", profile="kmeans", submitted_s=10, started_s=11, finished_s=40)
 
@@ -204,3 +206,11 @@ def test_starting_the_program_does_not_load_figures_and_tables():
         "print([name for name in ('matplotlib', 'polars', 'jinja2') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_events_are_recorded_in_the_units_of_the_modelled_cluster():
+    event = Event(time_s=2.0, kind="read", job="a", bytes=1000, start_s=1.0, cpu_s=0.5, late_s=0.01)
+    row = event_row(event, Scale(rate_divisor=8, volume_divisor=128))
+    assert set(row) == set(EVENTS)
+    assert (row["time_s"], row["start_s"], row["cpu_s"], row["bytes"]) == (32, 16, 8, 128_000)
+    assert row["late_wall_s"] == 0.01
