@@ -9,6 +9,8 @@ from placement.blocks import HDFS_BLOCK_BYTES, BlockId, BlockMap, File
 from placement.cluster import Cluster, Node
 from placement.colocation import Colocation, Decision, Describe, PastRun, Release, Reservation, Reserve
 from placement.cost import CostTerms, cost_terms
+from placement.exact import Optimum, optimum
+from placement.explain import Explanation, explain
 from placement.hops import Hops, PlacementError
 from placement.instance import COSTS, Instance, Objective
 from placement.placer import Placer
@@ -31,12 +33,14 @@ __all__ = [
     "CostTerms",
     "Decision",
     "Describe",
+    "Explanation",
     "File",
     "Hooks",
     "Hops",
     "Instance",
     "Node",
     "Objective",
+    "Optimum",
     "PastRun",
     "Placement",
     "PlacementError",
@@ -50,6 +54,8 @@ __all__ = [
     "Weights",
     "check_placement",
     "cost_terms",
+    "explain",
     "load_strategy",
+    "optimum",
     "strategy_names",
 ]

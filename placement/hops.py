@@ -29,6 +29,7 @@ class Hops:
         group: group of each node, shape (nodes,).
         between: distance of two *different* nodes by their groups, symmetric, shape (groups, groups). The
             diagonal is the distance within a group.
+        unit: what one hop counts; more than 1 when distances are fractions of hops.
 
     Raises:
         PlacementError: shapes do not fit, a distance is negative, or the matrix is not symmetric.
@@ -36,6 +37,7 @@ class Hops:
 
     group: IntArray
     between: IntArray
+    unit: int = 1
 
     def __post_init__(self) -> None:
         groups = len(self.between)
@@ -132,4 +134,6 @@ class Hops:
         load = np.rint(UTILISATION_STEPS * np.asarray(utilisation)).astype(np.int64)
         load = np.maximum(load, load.T)[np.ix_(keys[1], keys[1])]
         idle = self.between[np.ix_(keys[0], keys[0])]
-        return Hops(group.reshape(-1).astype(np.int64), idle * (UTILISATION_STEPS + load))
+        return Hops(
+            group.reshape(-1).astype(np.int64), idle * (UTILISATION_STEPS + load), UTILISATION_STEPS * self.unit
+        )

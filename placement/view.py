@@ -111,7 +111,7 @@ class ClusterView:
     @functools.cached_property
     def _capacity(self) -> IntArray:
         amounts = np.array([[n.slots, n.memory_mb, n.vcores] for n in self.cluster.nodes], dtype=np.int64)
-        return amounts.transpose()
+        return np.ascontiguousarray(amounts.T)
 
     @functools.cached_property
     def free_disk(self) -> Mapping[str, float]:
