@@ -19,6 +19,7 @@ from controller.core import Core
 from controller.journal import Journal, log_to_stderr
 from controller.messages import Switchboard
 from controller.paths import PathFinder
+from controller.queues import queue_drops
 from topologies.topology import Topology
 
 _LOG = logging.getLogger("controller")
@@ -128,7 +129,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     journal = Journal()
     switchboard = Switchboard(generation=int(time.time()))
     try:
-        core = Core(topology, switchboard, journal, options.seed, nonce=secrets.token_bytes(8))
+        core = Core(topology, switchboard, journal, options.seed, secrets.token_bytes(8), queue_drops)
     except ValueError as error:
         fail(f"--topology {options.topology}: {error}")
     sources = northbound.Sources(core, journal, PathFinder(topology), token)

@@ -23,7 +23,7 @@ from controller.journal import Journal
 from controller.probes import ArpMessage, Probe
 from controller.routing import CONTROL_FLOWS, ecmp_rules
 from controller.snapshot import Location, Snapshot, Status
-from topologies.topology import Topology
+from topologies.topology import Endpoint, Topology
 
 SETTLE_S = 2.0
 """Routes are installed as soon as the network is as planned, or when discovery has not progressed for this long."""
@@ -48,6 +48,7 @@ class Core:
         journal: Journal,
         seed: int,
         nonce: bytes,
+        queue_drops: Callable[[], Mapping[str, int]],
         clock: Callable[[], float] = time.monotonic,
         epoch: Callable[[], float] = time.time,
     ) -> None:
@@ -57,6 +58,8 @@ class Core:
         self._journal = journal
         self._seed = seed
         self._nonce = nonce
+        self._read_queue_drops = queue_drops
+        self._queue_drops: Mapping[str, int] = {}
         self._clock = clock
         self._epoch = epoch
         self._discovery = Discovery(topology)
@@ -140,7 +143,12 @@ class Core:
     def counters_read(self, dpid: int, readings: Sequence[PortCounters]) -> None:
         """A switch's port counters have arrived."""
         if name := self._names.get(dpid):
-            self.counters.update(name, readings, self._epoch())
+            drops = {
+                reading.port_no: self._queue_drops.get(port.name, 0)
+                for reading in readings
+                if (port := self._discovery.port(Endpoint(name, reading.port_no))) is not None
+            }
+            self.counters.update(name, readings, self._epoch(), drops)
 
     # What time brings
 
@@ -154,7 +162,8 @@ class Core:
             self._install("discovery came to rest; what is missing is left out")
 
     def poll(self) -> None:
-        """Ask every planned switch for its counters."""
+        """Ask every planned switch for its counters, and the kernel for its queues'."""
+        self._queue_drops = self._read_queue_drops()
         for dpid in self._discovery.connected:
             if dpid in self._names:
                 self._switches.send(dpid, [ReadCounters()])

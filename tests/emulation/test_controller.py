@@ -1,0 +1,373 @@
+"""The controller against real switches: discovery, spreading, failures, restarts and counters."""
+
+import collections
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from scipy import stats
+
+from topologies import shaping
+from topologies.emulation import OPENFLOW_PORT, emulated
+from topologies.fat_tree import thesis
+
+SCALE = 8
+HTTP_PORT = 18181
+
+
+class Controller:
+    """A controller process next to the switches, and its API."""
+
+    def __init__(self, process, log):
+        self.process = process
+        self.log = log
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{HTTP_PORT}", timeout=10)
+
+    def get(self, path, **parameters):
+        answer = self.client.get(path, params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait(self, condition, timeout_s, path="/v1/health", **parameters):
+        """Poll until the condition holds; returns the seconds it took."""
+        begin = time.monotonic()
+        document = None
+        while time.monotonic() - begin < timeout_s:
+            with contextlib.suppress(httpx.TransportError):
+                document = self.get(path, **parameters)
+                if condition(document):
+                    return time.monotonic() - begin
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
+        pytest.fail(f"not within {timeout_s} s: {document}")
+
+    def wait_until_ready(self, timeout_s=20):
+        return self.wait(lambda health: health["status"] == "ready", timeout_s)
+
+    def events(self, kind):
+        return [line for line in map(json.loads, self.log.read_text().splitlines()) if line["event"] == kind]
+
+    def ports(self, switch, address):
+        """Ports that a switch may use towards a destination address."""
+        flows = self.get("/v1/flows", switch=switch)["flows"]
+        return {
+            port for flow in flows if flow["match"].get("ipv4_dst", "").startswith(address) for port in flow["ports"]
+        }
+
+
+@contextlib.contextmanager
+def controller(topology, directory, *options):
+    plan = Path(directory) / "plan.json"
+    plan.write_text(topology.to_json())
+    log = Path(directory) / "controller.log"
+    argv = [sys.executable, "-m", "controller", "--topology", str(plan), "--openflow-port", str(OPENFLOW_PORT)]
+    with log.open("ab") as output:
+        process = subprocess.Popen([*argv, "--http-port", str(HTTP_PORT), *options], stderr=output)
+    try:
+        yield Controller(process, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=5)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return thesis().scaled(SCALE)
+
+
+@pytest.fixture(scope="module")
+def network(plan):
+    with emulated(plan) as running, tempfile.TemporaryDirectory() as directory:
+        with controller(plan, directory):
+            running.connect_controller()
+        yield running
+
+
+@pytest.fixture
+def running(plan, network, tmp_path):
+    with controller(plan, tmp_path) as it:
+        it.wait_until_ready()
+        yield it
+
+
+def link(*arguments):
+    subprocess.check_call(["ip", "link", "set", *arguments])
+
+
+def kernel_bytes(interface):
+    return int(Path(f"/sys/class/net/{interface}/statistics/tx_bytes").read_text())
+
+
+PROBE = """
+import socket, sys, time
+socks = []
+for number in range(64):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 20000 + number)); socks.append(s)
+begin = time.monotonic(); sent = 0
+while time.monotonic() - begin < float(sys.argv[2]):
+    socks[sent % 64].sendto(sent.to_bytes(8, "big"), (sys.argv[1], 9000)); sent += 1
+    time.sleep(0.002)
+print(sent)
+"""
+
+SINK = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 9000)); print("up", flush=True)
+s.settimeout(float(sys.argv[1])); last = {}; worst = 0.0; got = 0
+try:
+    while True:
+        _, peer = s.recvfrom(2048); now = time.monotonic(); got += 1
+        if peer in last: worst = max(worst, now - last[peer])
+        last[peer] = now
+        s.settimeout(1.5)
+except TimeoutError:
+    pass
+print(got, worst)
+"""
+
+
+@contextlib.contextmanager
+def stream(network, source, destination, seconds):
+    """64 UDP flows, a packet every 2 ms; yields a dict that afterwards has what was lost and the longest gap of a flow."""
+    address = {host.name: host.ip for host in network.topology.hosts}[destination]
+    sink = network.popen(destination, [sys.executable, "-c", SINK, "10"], stdout=subprocess.PIPE, text=True)
+    assert sink.stdout.readline() == "up\n"
+    sender = network.popen(
+        source, [sys.executable, "-c", PROBE, address, str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    result = {}
+    yield result
+    sent = int(sender.communicate(timeout=seconds + 10)[0])
+    got, worst = sink.communicate(timeout=20)[0].split()
+    result.update(sent=sent, lost=sent - int(got), gap_s=float(worst))
+
+
+def test_the_thesis_network_is_discovered_and_routed_within_three_seconds(running, network):
+    health = running.get("/v1/health")
+    assert health["links_up"] == health["links_planned"] == 40
+    assert health["discovery_time_s"] < 3
+    print("discovery_time_s", health["discovery_time_s"])
+    hosts = network.topology.hosts
+    for source in ("h1", "h8"):
+        for host in hosts:
+            network.run(source, ["ping", "-c", "1", "-W", "2", host.ip])
+
+
+def test_a_failed_link_leaves_every_group_within_a_second_and_comes_back(running, network):
+    c1_side = "c1-eth1"
+    with stream(network, "h1", "h3", 6) as result:
+        time.sleep(1)
+        link("t1-eth3", "down")
+        left = running.wait(
+            lambda _: 3 not in running.ports("t1", "10.0.2.") and 1 not in running.ports("c1", "10.0.1."), 1
+        )
+        time.sleep(1)
+        link("t1-eth3", "up")
+        back = running.wait(lambda _: 3 in running.ports("t1", "10.0.2.") and 1 in running.ports("c1", "10.0.1."), 5)
+    print("failover", {"left_s": left, "back_s": back, **result})
+    assert result["gap_s"] < 1
+    running.wait_until_ready()
+    assert c1_side in subprocess.check_output(["ip", "-o", "link", "show", "up"], text=True)
+
+
+def test_a_core_switch_without_a_way_down_is_avoided_by_the_other_racks(running, network):
+    with stream(network, "h3", "h1", 5) as result:
+        time.sleep(1)
+        for port in (3, 4, 5, 6):
+            link(f"t1-eth{port}", "down")
+        left = running.wait(lambda _: running.ports("t2", "10.0.1.") == {7, 8, 9, 10}, 1)
+        time.sleep(1)
+        for port in (3, 4, 5, 6):
+            link(f"t1-eth{port}", "up")
+        running.wait(lambda _: len(running.ports("t2", "10.0.1.")) == 8, 5)
+    print("core without a way down", {"left_s": left, **result})
+    assert result["gap_s"] < 1.5
+
+
+def test_a_switch_that_no_longer_answers_is_avoided(running, network):
+    with stream(network, "h1", "h3", 5) as result:
+        time.sleep(1)
+        network.switch.vsctl(["set", "controller", "c1", 'target="tcp:127.0.0.1:1"'])
+        left = running.wait(lambda _: running.ports("t2", "10.0.1.") == {7, 8, 9, 10}, 1)
+        network.switch.vsctl(["set", "controller", "c1", f'target="tcp:127.0.0.1:{OPENFLOW_PORT}"'])
+        back = running.wait(lambda _: len(running.ports("t2", "10.0.1.")) == 8, 5)
+    print("switch gone", {"left_s": left, "back_s": back, **result})
+    assert result["lost"] == 0
+    running.wait_until_ready()
+
+
+def test_a_killed_controller_stops_no_traffic_and_resynchronises_without_a_gap(plan, network, tmp_path):
+    with controller(plan, tmp_path) as first:
+        first.wait_until_ready()
+        with stream(network, "h1", "h7", 8) as result:
+            time.sleep(1)
+            first.process.send_signal(signal.SIGKILL)
+            first.process.wait()
+            subprocess.check_call(
+                ["ovs-ofctl", "-OOpenFlow15", "add-flow", "t1", "cookie=1,priority=7,ip,nw_dst=10.9.9.9,actions=drop"]
+            )
+            subprocess.check_call(["ovs-ofctl", "-OOpenFlow15", "add-group", "t1", "group_id=77,type=all"])
+            time.sleep(1)
+            with controller(plan, tmp_path) as second:
+                took = second.wait_until_ready()
+                time.sleep(1)
+                flows = subprocess.check_output(["ovs-ofctl", "-OOpenFlow15", "dump-flows", "t1"], text=True)
+                groups = subprocess.check_output(["ovs-ofctl", "-OOpenFlow15", "dump-groups", "t1"], text=True)
+    print("restart", {"ready_s": took, **result})
+    assert result["lost"] == 0
+    assert "10.9.9.9" not in flows
+    assert "group_id=77" not in groups
+
+
+SEND_FLOWS = """
+import json, socket, sys, time
+for source, destination in json.load(sys.stdin):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", source))
+    for _ in range(4):
+        s.sendto(bytes(1000), (sys.argv[1], destination)); time.sleep(0.0005)
+    s.close()
+"""
+FLOW_BYTES = 4 * (1000 + 42)
+
+
+def test_a_thousand_flows_spread_evenly_and_take_the_paths_that_the_api_names(running, network):
+    rng = np.random.default_rng(7)
+    flows = [
+        (int(source), int(rng.integers(1024, 65536))) for source in rng.choice(np.arange(1024, 65536), 1000, False)
+    ]
+    named = collections.Counter()
+    begin = time.monotonic()
+    for source, destination in flows:
+        answer = running.get("/v1/paths", src="h1", dst="h3", src_port=source, dst_port=destination, protocol="udp")
+        assert answer["selected"] in answer["paths"]
+        named.update(answer["selected"]["links"][1:3])
+    print("seconds for 1,000 paths:", round(time.monotonic() - begin, 2))
+    interfaces = {up.id: shaping.interface(up.a) for up in network.topology.uplinks if up.a.node == "t1"}
+    interfaces |= {up.id: shaping.interface(up.b) for up in network.topology.uplinks if up.a.node == "t2"}
+    before = {up: kernel_bytes(interface) for up, interface in interfaces.items()}
+    sender = network.popen("h1", [sys.executable, "-c", SEND_FLOWS, "10.0.2.1"], stdin=subprocess.PIPE)
+    sender.communicate(json.dumps(flows).encode(), timeout=60)
+    assert sender.returncode == 0
+    running.wait(lambda _: sum(map(kernel_bytes, interfaces.values())) - sum(before.values()) >= 2000 * FLOW_BYTES, 5)
+    carried = {up: (kernel_bytes(interface) - before[up]) / FLOW_BYTES for up, interface in interfaces.items()}
+    assert {up: round(flows) for up, flows in carried.items()} == {up: named[up] for up in interfaces}
+    spreads = {"t1": [named[f"t1-{core}/{copy}"] for core in ("c1", "c2") for copy in (1, 2, 3, 4)]}
+    spreads |= {core: [named[f"t2-{core}/{copy}"] for copy in (1, 2, 3, 4)] for core in ("c1", "c2")}
+    for switch, counts in spreads.items():
+        p = stats.chisquare(counts).pvalue
+        print("flows per port", switch, counts, "chi-square p", round(float(p), 3))
+        assert p > 0.01
+
+
+NOISE = """
+import socket, time
+mac = bytes.fromhex(open("/sys/class/net/h1-eth1/address").read().strip().replace(":", ""))
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300); s.bind(("h1-eth1", 0)); s.settimeout(1)
+def arp(target):
+    who = mac + bytes([10, 0, 1, 1])
+    return b"\\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + who + bytes(6) + bytes(target) + bytes(18)
+payload = bytes(46)
+for number in range(100):
+    for frame in (
+        arp([10, 0, 3, 1]), arp([10, 0, 9, 9]), b"\\xff" * 6 + mac + b"\\x08\\x00" + payload,
+        bytes.fromhex("01005e000001") + mac + b"\\x08\\x00" + payload, bytes.fromhex("020000000099") + mac + b"\\x88\\xb5" + payload,
+        bytes.fromhex("0180c2000000") + mac + b"\\x00\\x26" + payload,
+    ):
+        s.send(frame)
+    time.sleep(0.005)
+replies = 0
+try:
+    while replies < 100:
+        frame = s.recv(2048)
+        replies += frame[12:14] == b"\\x08\\x06" and frame[20:22] == b"\\x00\\x02" and frame[22:28].hex() == "02000a000301"
+except TimeoutError:
+    pass
+print(replies)
+"""
+
+LISTEN = """
+import socket, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300); s.bind((sys.argv[1], 0)); print("up", flush=True)
+s.settimeout(3); count = 0
+try:
+    while True:
+        frame, where = s.recvfrom(2048); count += where[2] != 4
+except TimeoutError:
+    print(count)
+"""
+
+
+def test_no_broadcast_frame_reaches_another_host_and_arp_is_answered(running, network):
+    others = [host.name for host in network.topology.hosts if host.name != "h1"]
+    ears = [
+        network.popen(host, [sys.executable, "-c", LISTEN, f"{host}-eth1"], stdout=subprocess.PIPE, text=True)
+        for host in others
+    ]
+    assert all(ear.stdout.readline() == "up\n" for ear in ears)
+    replies = int(network.run("h1", [sys.executable, "-c", NOISE]))
+    heard = [int(ear.communicate(timeout=20)[0]) for ear in ears]
+    print("frames heard by others:", heard, "ARP replies:", replies)
+    assert heard == [0] * 7
+    assert replies == 100
+    seen = {host["name"]: host["seen_at"] for host in running.get("/v1/hosts")["hosts"]}
+    assert seen["h1"] == "t1:1"
+
+
+def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
+    pairs = [
+        ("h1", "h3"),
+        ("h3", "h5"),
+        ("h5", "h7"),
+        ("h7", "h1"),
+        ("h2", "h4"),
+        ("h4", "h6"),
+        ("h6", "h8"),
+        ("h8", "h2"),
+    ]
+    address = {host.name: host.ip for host in network.topology.hosts}
+    for _, destination in pairs:
+        server = network.popen(destination, ["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    clients = [
+        network.popen(source, ["iperf3", "-c", address[destination], "-t", "14", "-P", "4"], stdout=subprocess.DEVNULL)
+        for source, destination in pairs
+    ]
+    time.sleep(2)
+    process = psutil.Process(running.process.pid)
+    ends = {
+        (up.id, way): shaping.interface(up.ends(way)[0]) for up in network.topology.uplinks for way in ("up", "down")
+    }
+    readings = []
+    for _ in range(2):
+        cpu = sum(process.cpu_times()[:2])
+        readings.append((time.time(), {key: kernel_bytes(interface) for key, interface in ends.items()}, cpu))
+        time.sleep(10 if len(readings) == 1 else 1)
+    (begin, first, cpu_before), (end, last, cpu_after) = readings
+    errors = []
+    for (name, way), bytes_before in first.items():
+        history = running.client.get(f"/v1/links/{name}/history", params={"samples": 60}).json()[way]
+        times, counted = [sample["time_s"] for sample in history], [sample["tx_bytes"] for sample in history]
+        real = last[name, way] - bytes_before
+        errors.append(abs(float(np.interp(end, times, counted) - np.interp(begin, times, counted)) / real - 1))
+    cpu = (cpu_after - cpu_before) / (end - begin)
+    share = [use["utilisation"] for use in running.get("/v1/links")["links"]]
+    print(
+        f"worst of {len(errors)} directions: {max(errors):.4f}; controller CPU {cpu:.3f}; highest utilisation {max(share):.2f}"
+    )
+    for client in clients:
+        client.wait(timeout=30)
+    drops = {use["id"]: use["drops"] for use in running.get("/v1/links")["links"] if use["direction"] == "up"}
+    queue = json.loads(subprocess.check_output(["tc", "-s", "-j", "qdisc", "show", "dev", "t1-eth3"]))[0]
+    assert drops["t1-c1/1"] == queue["drops"]
+    assert sum(drops.values()) > 0
+    assert max(errors) < 0.02
+    assert cpu < 0.1
