@@ -1,0 +1,211 @@
+"""The agents' side of the block store: serving, reading and writing blocks, paced by the node's modelled disk.
+
+One connection per block, as HDFS does it. A reader knows from a block's name what its checksum has to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from workloads.connection import Connection, TransferError
+from workloads.content import Content, block_name
+from workloads.exchange import send_header
+from workloads.node_model import SharedResource
+
+_REPLY = struct.Struct("!q")  # size, or _UNKNOWN
+_DIGEST = struct.Struct("!Q")
+_UNKNOWN = -1
+_CHUNK_BYTES = 256 * 1024
+_CHUNKS = 16
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Where an agent listens."""
+
+    ip: str
+    port: int
+
+
+@dataclass
+class Traffic:
+    """Payload of an agent so far, in bytes."""
+
+    sent: int = 0
+    received: int = 0
+
+
+class BlockStore:
+    """The blocks of one node."""
+
+    def __init__(
+        self, ip: str, content: Content, disk: SharedResource, peers: Mapping[str, Peer], deadline_s: float
+    ) -> None:
+        self._ip = ip
+        self._content = content
+        self._disk = disk
+        self._peers = peers
+        self._deadline_s = deadline_s
+        self._sizes: dict[tuple[str, int], int] = {}
+        self.traffic = Traffic()
+
+    def put(self, file: str, index: int, size: int) -> None:
+        """Places a block without moving it."""
+        self._sizes[file, index] = size
+
+    def drop(self, file: str) -> None:
+        """Deletes all blocks of a file."""
+        self._sizes = {block: size for block, size in self._sizes.items() if block[0] != file}
+
+    async def read_local(self, file: str, index: int) -> float:
+        """Reads a block from this node's disk and checks it; returns when the disk was due to have it read.
+
+        Raises:
+            TransferError: no such block.
+        """
+        size = self._sizes.get((file, index))
+        if size is None:
+            raise TransferError(f"block {index} of {file}: not on this node")
+        due = await self._disk.use(size)
+        name = block_name(file, index)
+        if self._content.checksum(name, size) != self._content.expected(name, size):
+            raise TransferError(f"block {index} of {file}: checksum differs")
+        return due
+
+    async def read_remote(self, file: str, index: int, size: int, host: str) -> tuple[int, int]:
+        """Reads a block from another node and checks it; returns the ports of the connection.
+
+        Raises:
+            TransferError: the connection failed, or the block is unknown there or has another size or checksum.
+        """
+        connection = await Connection.open(self._ip, self._address(host), self._deadline_s)
+        try:
+            await send_header(connection, {"op": "read", "file": file, "index": index})
+            (offered,) = _REPLY.unpack(await connection.receive_exactly(_REPLY.size))
+            if offered != size:
+                what = "unknown there" if offered == _UNKNOWN else f"{offered} bytes there, {size} here"
+                raise TransferError(f"block {index} of {file} from {host}: {what}")
+            digest = xxhash.xxh3_64()
+            await connection.receive_payload(size, digest.update)
+            self.traffic.received += size
+            (sent,) = _DIGEST.unpack(await connection.receive_exactly(_DIGEST.size))
+            if not sent == digest.intdigest() == self._content.expected(block_name(file, index), size):
+                raise TransferError(f"block {index} of {file} from {host}: checksum differs")
+            return connection.ports
+        finally:
+            connection.close()
+
+    async def serve_read(self, connection: Connection, file: str, index: int) -> None:
+        """Sends a block to another node, no faster than the disk gives it."""
+        size = self._sizes.get((file, index))
+        if size is None:
+            await connection.send(_REPLY.pack(_UNKNOWN))
+            return
+        await connection.send(_REPLY.pack(size))
+        digest = xxhash.xxh3_64()
+        start = position = self._content.start_of(block_name(file, index))
+        end = start + size
+        chunk = max(_CHUNK_BYTES, size // _CHUNKS)
+        from_disk = self._disk.begin(min(chunk, size))
+        try:
+            while position < end:
+                piece = min(chunk, end - position)
+                due = await from_disk
+                if end - position > piece:  # the disk reads ahead by one chunk while this one is sent
+                    from_disk = self._disk.begin(min(chunk, end - position - piece), due)
+                for view in self._content.views(position, piece):
+                    digest.update(view)
+                    await connection.send(view)
+                position += piece
+                self.traffic.sent += piece
+        finally:
+            from_disk.cancel()
+        await connection.send(_DIGEST.pack(digest.intdigest()))
+
+    async def write(self, file: str, index: int, size: int, targets: Sequence[str]) -> None:
+        """Writes a block to this node's disk and through a pipeline to the targets, one after the other.
+
+        Raises:
+            TransferError: a replica could not be written.
+        """
+        on_disk = self._disk.begin(size)
+        downstream = await self._open_pipeline(file, index, size, targets)
+        try:
+            digest = xxhash.xxh3_64()
+            for view in self._content.views(self._content.start_of(block_name(file, index)), size):
+                digest.update(view)
+                if downstream is not None:
+                    await downstream.send(view)
+                    self.traffic.sent += len(view)
+            await on_disk
+            await self._close_pipeline(downstream, digest.intdigest())
+            self.put(file, index, size)
+        finally:
+            on_disk.cancel()
+            if downstream is not None:
+                downstream.close()
+
+    async def serve_write(
+        self, connection: Connection, file: str, index: int, size: int, targets: Sequence[str]
+    ) -> None:
+        """Stores a block that comes from another node and passes it on to the rest of the pipeline."""
+        downstream = await self._open_pipeline(file, index, size, targets)
+        on_disk: asyncio.Future[float] | None = None
+        try:
+            digest = xxhash.xxh3_64()
+            position = self._content.start_of(block_name(file, index))
+            end = position + size
+            while position < end:
+                piece = min(_CHUNK_BYTES, end - position)
+                await connection.receive_payload(piece, digest.update)
+                self.traffic.received += piece
+                if on_disk is not None:
+                    await on_disk
+                on_disk = self._disk.begin(piece)
+                if downstream is not None:  # the same bytes; they need no copy, the pool has them
+                    await downstream.send(*self._content.views(position, piece))
+                    self.traffic.sent += piece
+                position += piece
+            if on_disk is not None:
+                await on_disk
+            (sent,) = _DIGEST.unpack(await connection.receive_exactly(_DIGEST.size))
+            if not sent == digest.intdigest() == self._content.expected(block_name(file, index), size):
+                raise TransferError(f"block {index} of {file} for writing: checksum differs")
+            await self._close_pipeline(downstream, sent)
+            self.put(file, index, size)
+            await connection.send(_DIGEST.pack(sent))
+        finally:
+            if on_disk is not None:
+                on_disk.cancel()
+            if downstream is not None:
+                downstream.close()
+
+    def _address(self, host: str) -> tuple[str, int]:
+        peer = self._peers.get(host)
+        if peer is None:
+            raise TransferError(f"{host}: no such agent")
+        return peer.ip, peer.port
+
+    async def _open_pipeline(self, file: str, index: int, size: int, targets: Sequence[str]) -> Connection | None:
+        if not targets:
+            return None
+        connection = await Connection.open(self._ip, self._address(targets[0]), self._deadline_s)
+        header = {"op": "write", "file": file, "index": index, "size": size, "targets": list(targets[1:])}
+        try:
+            await send_header(connection, header)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _close_pipeline(self, downstream: Connection | None, digest: int) -> None:
+        if downstream is None:
+            return
+        await downstream.send(_DIGEST.pack(digest))
+        if _DIGEST.unpack(await downstream.receive_exactly(_DIGEST.size)) != (digest,):
+            raise TransferError("write pipeline: a replica has another checksum")

@@ -1,0 +1,200 @@
+"""TCP between agents: non-blocking sockets with large buffers and a deadline on every wait.
+
+Received payload is checksummed in one scratch buffer and then forgotten, so memory does not grow with the number of
+connections; payload to send is a view of the content pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+Buffer = bytes | memoryview
+
+SCRATCH_BYTES = 1 << 20
+_LOW_WATER = 128 * 1024  # wake for this much, not for every segment
+_scratch = memoryview(bytearray(SCRATCH_BYTES))
+
+
+class TransferError(Exception):
+    """A transfer that cannot complete; the message says why and with whom."""
+
+
+class Connection:
+    """A connected stream socket for use by one coroutine at a time in each direction."""
+
+    def __init__(self, sock: socket.socket, deadline_s: float) -> None:
+        sock.setblocking(False)
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._deadline_s = deadline_s
+        self._loop = asyncio.get_running_loop()
+        self._low_water = 1
+
+    @classmethod
+    async def open(cls, source_ip: str, address: tuple[str, int], deadline_s: float) -> Connection:
+        """Connects.
+
+        Raises:
+            TransferError: refused, unreachable, or no answer within the deadline.
+        """
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection = cls(sock, deadline_s)
+        try:
+            sock.bind((source_ip, 0))
+            error = sock.connect_ex(address)
+            if error == errno.EINPROGRESS:
+                await connection._writable(f"connecting to {address[0]}")
+                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise TransferError(f"connecting to {address[0]}: {os.strerror(error)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Own and other port, which tell the flow apart on the network."""
+        return self._sock.getsockname()[1], self._sock.getpeername()[1]
+
+    def close(self) -> None:
+        """Closes the socket; a second time does nothing."""
+        self._sock.close()
+
+    def abort(self) -> None:
+        """Wakes and fails whoever waits on the connection, then they close it."""
+        if self._sock.fileno() >= 0:
+            try:
+                self._sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self._sock.close()
+
+    async def send(self, *buffers: Buffer) -> None:
+        """Sends all of the buffers.
+
+        Raises:
+            TransferError: the peer closed, or took nothing for the deadline.
+        """
+        pending: Sequence[Buffer] = [buffer for buffer in buffers if len(buffer)]
+        while pending:
+            try:
+                sent = self._sock.sendmsg(pending)
+            except BlockingIOError:
+                await self._writable("sending")
+                continue
+            except OSError as error:
+                raise TransferError(f"sending to {self._peer()}: {error.strerror or error}") from error
+            pending = _without(pending, sent)
+
+    async def receive_exactly(self, size: int) -> bytes:
+        """The next `size` bytes, for headers.
+
+        Raises:
+            TransferError: the peer closed, or sent nothing for the deadline.
+        """
+        data = bytearray(size)
+        done = 0
+        while done < size:
+            done += await self._receive_into(memoryview(data)[done:], 1)
+        return bytes(data)
+
+    async def receive_payload(self, size: int, consume: Callable[[memoryview], object]) -> None:
+        """Receives `size` bytes and gives each piece to `consume`, which must not keep it.
+
+        Raises:
+            TransferError: the peer closed, or sent nothing for the deadline.
+        """
+        while size:
+            got = await self._receive_into(_scratch[: min(size, SCRATCH_BYTES)], min(size, _LOW_WATER))
+            consume(_scratch[:got])
+            size -= got
+
+    async def _receive_into(self, view: memoryview, low_water: int) -> int:
+        while True:
+            try:
+                got = self._sock.recv_into(view)
+            except BlockingIOError:
+                if low_water != self._low_water:
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
+                    self._low_water = low_water
+                await self._readable()
+                continue
+            except OSError as error:
+                raise TransferError(f"receiving from {self._peer()}: {error.strerror or error}") from error
+            if not got:
+                raise TransferError(f"receiving from {self._peer()}: closed before the end")
+            return got
+
+    def _peer(self) -> str:
+        try:
+            return str(self._sock.getpeername()[0])
+        except OSError:
+            return "peer"
+
+    async def _readable(self) -> None:
+        woken: asyncio.Future[bool] = self._loop.create_future()
+        descriptor = self._sock.fileno()
+        self._loop.add_reader(descriptor, _wake, woken)
+        timer = self._loop.call_later(self._deadline_s, _give_up, woken)
+        try:
+            # Below the low-water mark some bytes may wait without a wake-up: that is progress, too.
+            if not await woken and not self._bytes_waiting():
+                raise TransferError(f"receiving from {self._peer()}: silent for {self._deadline_s:g} s")
+        finally:
+            timer.cancel()
+            self._loop.remove_reader(descriptor)
+
+    def _bytes_waiting(self) -> bool:
+        try:
+            return bool(self._sock.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+
+    async def _writable(self, doing: str) -> None:
+        woken: asyncio.Future[bool] = self._loop.create_future()
+        descriptor = self._sock.fileno()
+        self._loop.add_writer(descriptor, _wake, woken)
+        timer = self._loop.call_later(self._deadline_s, _give_up, woken)
+        try:
+            if not await woken:
+                raise TransferError(f"{doing}: {self._peer()} took nothing for {self._deadline_s:g} s")
+        finally:
+            timer.cancel()
+            self._loop.remove_writer(descriptor)
+
+
+def listen(ip: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the kernel choose."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((ip, port))
+    sock.listen(1024)
+    sock.setblocking(False)
+    return sock
+
+
+def _wake(woken: asyncio.Future[bool]) -> None:
+    if not woken.done():
+        woken.set_result(True)
+
+
+def _give_up(woken: asyncio.Future[bool]) -> None:
+    if not woken.done():
+        woken.set_result(False)
+
+
+def _without(buffers: Sequence[Buffer], sent: int) -> list[Buffer]:
+    """What is left of `buffers` after `sent` bytes."""
+    left: list[Buffer] = []
+    for buffer in buffers:
+        if sent >= len(buffer):
+            sent -= len(buffer)
+        else:
+            left.append(memoryview(buffer)[sent:])
+            sent = 0
+    return left

@@ -1,0 +1,134 @@
+"""What happened: flat rows for analysis, and the sum of a job.
+
+Times are wall seconds since the run's start, bytes are wire bytes (exact integers); `Scale` converts both to the
+modelled cluster's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+EventKind = Literal[
+    "job_submitted",
+    "job_started",
+    "stage_started",
+    "task_started",
+    "read",
+    "read_failed",
+    "compute",
+    "transfer",
+    "task_finished",
+    "stage_finished",
+    "job_finished",
+    "job_failed",
+    "sample",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row; fields that do not apply are None.
+
+    Attributes:
+        time_s: When it happened, or ended.
+        kind: See `EventKind`.
+        job, stage, task, container: What it belongs to; a sample without job is about the whole node.
+        host: Where. Of a read: the reader. Of a transfer: the sender.
+        peer: Of a read: the node that served it. Of a transfer: the receiver.
+        bytes: Payload.
+        start_s: When it began, of reads, computations and transfers.
+        local: Whether it stayed on one node.
+        ok: Whether the checksum was right; a wrong one fails the job or takes another replica.
+        detail: File and index of a block, name of an exchange, or a reason.
+        peer_task: Receiving task of a transfer.
+        source_port, destination_port: TCP ports of the flow, which tell its path under ECMP; None within a node.
+        cpu_s: Of samples: CPU seconds of the model since the last sample, on the wall.
+        disk_bytes, sent_bytes, received_bytes: Of samples: since the last sample.
+        late_s: Of samples of nodes: worst lateness of the agent's timers since the last sample.
+    """
+
+    time_s: float
+    kind: EventKind
+    job: str | None = None
+    stage: str | None = None
+    task: int | None = None
+    container: int | None = None
+    host: str | None = None
+    peer: str | None = None
+    bytes: int | None = None
+    start_s: float | None = None
+    local: bool | None = None
+    ok: bool | None = None
+    detail: str | None = None
+    peer_task: int | None = None
+    source_port: int | None = None
+    destination_port: int | None = None
+    cpu_s: float | None = None
+    disk_bytes: int | None = None
+    sent_bytes: int | None = None
+    received_bytes: int | None = None
+    late_s: float | None = None
+
+
+Sink = Callable[[Event], None]
+
+
+@dataclass
+class StageResult:
+    """Conservation of one stage: what its inputs should have brought, what was sent and what arrived, in wire bytes."""
+
+    name: str
+    started_s: float | None = None
+    finished_s: float | None = None
+    planned_bytes: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+@dataclass
+class JobResult:
+    """What a job did. Times in wall seconds since the run's start, bytes on the wire.
+
+    Attributes:
+        local_read_bytes: Input read on the node of the task.
+        read_bytes: Input read by (serving host, reading host), local reads included.
+        exchanged_bytes: Shuffled and broadcast bytes by (sending host, receiving host), local ones included.
+        written_bytes: Result written by (writing host, first target or itself).
+        failed: Why it failed; None when it finished.
+        dead_hosts: Hosts whose agents were found dead when it failed.
+    """
+
+    job_id: str
+    profile: str
+    placement: tuple[str, ...]
+    submitted_s: float
+    started_s: float
+    finished_s: float | None = None
+    stages: list[StageResult] = field(default_factory=list)
+    read_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    exchanged_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    written_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed: str | None = None
+    dead_hosts: tuple[str, ...] = ()
+
+    @property
+    def local_read_bytes(self) -> int:
+        """Input that was read on the node of the task."""
+        return sum(size for (source, reader), size in self.read_bytes.items() if source == reader)
+
+    @property
+    def remote_read_bytes(self) -> int:
+        """Input that came over the network."""
+        return sum(self.read_bytes.values()) - self.local_read_bytes
+
+    @property
+    def network_bytes(self) -> Mapping[tuple[str, str], int]:
+        """Everything that crossed the network, by (sending host, receiving host)."""
+        total: dict[tuple[str, str], int] = {}
+        for matrix in (self.read_bytes, self.exchanged_bytes, self.written_bytes):
+            for (source, destination), size in matrix.items():
+                if source != destination:
+                    total[source, destination] = total.get((source, destination), 0) + size
+        return total

@@ -1,0 +1,199 @@
+"""What a job is: a graph of stages with volumes and CPU work, in units of the modelled cluster.
+
+A stage consumes its inputs (files, exchanges with earlier stages) and may write a result. Every stage has one task in
+each task slot of the job, as Flink's slot sharing does. Iterations are unrolled: an iteration is ordinary stages.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ExchangeKind = Literal["repartition", "broadcast", "forward"]
+
+
+class JobError(ValueError):
+    """A job that cannot run; the message names the field, the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A file that a stage scans; its splits are handed out at run time, local ones first.
+
+    Attributes:
+        file: Name of the file; its blocks are the input splits.
+        bytes: Modelled size.
+        cpu_s: Modelled CPU seconds to process all of it, over all tasks.
+    """
+
+    file: str
+    bytes: int
+    cpu_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_volume(f"read of {self.file}: bytes", self.bytes)
+        _check_volume(f"read of {self.file}: cpu_s", self.cpu_s)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Data that a stage gets from an earlier one.
+
+    Attributes:
+        source: Name of the stage that produces it.
+        bytes: Modelled size of the produced data. `repartition` moves each byte once, `broadcast` once to every
+            consuming task, `forward` from task i to task i in the same slot, never over the network.
+        cpu_s: Modelled CPU seconds to consume it, over all consuming tasks.
+        pipelined: True: flows while the source works. False: a barrier, starts when all tasks of the source are done.
+        skew: Exponent s >= 0; consuming task i (from 0) gets a share proportional to (i + 1)^-s of a repartition.
+    """
+
+    source: str
+    bytes: int
+    cpu_s: float = 0.0
+    kind: ExchangeKind = "repartition"
+    pipelined: bool = True
+    skew: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("repartition", "broadcast", "forward"):
+            raise JobError(f"exchange kind {self.kind!r}: use repartition, broadcast or forward")
+        for field in ("bytes", "cpu_s", "skew"):
+            _check_volume(f"exchange from {self.source}: {field}", getattr(self, field))
+        if self.skew and self.kind != "repartition":
+            raise JobError(f"exchange from {self.source}: skew {self.skew} on a {self.kind}; only repartition has one")
+
+    def moved_bytes(self, tasks: int) -> int:
+        """Modelled bytes that arrive at the consumers."""
+        return self.bytes * tasks if self.kind == "broadcast" else self.bytes
+
+
+Input = Read | Exchange
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tasks that do the same to different parts of the data.
+
+    A task first consumes all its exchanges, then reads splits. What it produces for later stages leaves while it reads
+    splits, or, without files, while it consumes exchanges.
+
+    Attributes:
+        name: Unique in the job.
+        inputs: Files and exchanges.
+        write_bytes: Modelled result written to the block store when the task's work is done, over all tasks.
+        write_replication: Replicas of the result; 1 is the writer's own disk, more go through a write pipeline.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    write_bytes: int = 0
+    write_replication: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise JobError(f"stage {self.name}: inputs empty; give at least one file or exchange")
+        if self.write_replication < 1:
+            raise JobError(f"stage {self.name}: write_replication {self.write_replication}; give at least 1")
+        _check_volume(f"stage {self.name}: write_bytes", self.write_bytes)
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """The files it scans."""
+        return tuple(item for item in self.inputs if isinstance(item, Read))
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The data it gets from earlier stages."""
+        return tuple(item for item in self.inputs if isinstance(item, Exchange))
+
+    @property
+    def cpu_s(self) -> float:
+        """Modelled CPU seconds over all tasks."""
+        return sum(item.cpu_s for item in self.inputs)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A graph of stages, in an order in which every source stands before its consumers.
+
+    Container 0 is the application master; the others offer `slots_per_container` task slots each.
+
+    Raises:
+        JobError: no task container, a name used twice, an exchange with a stage that does not stand before, two
+            exchanges between the same stages, or a file read twice.
+    """
+
+    job_id: str
+    profile: str
+    stages: tuple[Stage, ...]
+    containers: int = 12
+    slots_per_container: int = 1
+    memory_mb: int = 3072
+    vcores: int = 1
+
+    def __post_init__(self) -> None:
+        if self.containers < 2:
+            raise JobError(f"job {self.job_id}: containers {self.containers}; give at least 2, the first is the master")
+        if self.slots_per_container < 1:
+            raise JobError(f"job {self.job_id}: slots_per_container {self.slots_per_container}; give at least 1")
+        if not self.stages:
+            raise JobError(f"job {self.job_id}: stages empty; give at least one")
+        before: set[str] = set()
+        files: set[str] = set()
+        for stage in self.stages:
+            sources = [exchange.source for exchange in stage.exchanges]
+            for source in sources:
+                if source not in before:
+                    raise JobError(f"stage {stage.name}: source {source!r} does not stand before it; reorder or rename")
+            if len(set(sources)) < len(sources):
+                raise JobError(f"stage {stage.name}: two exchanges with one source; add up their volumes")
+            if stage.name in before:
+                raise JobError(f"stage name {stage.name!r}: used twice; give each its own")
+            before.add(stage.name)
+            for read in stage.reads:
+                if read.file in files:
+                    raise JobError(f"stage {stage.name}: file {read.file!r} is read twice; read it in one stage")
+                files.add(read.file)
+
+    @property
+    def tasks(self) -> int:
+        """Tasks of every stage, one a task slot."""
+        return (self.containers - 1) * self.slots_per_container
+
+    def container_of(self, task: int) -> int:
+        """The container (from 1) whose slot runs a task (from 0)."""
+        return 1 + task // self.slots_per_container
+
+    @functools.cached_property
+    def stage_by_name(self) -> Mapping[str, Stage]:
+        """Stages by name."""
+        return {stage.name: stage for stage in self.stages}
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        """Modelled bytes of each input file, by name."""
+        return {read.file: read.bytes for stage in self.stages for read in stage.reads}
+
+    @property
+    def input_bytes(self) -> int:
+        """Modelled bytes read from the block store."""
+        return sum(self.files.values())
+
+    @property
+    def exchanged_bytes(self) -> int:
+        """Modelled bytes that arrive at consumers over all exchanges, whether local or over the network."""
+        return sum(exchange.moved_bytes(self.tasks) for stage in self.stages for exchange in stage.exchanges)
+
+    @property
+    def cpu_s(self) -> float:
+        """Modelled CPU seconds over all stages."""
+        return sum(stage.cpu_s for stage in self.stages)
+
+
+def _check_volume(field: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise JobError(f"{field} {value}; give a finite number of at least 0")

@@ -1,0 +1,152 @@
+"""From modelled volumes to exact numbers: how many bytes each task has to send and receive on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from workloads.job import Exchange, Job, JobError, Stage
+from workloads.scale import Scale
+from workloads.splits import BlockKey, Split
+
+_WEIGHT_UNIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class ExchangePlan:
+    """One exchange in wire bytes.
+
+    Attributes:
+        key: Unique in the job: `source>consumer`.
+        produced_bytes: What the source's tasks produce together.
+        moved_bytes: What arrives at the consumers together; more than produced for a broadcast.
+        weights: Integer share of each consuming task.
+        cpu_s: CPU seconds to consume it on the wall, over all tasks.
+    """
+
+    key: str
+    source: str
+    consumer: str
+    kind: str
+    pipelined: bool
+    produced_bytes: int
+    moved_bytes: int
+    weights: tuple[int, ...]
+    cpu_s: float
+
+    def expected_bytes(self, task: int) -> int:
+        """What a consuming task will receive, up to rounding."""
+        if self.kind == "broadcast":
+            return self.produced_bytes
+        return self.produced_bytes * self.weights[task] // sum(self.weights)
+
+    def expected_cpu_s(self, task: int) -> float:
+        """CPU seconds on the wall that a consuming task needs for it."""
+        return self.cpu_s * self.weights[task] / sum(self.weights)
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage in wire bytes."""
+
+    stage: Stage
+    exchanges: tuple[ExchangePlan, ...]
+    outputs: tuple[ExchangePlan, ...]
+    splits: tuple[Split, ...]
+    split_cpu_s: tuple[float, ...]
+    write_bytes: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the stage."""
+        return self.stage.name
+
+    @property
+    def read_bytes(self) -> int:
+        """Input of all splits."""
+        return sum(split.bytes for split in self.splits)
+
+    def emitted_by_split(self, output: ExchangePlan, before: int, size: int) -> int:
+        """Bytes that a split yields for an output; over all splits they add up to exactly what is produced.
+
+        Args:
+            output: An exchange that this stage feeds.
+            before: Bytes of all splits with lower numbers.
+            size: Bytes of the split.
+        """
+        total = max(1, self.read_bytes)
+        return output.produced_bytes * (before + size) // total - output.produced_bytes * before // total
+
+    def emitted_by_task(self, output: ExchangePlan, task: int) -> int:
+        """Bytes that a task without splits yields for an output, in proportion to what it receives."""
+        weights = self._task_weights()
+        before, total = sum(weights[:task]), sum(weights)
+        return output.produced_bytes * (before + weights[task]) // total - output.produced_bytes * before // total
+
+    def _task_weights(self) -> list[int]:
+        tasks = len(self.write_bytes)
+        weights = [sum(exchange.expected_bytes(task) for exchange in self.exchanges) for task in range(tasks)]
+        return weights if any(weights) else [1] * tasks
+
+
+def plan_job(
+    job: Job, scale: Scale, blocks: Mapping[BlockKey, Sequence[str]], sizes: Mapping[BlockKey, int]
+) -> dict[str, StagePlan]:
+    """All stages of a job by name, in the job's order.
+
+    Args:
+        job: The job.
+        scale: The divisors.
+        blocks: Replicas of (at least) all blocks of the job's files.
+        sizes: Modelled bytes of the blocks.
+
+    Raises:
+        JobError: a file of the job has no blocks, or they do not add up to its size.
+    """
+    by_file: dict[str, list[BlockKey]] = {}
+    for block in blocks:
+        by_file.setdefault(block.file, []).append(block)
+    exchanges = [_plan_exchange(job, stage, item, scale) for stage in job.stages for item in stage.exchanges]
+    plans: dict[str, StagePlan] = {}
+    for stage in job.stages:
+        splits: list[Split] = []
+        cpu: list[float] = []
+        for read in stage.reads:
+            own = sorted(by_file.get(read.file, ()), key=lambda block: block.index)
+            stored = sum(sizes[block] for block in own)
+            if stored != read.bytes:
+                raise JobError(
+                    f"file {read.file}: {stored} bytes stored, job {job.job_id} reads {read.bytes}; store it"
+                )
+            for block in own:
+                wire = max(1, scale.wire_bytes(sizes[block]))
+                splits.append(Split(len(splits), block.file, block.index, wire, tuple(blocks[block])))
+                cpu.append(scale.wall_s(read.cpu_s * sizes[block] / max(1, read.bytes)))
+        plans[stage.name] = StagePlan(
+            stage=stage,
+            exchanges=tuple(plan for plan in exchanges if plan.consumer == stage.name),
+            outputs=tuple(plan for plan in exchanges if plan.source == stage.name),
+            splits=tuple(splits),
+            split_cpu_s=tuple(cpu),
+            write_bytes=_divide(scale.wire_bytes(stage.write_bytes), job.tasks),
+        )
+    return plans
+
+
+def _plan_exchange(job: Job, stage: Stage, exchange: Exchange, scale: Scale) -> ExchangePlan:
+    produced = scale.wire_bytes(exchange.bytes)
+    return ExchangePlan(
+        key=f"{exchange.source}>{stage.name}",
+        source=exchange.source,
+        consumer=stage.name,
+        kind=exchange.kind,
+        pipelined=exchange.pipelined,
+        produced_bytes=produced,
+        moved_bytes=produced * job.tasks if exchange.kind == "broadcast" else produced,
+        weights=tuple(max(1, round(_WEIGHT_UNIT * (i + 1) ** -exchange.skew)) for i in range(job.tasks)),
+        cpu_s=scale.wall_s(exchange.cpu_s),
+    )
+
+
+def _divide(total: int, parts: int) -> tuple[int, ...]:
+    return tuple(total * (i + 1) // parts - total * i // parts for i in range(parts))

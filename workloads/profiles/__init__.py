@@ -1,0 +1,230 @@
+"""Job profiles: YAML descriptions of kinds of jobs whose volumes scale with the input."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workloads.job import Exchange, Input, Job, JobError, Read, Stage
+
+_FOLDER = Path(__file__).parent
+_GB = 1e9
+
+_PROFILE_KEYS = {
+    "name": str,
+    "description": str,
+    "provenance": str,
+    "weights": dict,
+    "input_bytes": int,
+    "containers": int,
+    "slots_per_container": int,
+    "memory_mb": int,
+    "vcores": int,
+    "stages": list,
+}
+_NUMBER = (int, float)
+_STAGE_KEYS = {
+    "name": str,
+    "inputs": list,
+    "write_bytes_per_input_byte": _NUMBER,
+    "write_bytes": _NUMBER,
+    "write_replication": int,
+}
+_REPEAT_KEYS = {"repeat": int, "factors": list, "stages": list}
+_READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER}
+_EXCHANGE_KEYS = {
+    "from": str,
+    "initially": str,
+    "kind": str,
+    "pipelined": bool,
+    "skew": _NUMBER,
+    "bytes": _NUMBER,
+    "bytes_per_input_byte": _NUMBER,
+    "bytes_per_task": _NUMBER,
+    "cpu_s_per_gb": _NUMBER,
+    "cpu_s_per_moved_gb": _NUMBER,
+}
+
+
+class ProfileError(JobError):
+    """A profile that does not describe a job; the message names the file, the field, the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class ProfileWeights:
+    """Weights of the two parts of NeAwa's placement cost for this kind of job (thesis, table 6.1)."""
+
+    closeness: float
+    locality: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A kind of job.
+
+    Attributes:
+        name: Name.
+        description: One sentence.
+        provenance: Where the volumes come from and how far to trust them.
+        weights: Of the placement cost.
+        input_bytes: Default size of the input.
+        containers: Default number, with the application master.
+        stages: The stages as the YAML file has them, checked.
+    """
+
+    name: str
+    description: str
+    provenance: str
+    weights: ProfileWeights
+    input_bytes: int
+    containers: int
+    slots_per_container: int
+    memory_mb: int
+    vcores: int
+    stages: tuple[Mapping[str, Any], ...]
+
+    def job(self, job_id: str, input_bytes: int | None = None, containers: int | None = None) -> Job:
+        """A job of this kind.
+
+        Args:
+            job_id: Names the job and, as `job_id/file`, its input files: every job has its own data.
+            input_bytes: Modelled size of all input files; the profile's default when None.
+            containers: With the application master; the profile's default when None.
+
+        Raises:
+            JobError: the numbers do not make a job.
+        """
+        size = self.input_bytes if input_bytes is None else input_bytes
+        count = self.containers if containers is None else containers
+        tasks = (count - 1) * self.slots_per_container
+        return Job(
+            job_id=job_id,
+            profile=self.name,
+            stages=_Unroller(job_id, size, tasks).stages(self.stages),
+            containers=count,
+            slots_per_container=self.slots_per_container,
+            memory_mb=self.memory_mb,
+            vcores=self.vcores,
+        )
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the profiles that come with the testbed."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """A profile by its name, or from a YAML file of your own.
+
+    Raises:
+        ProfileError: no such profile, an unknown or missing key, or a value of the wrong type.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = _FOLDER / f"{name_or_path}.yaml"
+    if not path.is_file():
+        near = difflib.get_close_matches(str(name_or_path), profile_names(), 1)
+        hint = f"; do you mean {near[0]}?" if near else f"; known: {', '.join(profile_names())}"
+        raise ProfileError(f"profile {str(name_or_path)!r}: not found{hint}")
+    fields = _checked(path.name, yaml.safe_load(path.read_text()), _PROFILE_KEYS, frozenset(_PROFILE_KEYS))
+    weights = _checked(f"{path.name}: weights", fields.pop("weights"), {"closeness": _NUMBER, "locality": _NUMBER})
+    for stage in fields["stages"]:
+        _check_stage(path.name, stage)
+    profile = Profile(**{**fields, "weights": ProfileWeights(**weights), "stages": tuple(fields["stages"])})
+    profile.job("check")
+    return profile
+
+
+class _Unroller:
+    """Turns the stages of a profile into those of a job of one size."""
+
+    def __init__(self, job_id: str, input_bytes: int, tasks: int) -> None:
+        self._job_id = job_id
+        self._input_bytes = input_bytes
+        self._tasks = tasks
+        self._stages: dict[str, Stage] = {}
+        self._latest: dict[str, str] = {}  # name in the profile -> name of its latest repetition
+        self._shares_before = 0.0
+
+    def stages(self, items: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
+        for item in items:
+            if "repeat" not in item:
+                self._add(item, item["name"], 1.0)
+                continue
+            for i in range(item["repeat"]):
+                factor = item["factors"][i] if "factors" in item else 1.0
+                for stage in item["stages"]:
+                    self._add(stage, f"{stage['name']}-{i + 1}", factor)
+        return tuple(self._stages.values())
+
+    def _add(self, item: Mapping[str, Any], name: str, factor: float) -> None:
+        inputs = tuple(self._input(item["name"], entry, factor) for entry in item["inputs"])
+        size = item.get("write_bytes", 0) + item.get("write_bytes_per_input_byte", 0.0) * self._input_bytes
+        if name in self._stages:
+            raise ProfileError(f"stage name {name!r}: used twice; give each its own")
+        self._stages[name] = Stage(name, inputs, round(size * factor), item.get("write_replication", 1))
+        self._latest[item["name"]] = name
+
+    def _input(self, stage: str, entry: Mapping[str, Any], factor: float) -> Input:
+        cpu_s = entry.get("cpu_s_per_gb", 0.0) * self._input_bytes / _GB
+        if "read" in entry:
+            # Cumulative rounding: the files add up to exactly the input.
+            before = round(self._shares_before * self._input_bytes)
+            self._shares_before += entry["share"]
+            size = round(self._shares_before * self._input_bytes) - before
+            return Read(f"{self._job_id}/{entry['read']}", size, cpu_s * factor)
+        source = self._latest.get(entry["from"]) or self._latest.get(entry.get("initially", ""))
+        if source is None:
+            raise ProfileError(f"stage {stage}: source {entry['from']!r} does not stand before it; add `initially`")
+        size = round(
+            factor
+            * (
+                entry.get("bytes", 0)
+                + entry.get("bytes_per_input_byte", 0.0) * self._input_bytes
+                + entry.get("bytes_per_task", 0) * self._tasks
+            )
+        )
+        kind = entry.get("kind", "repartition")
+        moved = size * self._tasks if kind == "broadcast" else size
+        cpu_s = cpu_s * factor + entry.get("cpu_s_per_moved_gb", 0.0) * moved / _GB
+        return Exchange(source, size, cpu_s, kind, entry.get("pipelined", True), entry.get("skew", 0.0))
+
+
+def _check_stage(place: str, item: object) -> None:
+    if isinstance(item, dict) and "repeat" in item:
+        fields = _checked(f"{place}: repeat", item, _REPEAT_KEYS, frozenset({"repeat", "stages"}))
+        if "factors" in fields and len(fields["factors"]) != fields["repeat"]:
+            raise ProfileError(f"{place}: factors {fields['factors']}; give one for each of {fields['repeat']} repeats")
+        for stage in fields["stages"]:
+            _check_stage(place, stage)
+        return
+    fields = _checked(f"{place}: stage", item, _STAGE_KEYS, frozenset({"name", "inputs"}))
+    for entry in fields["inputs"]:
+        where = f"{place}: input of stage {fields['name']}"
+        if isinstance(entry, dict) and "read" in entry:
+            _checked(where, entry, _READ_KEYS, frozenset({"read", "share"}))
+        else:
+            _checked(where, entry, _EXCHANGE_KEYS, frozenset({"from"}))
+
+
+def _checked(
+    place: str, value: object, keys: Mapping[str, Any], required: frozenset[str] | None = None
+) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{place}: {value!r} is not a mapping; see docs/workloads.md")
+    for key, item in value.items():
+        if key not in keys:
+            near = difflib.get_close_matches(str(key), keys, 1)
+            hint = f"; do you mean {near[0]}?" if near else f"; known: {', '.join(keys)}"
+            raise ProfileError(f"{place}: unknown key {key!r}{hint}")
+        if not isinstance(item, keys[key]):
+            raise ProfileError(f"{place}: {key} {item!r} has the wrong type; see docs/workloads.md")
+    for key in sorted(keys if required is None else required):
+        if key not in value:
+            raise ProfileError(f"{place}: {key} is missing; add it")
+    return dict(value)
