@@ -103,10 +103,9 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
     for factor in factors:
         used: dict[str, list[RunRecord]] = {}
         for label in labels:
-            cell = [r for r in records if (r.strategy, r.blocking_factor, r.status) == (label, factor, "finished")]
-            trusted = [record for record in cell if not record.doubtful]
-            used[label] = cell if include_doubtful or not trusted else trusted
-            aside += [_set_aside(record, record in used[label]) for record in cell if record.doubtful]
+            used[label] = list(used_records(records, label, factor, include_doubtful))
+            doubtful = [record for record in _finished(records, label, factor) if record.doubtful]
+            aside += [_set_aside(record, record in used[label]) for record in doubtful]
         count = len({record.repeat for record in records})
         networks.append(_network(factor, BASELINE if BASELINE in labels else labels[0], used, count))
     scale = records[0].scale
@@ -118,6 +117,20 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
         rate_divisor=scale.rate_divisor if scale else None,
         volume_divisor=scale.volume_divisor if scale else None,
     )
+
+
+def used_records(
+    records: Iterable[RunRecord], strategy: str, blocking_factor: float | None, include_doubtful: bool = False
+) -> tuple[RunRecord, ...]:
+    """The runs of one strategy on one network that enter the figures: the trusted ones, or all when there are none."""
+    finished = _finished(records, strategy, blocking_factor)
+    trusted = tuple(record for record in finished if not record.doubtful)
+    return finished if include_doubtful or not trusted else trusted
+
+
+def _finished(records: Iterable[RunRecord], strategy: str, factor: float | None) -> tuple[RunRecord, ...]:
+    wanted = (strategy, factor, "finished")
+    return tuple(record for record in records if (record.strategy, record.blocking_factor, record.status) == wanted)
 
 
 def differences(records: Iterable[RunRecord]) -> list[str]:

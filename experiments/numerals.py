@@ -69,3 +69,13 @@ def _change(reduced: float) -> str:
     change = -100 * reduced
     text = f"{abs(change):.1f}"
     return text if not float(text) else f"{MINUS if change < 0 else '+'}{text}"
+
+
+def tick(value: float) -> str:
+    """A round number on an axis."""
+    return f"{value:g}".replace("-", MINUS)
+
+
+def figure(value: float) -> str:
+    """A figure of unknown size and unit: three significant digits, thousands written out."""
+    return f"{value:,.0f}".replace(",", "\N{THIN SPACE}") if abs(value) >= 1000 else f"{value:.3g}".replace("-", MINUS)

@@ -1,0 +1,99 @@
+"""What the report draws of each strategy on each network: one run of every such cell, and the values of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import comparison as comparing
+from experiments.comparison import Comparison, compare
+from experiments.record import RunRecord
+from experiments.results import RunFolder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy on one network.
+
+    Attributes:
+        place: number of the strategy in the experiment, which decides on its colour.
+        record: of the run that is drawn in detail, the one whose summed time is the (lower) median.
+        used: records of all runs that entered the figures.
+        events, links, fidelity: series of the run that is drawn.
+    """
+
+    strategy: str
+    place: int
+    record: RunRecord
+    used: tuple[RunRecord, ...]
+    events: pl.DataFrame
+    links: pl.DataFrame
+    fidelity: pl.DataFrame
+
+    @property
+    def end_s(self) -> float:
+        """When the last job of the drawn run finished."""
+        return max((job.finished_s for job in self.record.jobs if job.finished_s is not None), default=0.0)
+
+
+@dataclass(frozen=True)
+class Network:
+    """All strategies on one network, in the order of the comparison."""
+
+    blocking_factor: float | None
+    baseline: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def end_s(self) -> float:
+        """Right end of a time axis that all strategies share."""
+        return max((cell.end_s for cell in self.cells), default=0.0)
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Jobs in the order of their submission."""
+        jobs = {job.job_id: job.submitted_s for cell in self.cells for job in cell.record.jobs}
+        return tuple(sorted(jobs, key=lambda job_id: (jobs[job_id], job_id)))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a report is made from."""
+
+    title: str
+    comparison: Comparison
+    networks: tuple[Network, ...]
+    records: tuple[RunRecord, ...]
+    specification_yaml: str
+    folder: Path
+
+
+def gather(runs: tuple[RunFolder, ...], specification_yaml: str, folder: Path, allow_mixed: bool = False) -> Evidence:
+    """Read records and series of some runs.
+
+    Raises:
+        MixedRunsError: see `compare`.
+        RecordError: a record cannot be read.
+    """
+    by_id = {run.run_id: run for run in runs}
+    records = tuple(sorted((run.record() for run in runs), key=lambda record: record.started_at))
+    comparison = compare(records, allow_mixed=allow_mixed)
+    places: dict[str, int] = {}
+    for network in comparison.networks:
+        for label in [network.baseline, *(summary.strategy for summary in network.strategies)]:
+            places.setdefault(label, len(places))
+    networks = []
+    for network in comparison.networks:
+        cells = []
+        for summary in network.strategies:
+            used = comparing.used_records(records, summary.strategy, network.blocking_factor)
+            drawn = sorted(used, key=comparing.summed_time_s)[(len(used) - 1) // 2]
+            run = by_id[drawn.run_id]
+            series = (run.events(), run.links(), run.fidelity())
+            cells.append(Cell(summary.strategy, places[summary.strategy], drawn, used, *series))
+        networks.append(Network(network.blocking_factor, network.baseline, tuple(cells)))
+    return Evidence(comparison.experiment, comparison, tuple(networks), records, specification_yaml, folder)

@@ -1,0 +1,36 @@
+"""What the result is, in sentences."""
+
+from __future__ import annotations
+
+from experiments import numerals
+from experiments.comparison import Comparison, NetworkComparison, StrategySummary
+
+
+def headlines(comparison: Comparison) -> tuple[str, ...]:
+    """One sentence for every strategy on every network, with the certainty that the runs allow."""
+    return tuple(
+        _sentence(network, summary)
+        for network in comparison.networks
+        for summary in network.strategies
+        if summary.reduction is not None
+    )
+
+
+def _sentence(network: NetworkComparison, summary: StrategySummary) -> str:
+    found = summary.reduction
+    assert found is not None
+    where = "" if network.blocking_factor is None else f" at blocking factor {network.blocking_factor:g}"
+    size = f"{abs(100 * found.estimate):.1f} % {'less' if found.estimate >= 0 else 'more'} summed job time"
+    who = f"{summary.strategy} took {size} than {network.baseline}{where}"
+    if found.low is None or found.high is None:
+        claim = f"{who} in one repeat, which shows no difference."
+    elif found.outcome == "no difference shown":
+        claim = f"{who}, which shows no difference: the 95 % interval {_interval(found.low, found.high)} includes 0."
+    else:
+        claim = f"{who} (95 % interval {_interval(found.low, found.high)}, {found.pairs} paired repeats)."
+    return f"{claim} Its runs are doubtful." if summary.doubtful else claim
+
+
+def _interval(low: float, high: float) -> str:
+    ends = [f"{100 * -end:+.1f}".replace("-", numerals.MINUS) for end in (high, low)]
+    return f"{ends[0]} to {ends[1]} %"
