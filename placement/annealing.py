@@ -64,16 +64,17 @@ class Annealer:
             nowhere = np.empty(0, dtype=np.int64)
             return Walk(nowhere, 0.0, nowhere, 0)
         mover = Mover(instance, self.compiled)
-        best = mover.walk(random_start(instance, rng), _draws(instance, self.schedule, rng))
+        best = mover.walk(random_start(instance, rng), draw_moves(instance, self.schedule, rng))
         evaluated = best.evaluated
         for group in promising_groups(instance, self.packed_starts):
-            walk = mover.walk(packed_start(instance, int(group), rng), _draws(instance, self.packed_schedule, rng))
+            walk = mover.walk(packed_start(instance, int(group), rng), draw_moves(instance, self.packed_schedule, rng))
             evaluated += walk.evaluated
             best = walk if walk.cost < best.cost else best
         return best._replace(evaluated=evaluated)
 
 
-def _draws(instance: Instance, schedule: Schedule, rng: np.random.Generator) -> Draws:
+def draw_moves(instance: Instance, schedule: Schedule, rng: np.random.Generator) -> Draws:
+    """Random moves of a schedule: any container to any node that had room at the start, all alike."""
     scale = schedule.patience_scale()
     open_nodes = np.flatnonzero(instance.room)
     return Draws(
