@@ -9,9 +9,9 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from controller import northbound, openflow
@@ -107,9 +107,21 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    _LOG.info("stopped", extra={"fields": {"signal": signal.Signals(number).name}})
-    _end(0)
+def _end_on_signal() -> None:
+    """End with exit code 0 on SIGTERM and SIGINT.
+
+    A thread waits for them, because the main thread sits in a wait that a signal interrupts only if it comes after the
+    wait has begun. Call it before other threads start: they inherit that these signals are blocked.
+    """
+    expected = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, expected)
+
+    def wait() -> None:
+        number = signal.sigwait(expected)
+        _LOG.info("stopped", extra={"fields": {"signal": signal.Signals(number).name}})
+        _end(0)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def _api_failed(error: BaseException) -> None:
@@ -124,8 +136,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     token = _token(options.token_file)
     listener = _listener(options)
     log_to_stderr(options.log_level)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _terminate)
+    _end_on_signal()
     journal = Journal()
     switchboard = Switchboard(generation=int(time.time()))
     try:
