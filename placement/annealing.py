@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,13 +39,12 @@ class Schedule:
 class Annealer:
     """Anneals from a random placement, then briefly from packed ones, and returns the best placement of all.
 
-    A single container's move cannot bring a job from one rack to another; the packed starts, one in each of the
-    most promising racks, can.
+    Moves of single containers hardly ever bring a job from one rack to another; the packed starts can.
 
     Attributes:
         schedule: of the start at random; the thesis's.
         packed_schedule: of each packed start.
-        packed_starts: racks to start in at most; 0 for none.
+        packed_starts: how many, in the most promising racks in turn; 0 for none.
         compiled: run the moves compiled by numba.
     """
 
@@ -66,8 +66,9 @@ class Annealer:
         mover = Mover(instance, self.compiled)
         best = mover.walk(random_start(instance, rng), draw_moves(instance, self.schedule, rng))
         evaluated = best.evaluated
-        for group in promising_groups(instance, self.packed_starts):
-            walk = mover.walk(packed_start(instance, int(group), rng), draw_moves(instance, self.packed_schedule, rng))
+        groups = promising_groups(instance, self.packed_starts).tolist()
+        for group in itertools.islice(itertools.cycle(groups), self.packed_starts):
+            walk = mover.walk(packed_start(instance, group, rng), draw_moves(instance, self.packed_schedule, rng))
             evaluated += walk.evaluated
             best = walk if walk.cost < best.cost else best
         return best._replace(evaluated=evaluated)
@@ -95,8 +96,9 @@ def promising_groups(instance: Instance, most: int) -> IntArray:
     groups = len(instance.between)
     held = np.where(instance.room > 0, np.diff(instance.first), 0)
     replicas = np.bincount(instance.group, weights=held, minlength=groups)
-    room = np.bincount(instance.group, weights=np.minimum(instance.room, instance.limit), minlength=groups)
-    order = np.lexsort((-replicas, -np.minimum(room, instance.workers)))
+    room = np.bincount(instance.group, weights=instance.room, minlength=groups)
+    in_balance = np.bincount(instance.group, weights=np.minimum(instance.room, instance.limit), minlength=groups)
+    order = np.lexsort((-replicas, -np.minimum(in_balance, instance.workers)))
     return order[room[order] > 0][:most]
 
 
