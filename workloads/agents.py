@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
@@ -89,11 +91,12 @@ class AgentPool:
         self._deadline_s = deadline_s
         self._sample_s = sample_s
         self._sink = sink
-        self._rng = np.random.default_rng(seed)
         self._handles: dict[str, _Handle] = {}
         self._dead: set[str] = set()
         self._executions: dict[str, Execution] = {}
+        self._attempts: Counter[str] = Counter()
         self._stores: dict[int, asyncio.Future[None]] = {}
+        self._store_ids = itertools.count()
         self._sizes: dict[BlockKey, int] = {}
         self._last_sample: dict[tuple[str, str | None, int | None], list[float]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -167,7 +170,7 @@ class AgentPool:
             if host not in self._handles or host in self._dead:
                 raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
             for first in range(0, len(blocks), _STORE_BATCH):
-                number = len(self._stores)
+                number = next(self._store_ids)
                 future = self._stores[number] = asyncio.get_running_loop().create_future()
                 waiting.append(future)
                 batch = blocks[first : first + _STORE_BATCH]
@@ -213,21 +216,23 @@ class AgentPool:
         for host in placement:
             if host not in self._hosts:
                 raise AgentError(f"job {job.job_id}: placed on {host!r}, which has no agent")
-        if job.job_id in self._executions:
+        if any(execution.job.job_id == job.job_id for execution in self._executions.values()):
             raise AgentError(f"job {job.job_id}: runs already; give each job its own id")
         plans = plan_job(job, self._scale, blocks, self._sizes)
         cluster = Cluster(self._send, self._racks, self._dead, self.clock, self._started_at)
         submitted = self.clock() if submitted_s is None else submitted_s
-        rng = np.random.default_rng(self._rng.integers(2**63))
-        execution = Execution(job, placement, plans, cluster, self._scale, rng, sink, submitted)
-        self._executions[job.job_id] = execution
+        self._attempts[job.job_id] += 1
+        attempt = self._attempts[job.job_id]
+        rng = np.random.default_rng([self._seed, attempt, *job.job_id.encode()])
+        execution = Execution(job, placement, plans, cluster, self._scale, rng, sink, submitted, attempt)
+        self._executions[execution.key] = execution
         sink(Event(submitted, "job_submitted", job=job.job_id, detail=job.profile))
         for host in self._dead & execution.hosts:
             execution.host_died(host, "before the job started")
         try:
             return await execution.run(deadline_s)
         finally:
-            del self._executions[job.job_id]
+            del self._executions[execution.key]
 
     # -- agents --------------------------------------------------------------------------------------------------
 
@@ -311,7 +316,7 @@ class AgentPool:
             execution.handle(host, message)
 
     def _stored(self, host: str, message: Message) -> None:
-        future = self._stores[message["id"]]
+        future = self._stores.pop(message["id"])
         if future.done():
             return
         if "failed" in message:
@@ -324,22 +329,22 @@ class AgentPool:
             return
         time_s = message["time"] - self._started_at
         rows: list[tuple[str | None, int | None, list[float]]] = [(None, None, message["node"])]
-        rows += [(job, container, used) for job, container, *used in message["containers"]]
-        for job, container, used in rows:
-            before = self._last_sample.get((host, job, container), [0.0] * len(used))
-            self._last_sample[host, job, container] = used
+        rows += [(key, container, used) for key, container, *used in message["containers"]]
+        for key, container, used in rows:
+            before = self._last_sample.get((host, key, container), [0.0] * len(used))
+            self._last_sample[host, key, container] = used
             cpu, disk, sent, received = (now - then for now, then in zip(used, before))  # noqa: B905
             self._sink(
                 Event(
                     time_s,
                     "sample",
-                    job=job,
+                    job=None if key is None else key.rpartition("#")[0],
                     container=container,
                     host=host,
                     cpu_s=cpu,
                     disk_bytes=int(disk),
                     sent_bytes=int(sent),
                     received_bytes=int(received),
-                    late_s=message["late_s"] if job is None else None,
+                    late_s=message["late_s"] if key is None else None,
                 )
             )

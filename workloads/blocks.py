@@ -16,6 +16,7 @@ from workloads.connection import Connection, TransferError
 from workloads.content import Content, block_name
 from workloads.exchange import send_header
 from workloads.node_model import SharedResource
+from workloads.usage import Usage
 
 _REPLY = struct.Struct("!q")  # size, or _UNKNOWN
 _DIGEST = struct.Struct("!Q")
@@ -32,19 +33,26 @@ class Peer:
     port: int
 
 
-@dataclass
-class Traffic:
-    """Payload of an agent so far, in bytes."""
-
-    sent: int = 0
-    received: int = 0
-
-
 class BlockStore:
-    """The blocks of one node."""
+    """The blocks of one node.
+
+    Args:
+        ip: Address to connect from.
+        content: What blocks consist of.
+        disk: The node's disk.
+        peers: Where the other agents listen.
+        deadline_s: Of socket waits.
+        usage: Counts what crosses the network.
+    """
 
     def __init__(
-        self, ip: str, content: Content, disk: SharedResource, peers: Mapping[str, Peer], deadline_s: float
+        self,
+        ip: str,
+        content: Content,
+        disk: SharedResource,
+        peers: Mapping[str, Peer],
+        deadline_s: float,
+        usage: Usage,
     ) -> None:
         self._ip = ip
         self._content = content
@@ -52,7 +60,7 @@ class BlockStore:
         self._peers = peers
         self._deadline_s = deadline_s
         self._sizes: dict[tuple[str, int], int] = {}
-        self.traffic = Traffic()
+        self._usage = usage
 
     def put(self, file: str, index: int, size: int) -> None:
         """Places a block without moving it."""
@@ -92,7 +100,7 @@ class BlockStore:
                 raise TransferError(f"block {index} of {file} from {host}: {what}")
             digest = xxhash.xxh3_64()
             await connection.receive_payload(size, digest.update)
-            self.traffic.received += size
+            self._usage.received_bytes += size
             (sent,) = _DIGEST.unpack(await connection.receive_exactly(_DIGEST.size))
             if not sent == digest.intdigest() == self._content.expected(block_name(file, index), size):
                 raise TransferError(f"block {index} of {file} from {host}: checksum differs")
@@ -122,7 +130,7 @@ class BlockStore:
                     digest.update(view)
                     await connection.send(view)
                 position += piece
-                self.traffic.sent += piece
+                self._usage.sent_bytes += piece
         finally:
             from_disk.cancel()
         await connection.send(_DIGEST.pack(digest.intdigest()))
@@ -141,7 +149,7 @@ class BlockStore:
                 digest.update(view)
                 if downstream is not None:
                     await downstream.send(view)
-                    self.traffic.sent += len(view)
+                    self._usage.sent_bytes += len(view)
             await on_disk
             await self._close_pipeline(downstream, digest.intdigest())
             self.put(file, index, size)
@@ -163,13 +171,13 @@ class BlockStore:
             while position < end:
                 piece = min(_CHUNK_BYTES, end - position)
                 await connection.receive_payload(piece, digest.update)
-                self.traffic.received += piece
+                self._usage.received_bytes += piece
                 if on_disk is not None:
                     await on_disk
                 on_disk = self._disk.begin(piece)
                 if downstream is not None:  # the same bytes; they need no copy, the pool has them
                     await downstream.send(*self._content.views(position, piece))
-                    self.traffic.sent += piece
+                    self._usage.sent_bytes += piece
                 position += piece
             if on_disk is not None:
                 await on_disk

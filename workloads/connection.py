@@ -16,7 +16,8 @@ Buffer = bytes | memoryview
 
 SCRATCH_BYTES = 1 << 20
 _LOW_WATER = 128 * 1024  # wake for this much, not for every segment
-_scratch = memoryview(bytearray(SCRATCH_BYTES))
+SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
+"""Where payload lands; whoever fills it uses it before the next `await`."""
 
 
 class TransferError(Exception):
@@ -110,8 +111,8 @@ class Connection:
             TransferError: the peer closed, or sent nothing for the deadline.
         """
         while size:
-            got = await self._receive_into(_scratch[: min(size, SCRATCH_BYTES)], min(size, _LOW_WATER))
-            consume(_scratch[:got])
+            got = await self._receive_into(SCRATCH[: min(size, SCRATCH_BYTES)], min(size, _LOW_WATER))
+            consume(SCRATCH[:got])
             size -= got
 
     async def _receive_into(self, view: memoryview, low_water: int) -> int:

@@ -92,7 +92,8 @@ class JobResult:
     """What a job did. Times in wall seconds since the run's start, bytes on the wire.
 
     Attributes:
-        local_read_bytes: Input read on the node of the task.
+        placement: Host of each container.
+        attempt: Counts the attempts of the job, from 1.
         read_bytes: Input read by (serving host, reading host), local reads included.
         exchanged_bytes: Shuffled and broadcast bytes by (sending host, receiving host), local ones included.
         written_bytes: Result written by (writing host, first target or itself).
@@ -103,6 +104,7 @@ class JobResult:
     job_id: str
     profile: str
     placement: tuple[str, ...]
+    attempt: int
     submitted_s: float
     started_s: float
     finished_s: float | None = None

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from workloads.connection import Connection, TransferError
+from workloads.connection import SCRATCH, Connection, TransferError
 from workloads.content import Content
+from workloads.usage import Usage
 
 FRAME_BYTES = 256 * 1024
 FLUSH_BYTES = 64 * 1024  # a lane waits for this much, for a sign of life that is due, or for the end
@@ -55,6 +56,7 @@ class Inbox:
 
     sources: int
     changed: asyncio.Event
+    usage: Usage
     received: int = 0
     consumed: int = 0
     ended: dict[int, int] = field(default_factory=dict)  # source task -> bytes
@@ -72,10 +74,16 @@ class Inbox:
         return len(self.ended) == self.sources
 
     async def room(self) -> None:
-        """Waits while the consumer lags behind."""
-        while self.backlog >= WINDOW_BYTES:
+        """Waits while the consumer lags behind.
+
+        Raises:
+            TransferError: the consumer has failed or ended.
+        """
+        while self.backlog >= WINDOW_BYTES and self.failure is None:
             self._room.clear()
             await self._room.wait()
+        if self.failure is not None:
+            raise TransferError(self.failure)
 
     def arrive(self, size: int) -> None:
         """Notes payload."""
@@ -95,9 +103,10 @@ class Inbox:
         self.changed.set()
 
     def fail(self, reason: str) -> None:
-        """Makes the consuming task fail."""
+        """Makes the consuming task fail, and all who send to it."""
         self.failure = self.failure or reason
         self.changed.set()
+        self._room.set()
 
 
 class Inboxes:
@@ -112,8 +121,10 @@ class Inboxes:
         self._slot(key).set_result(inbox)
 
     def close(self, key: InboxKey) -> None:
-        """Forgets an inbox."""
-        self._inboxes.pop(key, None)
+        """Forgets an inbox; whoever still sends to it fails."""
+        slot = self._inboxes.pop(key, None)
+        if slot is not None and slot.done():
+            slot.result().fail("the task has ended")
 
     async def find(self, key: InboxKey) -> Inbox:
         """The inbox, as soon as its task has started.
@@ -126,6 +137,7 @@ class Inboxes:
             return slot.result()
         done, _ = await asyncio.wait((slot,), timeout=self._deadline_s)
         if not done:
+            self._inboxes.pop(key, None)
             raise TransferError(f"no task {key[2]} of job {key[0]} waits for exchange {key[1]}")
         return slot.result()
 
@@ -143,15 +155,23 @@ async def send_header(connection: Connection, header: dict[str, object]) -> None
 
 
 async def receive_header(connection: Connection) -> dict[str, object]:
-    """What the other side wants."""
+    """What the other side wants.
+
+    Raises:
+        TransferError: it does not say so in the way of `send_header`.
+    """
     (length,) = _LENGTH.unpack(await connection.receive_exactly(2))
-    header = json.loads(await connection.receive_exactly(length))
+    text = await connection.receive_exactly(length)
+    try:
+        header = json.loads(text)
+    except ValueError:
+        header = None
     if not isinstance(header, dict):
-        raise TransferError(f"header {header!r}: not an object")
+        raise TransferError(f"header {text[:40]!r}: not a JSON object")
     return header
 
 
-async def receive_lane(connection: Connection, inbox: Inbox, source: int) -> None:
+async def receive_lane(connection: Connection, inbox: Inbox, source: int, node: Usage) -> None:
     """Receives one partition into an inbox, checks it and acknowledges.
 
     Raises:
@@ -170,6 +190,8 @@ async def receive_lane(connection: Connection, inbox: Inbox, source: int) -> Non
                 await connection.receive_payload(length, digest.update)
                 received += length
                 inbox.arrive(length)
+                inbox.usage.received_bytes += length
+                node.received_bytes += length
         expected = _TOTALS.unpack(await connection.receive_exactly(_TOTALS.size))
         if expected != (received, digest.intdigest()):
             raise TransferError(f"partition of task {source}: {received} bytes with another size or checksum than sent")
@@ -221,7 +243,7 @@ class Lane:
         loop = asyncio.get_running_loop()
         self.parcel.started = loop.time()
         inbox = await inboxes.find(self._key)
-        copy, digest = memoryview(bytearray(FRAME_BYTES)) if self.queued else memoryview(b""), xxhash.xxh3_64()
+        digest = xxhash.xxh3_64()
         while not self._ending or self.queued:
             if self.queued < FLUSH_BYTES and not self._ending:
                 self._work.clear()
@@ -229,10 +251,8 @@ class Lane:
                 continue
             await inbox.room()
             view = self._next()
-            if len(copy) < len(view):
-                copy = memoryview(bytearray(FRAME_BYTES))
-            copy[: len(view)] = view
-            digest.update(copy[: len(view)])
+            SCRATCH[: len(view)] = view
+            digest.update(SCRATCH[: len(view)])
             inbox.arrive(len(view))
             self._sent(len(view))
             await asyncio.sleep(0)
@@ -241,8 +261,10 @@ class Lane:
         inbox.end(self.parcel.source, self.parcel.bytes)
         self.parcel.finished = loop.time()
 
-    async def run_remote(self, source_ip: str, address: tuple[str, int], deadline_s: float) -> None:
-        """Moves everything over one connection.
+    async def run_remote(
+        self, source_ip: str, address: tuple[str, int], deadline_s: float, usages: Sequence[Usage]
+    ) -> None:
+        """Moves everything over one connection, and counts it in `usages`.
 
         Raises:
             TransferError: see `Connection`.
@@ -261,6 +283,8 @@ class Lane:
                 view = self._next()
                 await connection.send(_FRAME.pack(len(view)), view)
                 self._sent(len(view))
+                for usage in usages:
+                    usage.sent_bytes += len(view)
             await connection.send(_END.pack(_END_MARK, self.parcel.bytes, self._digest.intdigest()))
             if await connection.receive_exactly(1) != _ACKNOWLEDGED:
                 raise TransferError(f"partition for task {task}: not acknowledged")
@@ -302,7 +326,7 @@ class Outlet:
         self._emitted = 0
         self._running = [start(lane) for lane in lanes]
         for task in self._running:
-            task.add_done_callback(lambda _: moved.set())
+            task.add_done_callback(self._ended)
 
     async def emit(self, size: int) -> None:
         """Hands over `size` produced bytes and waits while a lane lags behind.
@@ -333,6 +357,11 @@ class Outlet:
         """Stops all lanes."""
         for task in self._running:
             task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at here, raised by `emit` or `finish` if they are still awaited
+        self._moved.set()
 
     def _check(self) -> None:
         for task in self._running:

@@ -9,46 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from workloads.control import Message
-from workloads.events import Event, EventKind, JobResult, Sink, StageResult
+from workloads.events import Event, EventKind, JobResult, Sink
 from workloads.job import Job
 from workloads.plan import ExchangePlan, StagePlan
+from workloads.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
 from workloads.scale import Scale
-from workloads.splits import Split, SplitAssigner, choose_replica, write_targets
+from workloads.splits import Split, choose_replica, write_targets
 
 _RESULT_BLOCK_BYTES = 128 * 2**20
-
-
-class JobFailure(Exception):
-    """The attempt failed; the message says why."""
-
-
-@dataclass
-class _StageState:
-    plan: StagePlan
-    result: StageResult
-    assigner: SplitAssigner | None
-    before: list[int]  # bytes of all splits with lower numbers
-    started: bool = False
-    finished: bool = False
-    running: set[int] = field(default_factory=set)
-    held: dict[str, list[int]] = field(default_factory=dict)  # barrier exchange -> bytes produced by each task
-    in_work: dict[int, Split] = field(default_factory=dict)  # task -> its split
-
-
-@dataclass
-class _Flow:
-    """What has been reported about one exchange, in wire bytes."""
-
-    plan: ExchangePlan
-    sent: int = 0
-    received: int = 0
-    sources_reported: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +55,8 @@ class Execution:
         scale: The divisors.
         rng: For split and replica choices.
         sink: Takes the events.
+        submitted_s: Wall seconds since the run's start.
+        attempt: Tells the messages of this attempt from those of others; `key` names the attempt in messages.
     """
 
     def __init__(
@@ -93,32 +69,28 @@ class Execution:
         rng: np.random.Generator,
         sink: Sink,
         submitted_s: float,
+        attempt: int,
     ) -> None:
         self.job = job
+        self.key = f"{job.job_id}#{attempt}"
         self._cluster = cluster
         self._rng = rng
         self._sink = sink
         self._hosts = [placement[job.container_of(task)] for task in range(job.tasks)]
-        self._stages: dict[str, _StageState] = {}
+        self._stages: dict[str, StageProgress] = {}
         for name, plan in plans.items():
-            before = [0]
-            for split in plan.splits:
-                before.append(before[-1] + split.bytes)
-            assigner = SplitAssigner(plan.splits, self._hosts, rng) if plan.splits else None
-            held = {output.key: [0] * job.tasks for output in plan.outputs if not output.pipelined}
-            result = StageResult(name, planned_bytes=plan.read_bytes + sum(e.moved_bytes for e in plan.exchanges))
-            self._stages[name] = _StageState(plan, result, assigner, before, held=held)
-        self._flows = {e.key: _Flow(e) for plan in plans.values() for e in plan.exchanges}
+            self._stages[name] = StageProgress.of(plan, self._hosts, rng)
+        self._flows = {e.key: FlowProgress(e) for plan in plans.values() for e in plan.exchanges}
         self._writing: dict[tuple[str, int], list[Message]] = {}
         self._scale = scale
-        self.result = JobResult(job.job_id, job.profile, tuple(placement), submitted_s, cluster.clock())
+        self.result = JobResult(job.job_id, job.profile, tuple(placement), attempt, submitted_s, cluster.clock())
         self.result.stages = [state.result for state in self._stages.values()]
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def hosts(self) -> set[str]:
-        """Hosts that run its tasks."""
-        return set(self._hosts)
+        """Hosts that run its containers."""
+        return set(self.result.placement)
 
     async def run(self, deadline_s: float) -> JobResult:
         """Runs the job to its end, good or bad.
@@ -137,7 +109,7 @@ class Execution:
             self.result.failed = str(failure)
         finally:
             for host in self.hosts:
-                self._cluster.send(host, {"op": "end", "job": self.job.job_id})
+                self._cluster.send(host, {"op": "end", "job": self.key})
         self.result.finished_s = self._cluster.clock()
         self.result.dead_hosts = tuple(sorted(self._cluster.dead))
         self._emit("job_failed" if self.result.failed else "job_finished", detail=self.result.failed)
@@ -149,8 +121,8 @@ class Execution:
             self._finished.set_exception(JobFailure(reason))
 
     def host_died(self, host: str, reason: str) -> None:
-        """Fails the attempt if the host ran a task of it; replicas on it are no longer read."""
-        if host in self._hosts:
+        """Fails the attempt if the host ran a container of it; replicas on it are no longer read."""
+        if host in self.hosts:
             self.fail(f"agent of {host} died: {reason}")
 
     def handle(self, host: str, message: Message) -> None:
@@ -170,7 +142,7 @@ class Execution:
         A stage starts with the first of its sources that starts (pipelined) or finishes (barrier); starting one early
         costs nothing, as its tasks wait for their inputs.
         """
-        ready: list[_StageState] = []
+        ready: list[StageProgress] = []
         for state in self._stages.values():
             exchanges = state.plan.exchanges
             sources = [(self._stages[exchange.source], exchange.pipelined) for exchange in exchanges]
@@ -181,7 +153,7 @@ class Execution:
         for state in reversed(ready):
             self._start_stage(state)
 
-    def _start_stage(self, state: _StageState) -> None:
+    def _start_stage(self, state: StageProgress) -> None:
         name = state.plan.name
         state.result.started_s = self._cluster.clock()
         self._emit("stage_started", stage=name)
@@ -193,7 +165,7 @@ class Execution:
     def _task_message(self, plan: StagePlan, task: int) -> Message:
         return {
             "op": "task",
-            "job": self.job.job_id,
+            "job": self.key,
             "stage": plan.name,
             "task": task,
             "container": self.job.container_of(task),
@@ -235,7 +207,7 @@ class Execution:
                 size = source.plan.emitted_by_task(exchange, task)
             message = {
                 "op": "transfer",
-                "job": self.job.job_id,
+                "job": self.key,
                 "stage": exchange.consumer,
                 "task": task,
                 "container": self.job.container_of(task),
@@ -268,12 +240,11 @@ class Execution:
         else:
             if report is not None:
                 self._read_finished(state, task, report)
-            assert state.assigner is not None
             split = state.assigner.next_for(self._hosts[task])
         self._give(state, task, split)
 
-    def _give(self, state: _StageState, task: int, split: Split | None) -> None:
-        answer: Message = {"op": "split", "job": self.job.job_id, "stage": state.plan.name, "task": task, "file": None}
+    def _give(self, state: StageProgress, task: int, split: Split | None) -> None:
+        answer: Message = {"op": "split", "job": self.key, "stage": state.plan.name, "task": task, "file": None}
         if split is not None:
             live = [host for host in split.replicas if host not in self._cluster.dead]
             source = choose_replica(self._hosts[task], live, self._cluster.racks, self._rng)
@@ -289,7 +260,7 @@ class Execution:
             answer |= {"cpu_s": state.plan.split_cpu_s[split.number], "emit": emit}
         self._cluster.send(self._hosts[task], answer)
 
-    def _after_failed_read(self, state: _StageState, task: int, report: Message) -> Split:
+    def _after_failed_read(self, state: StageProgress, task: int, report: Message) -> Split:
         """The same split without the replica that failed."""
         split = state.in_work.pop(task)
         self._emit(
@@ -307,7 +278,7 @@ class Execution:
             raise JobFailure(f"block {split.index} of {split.file}: no replica left; last: {report['failed']}")
         return Split(split.number, split.file, split.index, split.bytes, left)
 
-    def _read_finished(self, state: _StageState, task: int, report: Message) -> None:
+    def _read_finished(self, state: StageProgress, task: int, report: Message) -> None:
         split, host, source = state.in_work.pop(task), self._hosts[task], report["host"]
         for output in state.plan.outputs:
             if not output.pipelined:
@@ -389,7 +360,7 @@ class Execution:
             flows = [self._flows[exchange.key] for exchange in state.plan.exchanges]
             reported = all(flow.sources_reported == self.job.tasks for flow in flows)
             if state.started and not state.finished and not state.running and reported:
-                self._prove_conservation(state, flows)
+                prove_conservation(state, flows)
                 state.finished = True
                 state.result.finished_s = self._cluster.clock()
                 self._emit("stage_finished", stage=state.plan.name, bytes=state.result.received_bytes)
@@ -399,25 +370,6 @@ class Execution:
                         self._release(exchange)
         if all(state.finished for state in self._stages.values()) and not self._finished.done():
             self._finished.set_result(None)
-
-    def _prove_conservation(self, state: _StageState, flows: Sequence[_Flow]) -> None:
-        """Everything that was planned was sent and has arrived, of every input.
-
-        Raises:
-            JobFailure: not so.
-        """
-        for flow in flows:
-            if not flow.plan.moved_bytes == flow.sent == flow.received:
-                raise JobFailure(
-                    f"exchange {flow.plan.key}: planned {flow.plan.moved_bytes} bytes, "
-                    f"sent {flow.sent}, received {flow.received}"
-                )
-        result = state.result
-        if not result.planned_bytes == result.sent_bytes == result.received_bytes:
-            raise JobFailure(
-                f"stage {result.name}: planned {result.planned_bytes} bytes, "
-                f"sent {result.sent_bytes}, received {result.received_bytes}"
-            )
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 

@@ -122,12 +122,17 @@ class SharedResource:
         self._server = ProcessorSharing(capacity, limit)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.worst_lateness_s = 0.0
+        self._worst_lateness_s = 0.0
 
     def served(self) -> float:
         """Service given so far, in the unit of the capacity times seconds."""
         self._server.advance(self._loop.time())
         return self._server.served
+
+    def take_lateness(self) -> float:
+        """Worst lateness of a timer since this was asked last, in seconds."""
+        late_s, self._worst_lateness_s = self._worst_lateness_s, 0.0
+        return late_s
 
     def begin(self, amount: float, since: float | None = None) -> asyncio.Future[float]:
         """Starts a service; the future gets the time at which it was due. Cancelling it gives up the service.
@@ -163,7 +168,7 @@ class SharedResource:
 
     def _ring(self, due: float) -> None:
         now = self._loop.time()
-        self.worst_lateness_s = max(self.worst_lateness_s, now - due)
+        self._worst_lateness_s = max(self._worst_lateness_s, now - due)
         self._timer = None
         self._server.advance(now)
         self._arm()

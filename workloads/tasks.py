@@ -11,19 +11,10 @@ from workloads.connection import TransferError
 from workloads.control import Message
 from workloads.exchange import Inbox, Inboxes, Outlet
 from workloads.node_model import SharedResource
+from workloads.usage import Usage
 
 _QUANTUM_BYTES = 128 * 1024  # a consumer computes for at least so much, unless it is the last
 _SLICE_S = 0.25
-
-
-@dataclass
-class Usage:
-    """What a container has used so far: CPU seconds of the model on the wall, bytes of the disk and the exchanges."""
-
-    cpu_s: float = 0.0
-    disk_bytes: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
 
 
 class Surroundings(Protocol):
@@ -37,7 +28,7 @@ class Surroundings(Protocol):
     def report(self, message: Message) -> None:
         """Tells the coordinator."""
 
-    def open_outlet(self, job: str, task: int, output: Message) -> Outlet:
+    def open_outlet(self, job: str, task: int, output: Message, usage: Usage) -> Outlet:
         """Starts the lanes of an output."""
 
 
@@ -83,14 +74,14 @@ class StageTask:
             TransferError: an input, output or write failed.
         """
         inputs = [
-            _Input(item["exchange"], item["bytes"], item["cpu_s"], Inbox(item["sources"], self._changed))
+            _Input(item["exchange"], item["bytes"], item["cpu_s"], Inbox(item["sources"], self._changed, self.usage))
             for item in self.spec["inputs"]
         ]
         for item in inputs:
             self.agent.inboxes.open(self._key(item.exchange), item.inbox)
         try:
             for output in self.spec["outputs"]:
-                outlet = self.agent.open_outlet(self.spec["job"], self.spec["task"], output)
+                outlet = self.agent.open_outlet(self.spec["job"], self.spec["task"], output, self.usage)
                 self._outputs.append(_Output(output["exchange"], output["bytes"], outlet))
             await self._consume(inputs)
             if self.spec["reads"]:
@@ -103,8 +94,6 @@ class StageTask:
             for item in inputs:
                 self.agent.inboxes.close(self._key(item.exchange))
         received = {item.exchange: item.inbox.received for item in inputs}
-        self.usage.received_bytes += sum(received.values())
-        self.usage.sent_bytes += sum(parcel.bytes for lanes in parcels.values() for parcel in lanes)
         sent = {exchange: [parcel.row() for parcel in lanes] for exchange, lanes in parcels.items()}
         self._report("done", sent=sent, received=received)
 

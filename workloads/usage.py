@@ -1,0 +1,26 @@
+"""What a container, or a node, has used so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Usage:
+    """Running totals.
+
+    Attributes:
+        cpu_s: CPU seconds of the model, on the wall.
+        disk_bytes: Bytes from and to the modelled disk.
+        sent_bytes: Payload sent over the network; what stays on the node is not counted.
+        received_bytes: Payload received over the network.
+    """
+
+    cpu_s: float = 0.0
+    disk_bytes: float = 0.0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+    def row(self) -> list[float]:
+        """For a control message."""
+        return [self.cpu_s, self.disk_bytes, self.sent_bytes, self.received_bytes]
