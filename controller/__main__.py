@@ -110,15 +110,18 @@ def _end(code: int) -> NoReturn:
 def _end_on_signal() -> None:
     """End with exit code 0 on SIGTERM and SIGINT.
 
-    A thread waits for them, because the main thread sits in a wait that a signal interrupts only if it comes after the
-    wait has begun. Call it before other threads start: they inherit that these signals are blocked.
+    The main thread sits in a wait that a signal does not always interrupt, so Python's own handlers may never run. What
+    surely happens is that the signal's number is written to the wake-up descriptor, which a thread reads.
     """
-    expected = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, expected)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
 
     def wait() -> None:
-        number = signal.sigwait(expected)
-        _LOG.info("stopped", extra={"fields": {"signal": signal.Signals(number).name}})
+        received = os.read(reading, 1)[0]
+        _LOG.info("stopped", extra={"fields": {"signal": signal.Signals(received).name}})
         _end(0)
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
