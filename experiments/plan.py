@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import yaml
+
 from experiments.diagnostics import Path, SpecificationError, nearest, problem
-from experiments.specification import Specification, StrategySpec, SubmissionSpec
+from experiments.specification import Specification, StrategySpec
+from experiments.workload import submissions
+from placement import load_strategy, strategy_names
 from topologies.topology import Topology
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """The names that a specification may use; None stands for not checked.
-
-    A name with a colon (`module:Class`) or a suffix (`my-profile.yaml`) is loaded by its room and not looked up here.
-    """
-
-    strategies: Collection[str] | None = None
-    profiles: Collection[str] | None = None
-    schedules: Collection[str] | None = None
-    multipath: Collection[str] | None = None
+from workloads.profiles import profile_names
+from workloads.schedule import Submission, preset_names
 
 
 @dataclass(frozen=True)
@@ -55,59 +48,82 @@ def resolve(specification: Specification) -> tuple[Run, ...]:
         for place, factor in enumerate(specification.topology.factors):
             first = (repeat + place) % len(strategies)
             for strategy in strategies[first:] + strategies[:first]:
-                run_id = "-".join(
-                    [f"r{repeat:02d}", *([] if factor is None else [f"bf{factor:g}"]), _slug(strategy.label)]
-                )
+                network = [] if factor is None else [f"bf{factor:g}"]
+                run_id = "-".join([f"r{repeat:02d}", *network, _slug(strategy.label)])
                 runs.append(Run(run_id, specification, strategy, factor, repeat, specification.seed + repeat))
     return tuple(runs)
 
 
-def check(specification: Specification, catalogue: Catalogue = Catalogue()) -> None:
-    """Refuse what cannot run although every value is well formed.
+def check(specification: Specification) -> None:
+    """Refuse what cannot run although every value is well formed; strategies and jobs are made for a try.
 
     Raises:
-        SpecificationError: names that the catalogue lacks, jobs larger than the cluster, failures of things that
-            do not exist; one line for each.
+        SpecificationError: unknown names, options that a strategy does not take, jobs larger than the cluster,
+            failures of things that do not exist; one line for each.
     """
-    found = [*_unknown_names(specification, catalogue), *_impossible_jobs(specification), *_failures(specification)]
-    slugs = [_slug(strategy.label) for strategy in specification.strategies]
-    for index, strategy in enumerate(specification.strategies):
-        if slugs.index(slugs[index]) < index:
-            found.append(problem(("strategies", index, "label"), strategy.label, "too like another label; change it"))
+    found = [*_strategies(specification), *_workload(specification), *_data(specification), *_failures(specification)]
     if found:
         raise SpecificationError(found)
 
 
-def _unknown_names(specification: Specification, catalogue: Catalogue) -> Iterator[str]:
-    named: list[tuple[Path, str, Collection[str] | None]] = [
-        (("strategies", index, "name"), strategy.name, catalogue.strategies)
-        for index, strategy in enumerate(specification.strategies)
-    ]
-    named += [
-        (("workload", "jobs", index, "profile"), job.profile, catalogue.profiles)
-        for index, job in enumerate(specification.workload.jobs)
-    ]
-    if specification.workload.preset is not None:
-        named.append((("workload", "preset"), specification.workload.preset, catalogue.schedules))
-    named.append((("controller", "multipath"), specification.controller.multipath, catalogue.multipath))
-    for path, name, known in named:
-        if known is not None and name not in known and ":" not in name and not name.endswith((".yaml", ".yml")):
-            yield problem(path, name, f"unknown name; {nearest(name, known)}")
+def _strategies(specification: Specification) -> Iterator[str]:
+    slugs = [_slug(strategy.label) for strategy in specification.strategies]
+    for index, strategy in enumerate(specification.strategies):
+        if ":" not in strategy.name and strategy.name not in strategy_names():
+            hint = f"unknown strategy; {nearest(strategy.name, strategy_names())}"
+            yield problem(("strategies", index, "name"), strategy.name, hint)
+            continue
+        try:
+            load_strategy(strategy.name, **strategy.options)
+        except ValueError as error:
+            yield f"strategies.{index}: {error}"
+        if slugs.index(slugs[index]) < index:
+            yield problem(("strategies", index, "label"), strategy.label, "too like another label; change it")
 
 
-def _impossible_jobs(specification: Specification) -> Iterator[str]:
-    topology = specification.topology.build(specification.topology.factors[0])
-    slots = len(topology.hosts) * specification.node.slots
+def _workload(specification: Specification) -> Iterator[str]:
+    name = specification.workload.preset
+    if name is not None and name not in preset_names() and not name.endswith((".yaml", ".yml")):
+        yield problem(("workload", "preset"), name, f"unknown schedule; {nearest(name, preset_names())}")
+        return
     for index, job in enumerate(specification.workload.jobs):
-        if job.containers is not None and job.containers > slots:
-            path: Path = ("workload", "jobs", index, "containers")
-            remedy = (
-                f"the cluster has {slots} slots ({len(topology.hosts)} nodes x {specification.node.slots}); ask less"
-            )
-            yield problem(path, job.containers, remedy)
-    if specification.data.replication > len(topology.hosts):
-        remedy = f"there are {len(topology.hosts)} nodes and no two replicas share one; give at most that"
-        yield problem(("data", "replication"), specification.data.replication, remedy)
+        if job.profile not in profile_names() and not job.profile.endswith((".yaml", ".yml")):
+            hint = f"unknown profile; {nearest(job.profile, profile_names())}"
+            yield problem(("workload", "jobs", index, "profile"), job.profile, hint)
+            return
+    try:
+        submitted = submissions(specification)
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        yield f"workload: {error}"
+        return
+    for submission in submitted:
+        yield from _job(specification, submission)
+
+
+def _job(specification: Specification, submission: Submission) -> Iterator[str]:
+    nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+    place: Path = ("workload", submission.job_id)
+    try:
+        job = submission.job()
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        yield f"workload: {error}"
+        return
+    slots = nodes * specification.node.slots
+    if job.containers > slots:
+        hint = f"the cluster has {slots} slots ({nodes} nodes x {specification.node.slots}); ask for fewer containers"
+        yield problem((*place, "containers"), job.containers, hint)
+    if job.memory_mb > specification.node.memory_mb:
+        hint = f"a node has {specification.node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
+        yield problem((*place, "memory_mb"), job.memory_mb, hint)
+    if not job.input_bytes:
+        yield problem((*place, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
+
+
+def _data(specification: Specification) -> Iterator[str]:
+    nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+    if specification.data.replication > nodes:
+        hint = f"there are {nodes} nodes and no two replicas share one; give at most that"
+        yield problem(("data", "replication"), specification.data.replication, hint)
 
 
 def _failures(specification: Specification) -> Iterator[str]:
@@ -115,26 +131,10 @@ def _failures(specification: Specification) -> Iterator[str]:
     hosts = [host.name for host in topology.hosts]
     for index, failure in enumerate(specification.failures):
         if failure.link is not None and failure.link not in topology.link_by_id:
-            yield problem(
-                ("failures", index, "link"), failure.link, f"no such link; {nearest(failure.link, topology.link_by_id)}"
-            )
+            hint = f"no such link; {nearest(failure.link, topology.link_by_id)}"
+            yield problem(("failures", index, "link"), failure.link, hint)
         if failure.host is not None and failure.host not in hosts:
             yield problem(("failures", index, "host"), failure.host, f"no such host; {nearest(failure.host, hosts)}")
-
-
-def submissions_with_ids(jobs: tuple[SubmissionSpec, ...]) -> tuple[SubmissionSpec, ...]:
-    """The jobs of an inline workload, each with an id: its own, or its profile and how many of it there are so far."""
-    taken = {job.job_id for job in jobs}
-    counts: dict[str, int] = {}
-    named: list[SubmissionSpec] = []
-    for job in jobs:
-        job_id = job.job_id
-        stem = _slug(job.profile.rpartition("/")[2].rpartition(".")[0] or job.profile)
-        while job_id is None or (job.job_id is None and job_id in taken):
-            counts[stem] = counts.get(stem, 0) + 1
-            job_id = f"{stem}-{counts[stem]}"
-        named.append(job.model_copy(update={"job_id": job_id}))
-    return tuple(named)
 
 
 def _slug(text: str) -> str:

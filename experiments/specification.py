@@ -173,7 +173,7 @@ class SubmissionSpec(_Shorthand):
 class WorkloadSpec(_Shorthand):
     """Either the name of a schedule, or a list of jobs."""
 
-    preset: str | None = None
+    preset: str | None = Field(default=None, description="Name of a schedule, or path of a YAML file that holds one")
     jobs: tuple[SubmissionSpec, ...] = ()
 
     @model_validator(mode="before")
@@ -200,6 +200,11 @@ class NodeSpec(_Part):
     memory_bytes: Bytes = 32 * 2**30
     disk_mb_per_s: MegabytesPerSecond = Field(default=150.0, description="Shared by all readers of the node")
 
+    @property
+    def memory_mb(self) -> int:
+        """Memory in MiB, the unit of containers."""
+        return self.memory_bytes // 2**20
+
 
 class DataSpec(_Part):
     """How input files are stored."""
@@ -223,7 +228,7 @@ class ControllerSpec(_Part):
     """The network's controller."""
 
     poll_interval_s: Annotated[float, Field(gt=0)] = Field(default=0.5, description="Between counter reads, wall time")
-    multipath: str = Field(default="ecmp", description="How flows spread over parallel paths")
+    multipath: Literal["ecmp"] = Field(default="ecmp", description="How flows spread over parallel paths")
     library: Literal["os_ken", "ryu"] = "os_ken"
 
 

@@ -13,7 +13,7 @@ import yaml
 from experiments import comparison, datapackage, numerals, specification_file
 from experiments.atomic import write_text
 from experiments.record import RecordError
-from experiments.report import drawing, figures, gantt, links, palette, shares, times, words
+from experiments.report import drawing, figures, gantt, links, palette, scales, shares, times, words
 from experiments.report.cells import Cell, Evidence, Network, gather
 from experiments.results import ResultsFolder, RunFolder
 
@@ -68,10 +68,11 @@ def render(evidence: Evidence) -> str:
         lstrip_blocks=True,
     )
     environment.globals["n"] = numerals
+    colours = {cell.strategy: palette.strategy_variable(cell.place) for net in evidence.networks for cell in net.cells}
     return environment.get_template("report.html.j2").render(
         evidence=evidence,
         comparison=evidence.comparison,
-        headlines=words.headlines(evidence.comparison),
+        headlines=[(line, colours[strategy]) for line, strategy in words.headlines(evidence.comparison)],
         changes=times.changes(evidence.comparison, evidence.networks),
         networks=[
             _network(summary, network)
@@ -86,30 +87,29 @@ def render(evidence: Evidence) -> str:
 
 
 def _network(summary: comparison.NetworkComparison, network: Network) -> dict[str, Any]:
-    end_s = network.end_s
     largest = shares.largest_cell(network.cells)
     return {
         "name": times.network_name(network.blocking_factor),
         "summary": summary,
         "job_times": times.job_times(summary, network),
         "summed_times": times.summed_times(summary, network),
-        "time_axis": gantt.time_axis(end_s),
+        "time_axis": scales.time_axis(network.end_s),
         "cost_terms": shares.cost_terms(network.cells),
-        "cells": [_cell(cell, network, end_s, largest) for cell in network.cells],
+        "cells": [_cell(cell, network, largest) for cell in network.cells],
         "jobs": [(job_id, palette.job_colour(place)) for place, job_id in enumerate(network.job_ids)],
     }
 
 
-def _cell(cell: Cell, network: Network, end_s: float, largest: int) -> dict[str, Any]:
-    axis_end = gantt.time_axis(end_s).high
+def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
+    end_s = network.end_s
     return {
         "strategy": cell.strategy,
         "colour": palette.strategy_variable(cell.place),
         "record": cell.record,
-        "jobs": gantt.job_rows(cell, network.job_ids, axis_end),
-        "hosts": gantt.host_rows(cell, network.job_ids, axis_end),
-        "line": links.uplink_line(cell, axis_end),
-        "heat": links.heat_map(cell, axis_end),
+        "jobs": gantt.job_rows(cell, network.job_ids, end_s),
+        "hosts": gantt.host_rows(cell, network.job_ids, end_s),
+        "line": links.uplink_line(cell, end_s),
+        "heat": links.heat_map(cell, end_s),
         "drawing": drawing.draw(cell.record.network, links.mean_utilisation(cell)),
         "traffic": shares.traffic(cell, largest),
         "locality": shares.locality(cell),

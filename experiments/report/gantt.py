@@ -9,7 +9,6 @@ from experiments import numerals
 from experiments.record import JobRecord
 from experiments.report.cells import Cell
 from experiments.report.palette import job_colour
-from experiments.report.scales import Axis, axis
 
 WIDTH = 1000
 LANE = 5
@@ -45,11 +44,6 @@ class HostRow:
     height: int
     held: tuple[tuple[str, str], ...]
     busy: tuple[tuple[str, str], ...]
-
-
-def time_axis(end_s: float) -> Axis:
-    """The axis of all charts over time, from the first submission on."""
-    return axis(0, end_s)
 
 
 def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, ...]:

@@ -34,6 +34,12 @@ def axis(low: float, high: float, most_ticks: int = 5) -> Axis:
     return Axis(first * step, last * step, tuple(round(place * step, 10) for place in range(first, last + 1)))
 
 
+def time_axis(end_s: float) -> Axis:
+    """An axis of seconds from the first submission to exactly `end_s`."""
+    rounded = axis(0, end_s)
+    return Axis(0.0, max(end_s, 1e-9), tuple(tick for tick in rounded.ticks if tick <= end_s) or (0.0,))
+
+
 def _step(least: float) -> float:
     """The smallest of 1, 2, 5, 10, 20, 50, ... (and their tenths) that is not below `least`."""
     power = 10.0 ** math.floor(math.log10(least))

@@ -6,10 +6,10 @@ from experiments import numerals
 from experiments.comparison import Comparison, NetworkComparison, StrategySummary
 
 
-def headlines(comparison: Comparison) -> tuple[str, ...]:
-    """One sentence for every strategy on every network, with the certainty that the runs allow."""
+def headlines(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    """One sentence for every strategy on every network, with the certainty that the runs allow, and its strategy."""
     return tuple(
-        _sentence(network, summary)
+        (_sentence(network, summary), summary.strategy)
         for network in comparison.networks
         for summary in network.strategies
         if summary.reduction is not None
@@ -23,7 +23,7 @@ def _sentence(network: NetworkComparison, summary: StrategySummary) -> str:
     size = f"{abs(100 * found.estimate):.1f} % {'less' if found.estimate >= 0 else 'more'} summed job time"
     who = f"{summary.strategy} took {size} than {network.baseline}{where}"
     if found.low is None or found.high is None:
-        claim = f"{who} in one repeat, which shows no difference."
+        claim = f"{who} in a single repeat, which cannot tell a difference from chance."
     elif found.outcome == "no difference shown":
         claim = f"{who}, which shows no difference: the 95 % interval {_interval(found.low, found.high)} includes 0."
     else:

@@ -1,23 +1,19 @@
 """From specification to runs, and what is refused before anything runs."""
 
+from pathlib import Path
+
 import pytest
 
 from experiments.diagnostics import SpecificationError
-from experiments.plan import Catalogue, check, resolve, submissions_with_ids
-from experiments.specification_file import loads
+from experiments.plan import check, resolve
+from experiments.specification_file import load, loads
+from experiments.workload import submissions
 from tests.unit.experiments.synthetic import specification
-
-CATALOGUE = Catalogue(
-    strategies=("default", "neawa", "coloc"),
-    profiles=("kmeans", "tpch-q3"),
-    schedules=("mixed-high",),
-    multipath=("ecmp",),
-)
 
 
 def problems(spec):
     with pytest.raises(SpecificationError) as caught:
-        check(spec, CATALOGUE)
+        check(spec)
     return "\n".join(caught.value.problems)
 
 
@@ -53,7 +49,7 @@ def test_a_network_without_uplinks_has_one_run_a_strategy():
 
 
 def test_the_thesis_experiment_passes():
-    check(specification(), CATALOGUE)
+    check(specification())
 
 
 @pytest.mark.parametrize(
@@ -62,11 +58,15 @@ def test_the_thesis_experiment_passes():
         ("strategies.1.name=newa", ["strategies.1.name", "did you mean 'neawa'?"]),
         ("workload=mixed-hihg", ["workload.preset", "did you mean 'mixed-high'?"]),
         ("workload=[{profile: kmean}]", ["workload.jobs.0.profile", "did you mean 'kmeans'?"]),
-        ("workload=[{profile: kmeans, containers: 65}]", ["workload.jobs.0.containers", "65", "64 slots"]),
+        ("workload=[{profile: kmeans, containers: 65}]", ["workload.kmeans-1.containers", "65", "64 slots"]),
         ("failures=[{at_s: 1, link: t1-c2/5}]", ["failures.0.link", "'t1-c2/5'", "did you mean 't1-c2/"]),
         ("failures=[{at_s: 1, host: h9}]", ["failures.0.host", "no such host"]),
         ("data.replication=9", ["data.replication", "8 nodes"]),
-        ("controller.multipath=ecmpp", ["controller.multipath", "did you mean 'ecmp'?"]),
+        ("strategies.1.options={tempo: 1}", ["strategies.1", "tempo"]),
+        ("strategies.0.name=no.such:Strategy", ["strategies.0", "no.such:Strategy", "importable"]),
+        ("workload=no/such.yaml", ["workload", "no/such.yaml"]),
+        ("workload=[{profile: no/such.yaml}]", ["workload", "no/such.yaml"]),
+        ("node.memory_bytes=2 GiB", ["kmeans-1.memory_mb", "3072", "2048 MiB"]),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_does(assignment, words):
@@ -74,8 +74,15 @@ def test_what_cannot_run_is_refused_before_it_does(assignment, words):
     assert all(word in text for word in words), text
 
 
-def test_own_classes_and_files_are_left_to_their_loaders():
-    check(specification("strategies.0.name=mine.fast:Best", "workload=[{profile: mine/job.yaml}]"), CATALOGUE)
+def test_a_strategy_and_a_profile_of_ones_own_pass(tmp_path):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text(Path("workloads/profiles/kmeans.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    check(specification("strategies.0.name=placement.baselines:RoundRobin", f"workload=[{{profile: {profile}}}]"))
+
+
+def test_every_example_could_run():
+    for path in sorted(Path("examples").glob("*.yaml")):
+        check(load(path))
 
 
 def test_labels_that_share_a_folder_are_refused():
@@ -87,5 +94,15 @@ def test_inline_jobs_get_ids_that_count_each_profile():
     spec = loads(
         "name: a\nstrategies: [default]\nworkload: [kmeans, {profile: kmeans, job_id: kmeans-2}, kmeans, dir/my.yaml]\n"
     )
-    names = [job.job_id for job in submissions_with_ids(spec.workload.jobs)]
+    names = [job.job_id for job in submissions(spec)]
     assert names == ["kmeans-1", "kmeans-2", "kmeans-3", "my-1"]
+
+
+def test_inline_jobs_keep_their_sizes_and_come_in_order_of_time():
+    spec = loads(
+        "name: a\nstrategies: [default]\n"
+        "workload: [{profile: tpch-q3, at_s: 5, input_bytes: 1 GB, containers: 4}, kmeans]\n"
+    )
+    first, second = submissions(spec)
+    assert (first.job_id, second.at_s) == ("kmeans-1", 5)
+    assert (second.job().input_bytes, second.job().containers) == (10**9, 4)
