@@ -104,9 +104,7 @@ def promising_groups(instance: Instance, most: int) -> IntArray:
 
 def packed_start(instance: Instance, group: int, rng: np.random.Generator) -> IntArray:
     """Nodes for all workers: one rack filled evenly up to its balance limit, then the nearest others, then the rest."""
-    near = np.argsort(
-        instance.between[group] + np.where(np.arange(len(instance.between)) == group, -1, 0), kind="stable"
-    )
+    near = np.lexsort((instance.between[group], np.arange(len(instance.between)) != group))
     rank = np.empty(len(near), dtype=np.int64)
     rank[near] = np.arange(len(near))
     shuffled = rng.permutation(np.flatnonzero(instance.room))

@@ -98,7 +98,7 @@ def default_blocks(view: ClusterView, file: File, rng: np.random.Generator, word
 
     `hdfs` (what HDFS 2.7 does): the first replica on the writer, or on a random node when the writer is outside the
     cluster or full; the second in another rack; the third in the rack of the second; further ones anywhere, with at
-    most `(replication - 1) // racks + 2` replicas of a block in a rack. `thesis` (its section 2.2 in words):
+    most `(replication - 1) // racks + 2` replicas of a block in a rack. `thesis` (as its section 2.1.3 words it):
     the first locally, the second in the same rack, the third in another rack. Either goes anywhere when the rack it
     wants has no node left.
 
