@@ -330,22 +330,14 @@ def test_no_broadcast_frame_reaches_another_host_and_arp_is_answered(running, ne
 
 
 def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
-    pairs = [
-        ("h1", "h3"),
-        ("h3", "h5"),
-        ("h5", "h7"),
-        ("h7", "h1"),
-        ("h2", "h4"),
-        ("h4", "h6"),
-        ("h6", "h8"),
-        ("h8", "h2"),
-    ]
+    ring = [f"h{number}" for number in (1, 3, 5, 7, 2, 4, 6, 8)]
+    pairs = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     address = {host.name: host.ip for host in network.topology.hosts}
     for _, destination in pairs:
         network.popen(destination, ["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     clients = [
-        network.popen(source, ["iperf3", "-c", address[destination], "-t", "14", "-P", "4"], stdout=subprocess.DEVNULL)
+        network.popen(source, ["iperf3", "-c", address[destination], "-t", "14", "-P", "8"], stdout=subprocess.DEVNULL)
         for source, destination in pairs
     ]
     time.sleep(2)
@@ -365,6 +357,8 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
         history = running.client.get(f"/v1/links/{name}/history", params={"samples": 60}).json()[way]
         times, counted = [sample["time_s"] for sample in history], [sample["tx_bytes"] for sample in history]
         real = last[name, way] - bytes_before
+        if real < 1e5:
+            continue  # the hash has put no flow there
         errors.append(abs(float(np.interp(end, times, counted) - np.interp(begin, times, counted)) / real - 1))
     cpu = (cpu_after - cpu_before) / (end - begin)
     share = [use["utilisation"] for use in running.get("/v1/links")["links"]]
@@ -375,5 +369,6 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
     queue = json.loads(subprocess.check_output(["tc", "-s", "-j", "qdisc", "show", "dev", "t1-eth3"]))[0]
     assert drops["t1-c1/1"] == queue["drops"]
     assert sum(drops.values()) > 0
+    assert len(errors) > 32
     assert max(errors) < 0.02
     assert cpu < 0.1
