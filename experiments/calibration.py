@@ -167,7 +167,7 @@ def _transfers(
     try:
         servers = []
         for number, (_, destination, _) in enumerate(pairs):
-            argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number), "--pidfile", "/dev/null"]
+            argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number)]
             servers.append(network.popen(destination.name, argv, stdout=subprocess.PIPE, text=True))
         processes += servers
         for number, (_, destination, _) in enumerate(pairs):

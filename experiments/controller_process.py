@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 
 import httpx
 
+from topologies import openvswitch
 from topologies.isolation import Isolation
-from topologies.topology import Topology
+from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
 _POLL_S = 0.05
@@ -56,6 +58,26 @@ class Controller:
             raise ControllerError(f"controller: {path}: {error}") from error
         document: dict[str, Any] = answer.json()
         return document
+
+    def path(
+        self, topology: Topology, source: str, destination: str, source_port: int, destination_port: int
+    ) -> list[tuple[str, Direction]]:
+        """Directed links that a TCP connection between two hosts crosses, as the switches hash it.
+
+        Raises:
+            ControllerError: the controller cannot tell.
+        """
+        ports = {"src_port": source_port, "dst_port": destination_port}
+        answer = self.get("/v1/paths", src=source, dst=destination, **ports)
+        if answer["selected"] is None:
+            raise ControllerError(f"path from {source} to {destination}: {answer['selected_by']}")
+        path: list[tuple[str, Direction]] = []
+        node = source
+        for name in answer["selected"]["links"]:
+            link = topology.link_by_id[name]
+            path.append((name, "up" if link.a.node == node else "down"))
+            node = link.b.node if link.a.node == node else link.a.node
+        return path
 
     def require_alive(self) -> None:
         """Check that the process runs.
@@ -106,9 +128,10 @@ def controller(
     document.write_text(topology.to_json())
     argv = [sys.executable, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
     argv += ["--http-fd", str(listener.fileno()), *_arguments(options)]
+    variables = {**os.environ, **openvswitch.environment(isolation)}
     port = listener.getsockname()[1]
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()])
+        process = subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()], env=variables)
         transport = _HostNetworkTransport(isolation)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=10.0) as client:
             try:

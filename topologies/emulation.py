@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 from mininet.link import Intf, Link
 from mininet.log import setLogLevel
-from mininet.net import Mininet
+from mininet.net import VERSION, Mininet
 from mininet.node import Host, Switch
 
 from topologies import host_settings, isolation, openvswitch, shaping
@@ -27,6 +28,7 @@ from topologies.openvswitch import Datapath, OpenVSwitch
 from topologies.shaping import Shape, ShapingError
 from topologies.topology import Topology
 
+MININET_VERSION: str = VERSION
 OPENFLOW_PORT = 6653
 
 _PREFIX_LENGTH = 16
@@ -84,21 +86,22 @@ class EmulatedNetwork:
         """Process whose network namespace is the host's."""
         return int(self.mininet.get(host).pid)
 
+    def connect_controller(self, port: int = OPENFLOW_PORT, timeout_s: float = 30.0) -> None:
+        """Connect every bridge to the controller on a port of this namespace, once that listens.
+
+        Raises:
+            EmulationError: nothing listens there in time.
+        """
+        _wait_listening(os.getpid(), port, timeout_s)
+        self.switch.vsctl(openvswitch.controller_commands(self.topology, f"tcp:127.0.0.1:{port}"))
+
     def wait_listening(self, host: str, port: int, timeout_s: float = 10.0) -> None:
         """Wait until something listens on a TCP port of a host.
 
         Raises:
             EmulationError: nothing does in time.
         """
-        pattern = f":{port:04X} 00000000:0000 0A "  # local port, any peer, state LISTEN (proc(5))
-        pattern6 = f":{port:04X} {'0' * 32}:0000 0A "
-        tables = Path(f"/proc/{self.host_pid(host)}/net")
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if pattern in (tables / "tcp").read_text() or pattern6 in (tables / "tcp6").read_text():
-                return
-            time.sleep(0.01)
-        raise EmulationError(f"host {host}: nothing listens on port {port} after {timeout_s:g} s")
+        _wait_listening(self.host_pid(host), port, timeout_s)
 
     def verify_shaping(self) -> None:
         """Compare the kernel's traffic control with the plan.
@@ -107,13 +110,21 @@ class EmulatedNetwork:
             ShapingError: they differ anywhere.
         """
         lines = []
+        for shapes, classes, qdiscs in self._traffic_control():
+            lines += shaping.differences(shapes, shaping.parse(shapes, classes, qdiscs))
+        if lines:
+            raise ShapingError("traffic control is not as planned: " + "; ".join(lines))
+
+    def shaping_state(self) -> str:
+        """All that the kernel says about traffic control of this network, the same text for the same state."""
+        return "".join(classes for _, classes, _ in self._traffic_control())
+
+    def _traffic_control(self) -> Iterator[tuple[Sequence[Shape], str, str]]:
+        """Of every namespace the planned shapes, and the kernel's classes (text) and qdiscs (JSON)."""
         for shapes, pid in self._by_namespace():
             with isolation.process_network(pid):
                 command, batch = shaping.read_back_commands(shapes)
-                found = shaping.parse(shapes, _command(command, batch), _command(["tc", "-j", "qdisc", "show"]))
-            lines += shaping.differences(shapes, found)
-        if lines:
-            raise ShapingError("traffic control is not as planned: " + "; ".join(lines))
+                yield shapes, _command(command, batch), _command(["tc", "-j", "qdisc", "show"])
 
     def _by_namespace(self) -> Iterator[tuple[Sequence[Shape], int]]:
         hosts = {host.name for host in self.topology.hosts}
@@ -125,16 +136,16 @@ class EmulatedNetwork:
 @contextlib.contextmanager
 def emulated(
     topology: Topology,
-    controller: str | None = f"tcp:127.0.0.1:{OPENFLOW_PORT}",
     datapath: Datapath | None = None,
     congestion_control: str = "cubic",
     queue_bytes: int = shaping.SWITCH_QUEUE_BYTES,
 ) -> Iterator[EmulatedNetwork]:
     """Build the network at the capacities of `topology` and take it down at the end.
 
+    It forwards nothing until somebody installs flows, as a controller does (`EmulatedNetwork.connect_controller`).
+
     Args:
         topology: with emulated capacities (`Topology.scaled`).
-        controller: OpenFlow controller that the bridges connect to, as `ovs-vsctl set-controller` takes it.
         datapath: kernel or userspace; None takes the best that the machine has.
         congestion_control: TCP's, on every host.
         queue_bytes: FIFO of every switch port.
@@ -153,7 +164,7 @@ def emulated(
             network = EmulatedNetwork(topology, own, switch, mininet, congestion_control, shapes)
             _add_nodes(network)
             _add_links(network)
-            switch.vsctl(openvswitch.bridge_commands(topology, switch.datapath, controller))
+            switch.vsctl(openvswitch.bridge_commands(topology, switch.datapath))
             _command(["tc", "-batch", "-"], _tc_batch(next(network._by_namespace())[0]))
             _configure_hosts(network)
             openvswitch.settle_buffers(own, switch, topology)
@@ -231,6 +242,17 @@ def _allowed_congestion_control(network: EmulatedNetwork) -> Iterator[None]:
     yield
     with network.isolation.host_network():
         host_settings.restore(directory, "net.ipv4.tcp_allowed_congestion_control")
+
+
+def _wait_listening(pid: int, port: int, timeout_s: float) -> None:
+    tables = Path(f"/proc/{pid}/net")
+    listening = re.compile(rf":{port:04X} 0+:0000 0A ")  # local port, any peer, state LISTEN (proc(5))
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if any(listening.search((tables / table).read_text()) for table in ("tcp", "tcp6")):
+            return
+        time.sleep(0.01)
+    raise EmulationError(f"nothing listens on port {port} after {timeout_s:g} s")
 
 
 def _tc_batch(shapes: Sequence[Shape]) -> str:

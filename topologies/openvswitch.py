@@ -40,7 +40,7 @@ def detect_datapath() -> Datapath:
     return "kernel" if loaded else "userspace"
 
 
-def bridge_commands(topology: Topology, datapath: Datapath, controller: str | None) -> list[str]:
+def bridge_commands(topology: Topology, datapath: Datapath) -> list[str]:
     """The one `ovs-vsctl` transaction that makes every bridge with its ports, as its arguments.
 
     Bridges carry the names and dpids of the topology, ports their OpenFlow port numbers; without flows they forward
@@ -52,9 +52,6 @@ def bridge_commands(topology: Topology, datapath: Datapath, controller: str | No
         arguments += ["--", "add-br", switch.name, "--", "set", "bridge", switch.name]
         arguments += [f"datapath_type={kind}", f"other_config:datapath-id={switch.dpid:016x}"]
         arguments += ["fail_mode=secure", "protocols=OpenFlow13,OpenFlow15"]
-        if controller is not None:
-            arguments += ["--", "set-controller", switch.name, controller]
-            arguments += ["--", "set", "controller", switch.name, "max_backoff=1000", "inactivity_probe=5000"]
     switches = {switch.name for switch in topology.switches}
     for link in topology.links:
         for end in (link.a, link.b):
@@ -63,6 +60,20 @@ def bridge_commands(topology: Topology, datapath: Datapath, controller: str | No
                 arguments += ["--", "add-port", end.node, port]
                 arguments += ["--", "set", "interface", port, f"ofport_request={end.port_no}"]
     return arguments[1:]
+
+
+def controller_commands(topology: Topology, target: str) -> list[str]:
+    """The one `ovs-vsctl` transaction that connects every bridge to an OpenFlow controller, as its arguments."""
+    arguments: list[str] = []
+    for switch in topology.switches:
+        arguments += ["--", "set-controller", switch.name, target]
+        arguments += ["--", "set", "controller", switch.name, "max_backoff=1000", "inactivity_probe=5000"]
+    return arguments[1:]
+
+
+def environment(isolation: Isolation) -> dict[str, str]:
+    """Environment variables by which ovs-vsctl, ovs-ofctl and ovs-appctl find this run's Open vSwitch."""
+    return {f"OVS_{kind}DIR": str(isolation.directory / "ovs") for kind in ("RUN", "LOG", "DB")}
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,8 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
     """
     directory = isolation.directory / "ovs"
     directory.mkdir()
-    environment = {f"OVS_{kind}DIR": str(directory) for kind in ("RUN", "LOG", "DB")}
-    os.environ.update(environment)  # for ovs-ofctl and ovs-appctl, ours and the controller's
+    variables = environment(isolation)
+    os.environ.update(variables)
     daemon = ["--no-chdir", "--detach", "--log-file", "-vconsole:off", "--pidfile"]
     try:
         _command(["ovsdb-tool", "create", str(directory / "conf.db"), str(_SCHEMA)])
@@ -121,7 +132,7 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
         for name in ("ovs-vswitchd", "ovsdb-server"):
             _end_daemon(directory / f"{name}.pid")
         shutil.rmtree(directory)
-        for variable in environment:
+        for variable in variables:
             os.environ.pop(variable, None)
 
 

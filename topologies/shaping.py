@@ -1,8 +1,7 @@
 """Rates and queues of links as values: rendered as `tc` commands, read back from the kernel, compared.
 
 Every sending interface gets an HTB class at the link's rate with a FIFO bounded in bytes below it. The class may go
-into debt for one TCP segmentation super-frame but saves up no more credit than a millisecond's, so that rates hold over
-short times too.
+into debt for one TCP segmentation super-frame but saves up little credit, so that rates hold over short times too.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from topologies.topology import Endpoint, Topology
 
 _FRAME_BYTES = 1514
-_CREDIT_S = 0.001
+_CREDIT_S = 0.004  # late timers on a busy machine cost nothing up to here
+_MOST_CREDIT_BYTES = 64 * 1024  # one TCP segmentation super-frame
 _TOLERANCE = 0.002  # tc prints rates rounded to a tenth of a per cent
 
 SWITCH_QUEUE_BYTES = 64 * 1024
@@ -37,7 +37,7 @@ class Shape:
     @property
     def burst_bytes(self) -> int:
         """Credit of the HTB class."""
-        return max(2 * _FRAME_BYTES, round(self.rate_bps / 8 * _CREDIT_S))
+        return max(2 * _FRAME_BYTES, min(_MOST_CREDIT_BYTES, round(self.rate_bps / 8 * _CREDIT_S)))
 
     @property
     def commands(self) -> tuple[str, ...]:

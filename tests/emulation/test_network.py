@@ -19,7 +19,7 @@ def interfaces():
 
 def test_every_link_has_two_ends_and_both_are_shaped():
     topology = thesis().scaled(SCALE)
-    with emulated(topology, controller=None) as network:
+    with emulated(topology) as network:
         expected = {f"{end.node}-eth{end.port_no}" for link in topology.links for end in (link.a, link.b)}
         expected -= {f"{host.name}-eth1" for host in topology.hosts}
         assert expected <= interfaces()
@@ -32,7 +32,7 @@ def test_every_link_has_two_ends_and_both_are_shaped():
 
 
 def test_a_link_that_lost_its_queue_is_reported():
-    with emulated(single_switch(2).scaled(SCALE), controller=None) as network:
+    with emulated(single_switch(2).scaled(SCALE)) as network:
         network.run("h2", ["tc", "qdisc", "del", "dev", "h2-eth1", "root"])
         with pytest.raises(ShapingError, match="0 HTB classes"):
             network.verify_shaping()
@@ -40,7 +40,7 @@ def test_a_link_that_lost_its_queue_is_reported():
 
 def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing():
     topology = single_switch(2, host_mbps=100)
-    with emulated(topology, controller=None) as network:
+    with emulated(topology) as network:
         ping = ["ping", "-c", "1", "-W", "1", topology.hosts[0].ip]
         with pytest.raises(EmulationError):
             network.run("h2", ping)
@@ -63,7 +63,7 @@ def test_hosts_use_the_chosen_congestion_control_and_the_machine_keeps_its_setti
             return [host_settings.read(name) for name in names]
 
     before, interfaces_before = settings(), interfaces()
-    with emulated(single_switch(3), controller=None, congestion_control="reno") as network:
+    with emulated(single_switch(3), congestion_control="reno") as network:
         assert settings() == before
         for host in ("h1", "h3"):
             assert network.run(host, ["cat", "/proc/sys/net/ipv4/tcp_congestion_control"]).strip() == "reno"
@@ -71,14 +71,14 @@ def test_hosts_use_the_chosen_congestion_control_and_the_machine_keeps_its_setti
     assert interfaces() == interfaces_before
     with (
         pytest.raises(EmulationError, match="congestion_control 'nosuch'"),
-        emulated(single_switch(3), controller=None, congestion_control="nosuch"),
+        emulated(single_switch(3), congestion_control="nosuch"),
     ):
         pass
     assert interfaces() == interfaces_before
 
 
 def test_no_arp_is_needed():
-    with emulated(single_switch(3), controller=None) as network:
+    with emulated(single_switch(3)) as network:
         neighbours = json.loads(network.run("h1", ["ip", "-j", "neighbour"]))
         assert {entry["dst"] for entry in neighbours} == {"10.0.1.2", "10.0.1.3"}
         assert all(entry["state"] == ["PERMANENT"] for entry in neighbours)

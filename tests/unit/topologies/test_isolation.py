@@ -39,7 +39,7 @@ def test_settings_are_put_back_to_what_they_were_before_the_first_change(tmp_pat
 
 def test_bridges_have_the_planned_ports_and_nothing_forwards_by_itself():
     topology = thesis()
-    arguments = openvswitch.bridge_commands(topology, "userspace", "tcp:127.0.0.1:6653")
+    arguments = openvswitch.bridge_commands(topology, "userspace")
     text = " ".join(arguments)
     assert text.count("add-br") == 6
     assert text.count("add-port") == 8 + 2 * 32
@@ -47,4 +47,4 @@ def test_bridges_have_the_planned_ports_and_nothing_forwards_by_itself():
     assert "set interface t1-eth3 ofport_request=3" in text
     assert f"datapath-id={topology.switches[0].dpid:016x}" in text
     assert "datapath_type=netdev" in text
-    assert "datapath_type=system" in " ".join(openvswitch.bridge_commands(topology, "kernel", None))
+    assert "datapath_type=system" in " ".join(openvswitch.bridge_commands(topology, "kernel"))

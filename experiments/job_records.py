@@ -1,0 +1,102 @@
+"""From what the agents report, on the wall and on the wire, to what a run record says, in modelled units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from experiments.record import JobRecord, ReadBytes, StageRecord, TrafficMatrix
+from workloads.events import JobResult
+from workloads.scale import Scale
+
+Racks = Mapping[str, int]
+"""Rack of each host, in the order of the hosts."""
+
+
+def job_record(
+    result: JobResult, scale: Scale, origin_s: float, racks: Racks, cost_terms: Mapping[str, float]
+) -> JobRecord:
+    """The record of one job.
+
+    Args:
+        result: what the job did.
+        scale: the divisors.
+        origin_s: wall seconds since the run's start at which the first job was submitted.
+        racks: rack of each host.
+        cost_terms: of its placement.
+    """
+
+    def time_s(wall_s: float | None) -> float | None:
+        return None if wall_s is None else scale.modelled_s(wall_s - origin_s)
+
+    network = result.network_bytes
+    return JobRecord(
+        job_id=result.job_id,
+        profile=result.profile,
+        submitted_s=scale.modelled_s(result.submitted_s - origin_s),
+        started_s=time_s(result.started_s),
+        finished_s=time_s(result.finished_s) if result.failed is None else None,
+        placement=result.placement,
+        cost_terms=dict(cost_terms),
+        read_bytes=_reads(result, scale, racks),
+        transferred_bytes=_modelled(scale, network.values()),
+        cross_rack_bytes=_modelled(scale, (size for (a, b), size in network.items() if racks[a] != racks[b])),
+        stages=tuple(
+            StageRecord(
+                name=stage.name,
+                started_s=time_s(stage.started_s) or 0.0,
+                finished_s=time_s(stage.finished_s),
+                planned_bytes=_modelled(scale, [stage.planned_bytes]),
+                sent_bytes=_modelled(scale, [stage.sent_bytes]),
+                received_bytes=_modelled(scale, [stage.received_bytes]),
+            )
+            for stage in result.stages
+            if stage.started_s is not None
+        ),
+        reason=result.failed,
+    )
+
+
+def traffic_matrix(results: Iterable[JobResult], scale: Scale, racks: Racks) -> TrafficMatrix:
+    """Bytes that all jobs sent between hosts; the diagonal is what stayed on a host."""
+    hosts = tuple(racks)
+    wire = {(a, b): 0 for a in hosts for b in hosts}
+    for result in results:
+        for matrix in (result.read_bytes, result.exchanged_bytes, result.written_bytes):
+            for pair, size in matrix.items():
+                wire[pair] += size
+    rows = tuple(tuple(_modelled(scale, [wire[a, b]]) for b in hosts) for a in hosts)
+    return TrafficMatrix(hosts=hosts, bytes=rows)
+
+
+def link_rows(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_s: float) -> Iterator[dict[str, Any]]:
+    """Rows of links.parquet from the controller's `/v1/links` documents; a reading seen twice counts once."""
+    last_s = 0.0
+    drops: dict[tuple[str, str], int] = {}
+    for reading in readings:
+        if reading["time_s"] <= last_s:
+            continue
+        last_s = reading["time_s"]
+        for link in reading["links"]:
+            key = (link["id"], link["direction"])
+            yield {
+                "time_s": scale.modelled_s(last_s - origin_epoch_s),
+                "link": link["id"],
+                "direction": link["direction"],
+                "bits_per_s": link["bits_per_s"] * scale.rate_divisor,
+                "utilisation": link["utilisation"],
+                "drops": link["drops"] - drops.get(key, link["drops"]),
+            }
+            drops[key] = link["drops"]
+
+
+def _reads(result: JobResult, scale: Scale, racks: Racks) -> ReadBytes:
+    wire = {"local": 0, "rack": 0, "remote": 0}
+    for (source, reader), size in result.read_bytes.items():
+        where = "local" if source == reader else "rack" if racks[source] == racks[reader] else "remote"
+        wire[where] += size
+    return ReadBytes(**{where: _modelled(scale, [size]) for where, size in wire.items()})
+
+
+def _modelled(scale: Scale, wire: Iterable[int]) -> int:
+    return round(scale.modelled_bytes(sum(wire)))

@@ -1,0 +1,140 @@
+"""One run from nothing to its record: network up, controller ready, calibrated, workload run, network down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from experiments import calibration, fidelity, job_records, provenance, series
+from experiments.controller_process import Controller, Options, controller
+from experiments.plan import Run
+from experiments.record import RunRecord, ScaleRecord
+from experiments.results import RunFolder, RunWriter
+from experiments.workload_run import Outcome, run_workload
+from topologies import isolation
+from topologies.emulation import OPENFLOW_PORT, EmulatedNetwork, emulated
+from workloads.scale import Scale
+
+Say = Callable[[str], None]
+
+QUICK_CALIBRATION_S = 3
+
+
+class CalibrationRefused(RuntimeError):
+    """The network does not carry what it should; the message says by how much and what to do."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How to run, beyond what the specification says.
+
+    Attributes:
+        listener: socket on which the controller serves its API.
+        rate_divisor: the number to use for this machine and topology.
+        force: run although the calibration says that the network is not as planned; the run is doubtful then.
+    """
+
+    listener: socket.socket
+    rate_divisor: float
+    force: bool = False
+
+
+def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lambda _: None) -> RunRecord:
+    """Do one run and write its record.
+
+    Must be called in namespaces of its own (`topologies.isolation`).
+
+    Raises:
+        CalibrationRefused: the network is out of tolerance and `force` is not set.
+        Exception: whatever made the run fail; the record says so as well.
+    """
+    scale = Scale(conditions.rate_divisor, run.specification.scale.volume_divisor)
+    with folder.writing(_now) as writer:
+        divisors = ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor)
+        record = RunRecord.open(run, _now(), scale=divisors)
+        writer.save(record)
+        with _network(run, folder, conditions, say) as (network, control):
+            say("calibrating")
+            report, problem = _calibrate(run, network, control)
+            if problem and not conditions.force:
+                raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
+            record = record.updated(calibration=report, provenance=provenance.collect(network))
+            writer.save(record)
+            outcome = asyncio.run(run_workload(run, network, control, scale, say))
+            network.verify_shaping()
+        return _save(run, writer, record, outcome, scale, problem)
+
+
+@contextlib.contextmanager
+def _network(
+    run: Run, folder: RunFolder, conditions: Conditions, say: Say
+) -> Iterator[tuple[EmulatedNetwork, Controller]]:
+    """The network of a run with its controller, all links discovered and all routes installed."""
+    specification = run.specification
+    own = isolation.current()
+    topology = run.topology().scaled(conditions.rate_divisor)
+    options = Options(specification.controller.poll_interval_s, specification.controller.multipath, run.seed)
+    log = folder.path / "controller.log"
+    datapath = specification.network.datapath
+    with contextlib.ExitStack() as stack:
+        say("starting the network")
+        control = stack.enter_context(controller(topology, own, OPENFLOW_PORT, conditions.listener, options, log))
+        network = stack.enter_context(
+            emulated(
+                topology,
+                datapath=None if datapath == "auto" else datapath,
+                congestion_control=specification.network.congestion_control,
+                queue_bytes=specification.network.queue_bytes,
+            )
+        )
+        say("waiting for the controller")
+        network.connect_controller()
+        control.wait_until_ready()
+        yield network, control
+
+
+def _calibrate(run: Run, network: EmulatedNetwork, control: Controller) -> tuple[dict[str, Any], str | None]:
+    """The quick calibration: its report, and what is wrong when it is outside of the tolerance."""
+    measured = calibration.all_uplinks(
+        network, lambda *flow: control.path(network.topology, *flow), QUICK_CALIBRATION_S
+    )
+    report = {**asdict(measured), "error": measured.error}
+    tolerance = run.specification.fidelity.max_rate_error
+    if abs(measured.error) <= tolerance:
+        return report, None
+    return report, (
+        f"calibration: the up-links carry {measured.measured_mbps:.1f} Mbit/s instead of {measured.fair_mbps:.1f} "
+        f"({measured.error:+.1%}, tolerance {tolerance:.0%})"
+    )
+
+
+def _save(
+    run: Run, writer: RunWriter, record: RunRecord, outcome: Outcome, scale: Scale, problem: str | None
+) -> RunRecord:
+    racks = {host.name: host.rack for host in run.topology().hosts}
+    origin_s = outcome.origin_s
+    writer.save_events(series.event_row(event, scale, origin_s) for event in outcome.events)
+    writer.save_links(job_records.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
+    writer.save_fidelity(fidelity.rows(outcome.samples))
+    jobs = [
+        job_records.job_record(result, scale, origin_s, racks, outcome.cost_terms[result.job_id])
+        for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
+    ]
+    rate_error = abs(record.calibration["error"])
+    finished = record.finished(
+        _now(),
+        jobs,
+        traffic_matrix=job_records.traffic_matrix(outcome.results, scale, racks),
+        fidelity=fidelity.assess(outcome.samples, run.specification.fidelity, rate_error, problem),
+    )
+    writer.save(finished)
+    return finished
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
