@@ -10,7 +10,7 @@ from experiments import numerals
 from experiments.record import ReadBytes
 from experiments.report.cells import Cell
 from experiments.report.links import image
-from experiments.report.palette import heat_colour
+from experiments.report.palette import heat_colour, ink_on
 
 _MOST_NUMBERS = 12
 
@@ -50,7 +50,7 @@ def traffic(cell: Cell, largest: int) -> Matrix | None:
         return Matrix(matrix.hosts, (), image(values / scale), unit, total)
     rows = tuple(
         tuple(
-            ("none" if i == j else heat_colour(value / scale), _ink(value / scale), _figure(value / factor, i == j))
+            ("none", "", "") if i == j and not value else _tile(value, scale, factor)
             for j, value in enumerate(row)
         )
         for i, row in enumerate(matrix.bytes)
@@ -99,12 +99,8 @@ def _locality(label: str, read: ReadBytes) -> Locality:
     return Locality(label, local, rack, remote, f"{numerals.size(read.total)}: {text}")
 
 
-def _figure(value: float, diagonal: bool) -> str:
-    if diagonal and not value:
-        return ""
-    return f"{value:.0f}" if value >= 9.95 or not value else f"{value:.1f}"
-
-
-def _ink(share: float) -> str:
-    """Text colour that can be read on a cell."""
-    return "#10151c" if share > 0.45 else "#ffffff"
+def _tile(value: int, scale: int, factor: int) -> tuple[str, str, str]:
+    """Colour, colour of the text, and text of one cell."""
+    colour = heat_colour(value / scale)
+    figure = value / factor
+    return colour, ink_on(colour), f"{figure:.0f}" if figure >= 9.95 or not value else f"{figure:.1f}"
