@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -25,6 +26,7 @@ from workloads.splits import BlockKey
 
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
+_ROOT = Path(__file__).parents[1]
 _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
 
@@ -239,7 +241,7 @@ class AgentPool:
     async def _launch(self, host: str, ip: str) -> None:
         ours, theirs = socket.socketpair()
         handle = self._handles[host] = _Handle(host, self._receive, self._lost)
-        argv = [sys.executable, "-m", "workloads.agent", "--host", host, "--ip", ip]
+        argv = ["env", "-C", str(_ROOT), sys.executable, "-m", "workloads.agent", "--host", host, "--ip", ip]
         argv += ["--port", str(self._port), "--control-fd", str(theirs.fileno())]
         try:
             handle.process = self._spawn(host, argv, (theirs.fileno(),))

@@ -27,11 +27,12 @@ class TransferError(Exception):
 class Connection:
     """A connected stream socket for use by one coroutine at a time in each direction."""
 
-    def __init__(self, sock: socket.socket, deadline_s: float) -> None:
+    def __init__(self, sock: socket.socket, deadline_s: float, peer: str = "peer") -> None:
         sock.setblocking(False)
         if sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
+        self._peer = peer
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._low_water = 1
@@ -44,7 +45,7 @@ class Connection:
             TransferError: refused, unreachable, or no answer within the deadline.
         """
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        connection = cls(sock, deadline_s)
+        connection = cls(sock, deadline_s, address[0])
         try:
             sock.bind((source_ip, 0))
             error = sock.connect_ex(address)
@@ -89,7 +90,7 @@ class Connection:
                 await self._writable("sending")
                 continue
             except OSError as error:
-                raise TransferError(f"sending to {self._peer()}: {error.strerror or error}") from error
+                raise TransferError(f"sending to {self._peer}: {error.strerror or error}") from error
             pending = _without(pending, sent)
 
     async def receive_exactly(self, size: int) -> bytes:
@@ -126,16 +127,10 @@ class Connection:
                 await self._readable()
                 continue
             except OSError as error:
-                raise TransferError(f"receiving from {self._peer()}: {error.strerror or error}") from error
+                raise TransferError(f"receiving from {self._peer}: {error.strerror or error}") from error
             if not got:
-                raise TransferError(f"receiving from {self._peer()}: closed before the end")
+                raise TransferError(f"receiving from {self._peer}: closed before the end")
             return got
-
-    def _peer(self) -> str:
-        try:
-            return str(self._sock.getpeername()[0])
-        except OSError:
-            return "peer"
 
     async def _readable(self) -> None:
         woken: asyncio.Future[bool] = self._loop.create_future()
@@ -145,7 +140,7 @@ class Connection:
         try:
             # Below the low-water mark some bytes may wait without a wake-up: that is progress, too.
             if not await woken and not self._bytes_waiting():
-                raise TransferError(f"receiving from {self._peer()}: silent for {self._deadline_s:g} s")
+                raise TransferError(f"receiving from {self._peer}: silent for {self._deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_reader(descriptor)
@@ -163,7 +158,7 @@ class Connection:
         timer = self._loop.call_later(self._deadline_s, _give_up, woken)
         try:
             if not await woken:
-                raise TransferError(f"{doing}: {self._peer()} took nothing for {self._deadline_s:g} s")
+                raise TransferError(f"{doing}: {self._peer} took nothing for {self._deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_writer(descriptor)

@@ -159,10 +159,10 @@ class Agent:
         """Takes all connections that wait."""
         while True:
             try:
-                sock, _ = listener.accept()
+                sock, address = listener.accept()
             except BlockingIOError:
                 return
-            self._start(self._serve(Connection(sock, self._deadline_s)))
+            self._start(self._serve(Connection(sock, self._deadline_s, address[0])))
 
     async def _serve(self, connection: Connection) -> None:
         """One conversation; its failure is reported by the side that wanted something."""

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workloads.job import Exchange
+from workloads.profiles import ProfileError, load_profile, profile_names
+from workloads.profiles import __file__ as profiles_file
+
+THESIS = {  # table 6.1 and section 6.4.2
+    "kmeans": (8e9, 0.7, 0.3),
+    "connected-components": (25e9, 0.7, 0.3),
+    "tpch-q3": (250e9, 0.2, 0.8),
+    "tpch-q10": (250e9, 0.3, 0.7),
+}
+
+
+@pytest.mark.parametrize("name", THESIS)
+def test_profiles_of_the_thesis_have_its_sizes_and_weights(name):
+    profile = load_profile(name)
+    job = profile.job("j")
+    size, closeness, locality = THESIS[name]
+    assert job.input_bytes == size
+    assert (profile.weights.closeness, profile.weights.locality) == (closeness, locality)
+    assert (job.containers, job.memory_mb, job.vcores) == (12, 3072, 1)
+    assert "not measured" in profile.provenance
+    assert all(file.startswith("j/") for file in job.files)
+
+
+def test_all_profiles_are_known_by_name():
+    assert set(profile_names()) == set(THESIS)
+
+
+@pytest.mark.parametrize("name", THESIS)
+def test_volumes_scale_with_the_input(name):
+    small, large = (load_profile(name).job("j", size) for size in (10**9, 10**10))
+    assert small.input_bytes == 10**9
+    assert large.input_bytes == 10**10
+    assert large.exchanged_bytes == pytest.approx(10 * small.exchanged_bytes, rel=0.01)
+    assert large.cpu_s == pytest.approx(10 * small.cpu_s, rel=0.01)
+
+
+def test_a_broadcast_grows_with_the_containers():
+    few, many = (load_profile("tpch-q10").job("j", containers=count) for count in (6, 12))
+    assert many.exchanged_bytes > 1.8 * few.exchanged_bytes
+
+
+def test_iterations_are_unrolled_and_chained():
+    stages = {stage.name: stage for stage in load_profile("kmeans").job("j").stages}
+    assert [f"assign-{i}" in stages for i in (1, 10, 11)] == [True, True, False]
+    assert stages["assign-1"].exchanges[0].source == "cache"
+    assert stages["assign-2"].exchanges[0].source == "update-1"
+    assert stages["label"].exchanges[0].source == "update-10"
+
+
+def test_factors_shrink_the_volumes_of_later_iterations():
+    stages = {stage.name: stage for stage in load_profile("connected-components").job("j").stages}
+    volumes = [stages[f"minimum-{i}"].exchanges[0].bytes for i in range(1, 6)]
+    assert volumes == pytest.approx([volumes[0] * factor for factor in (1, 1, 0.7, 0.2, 0.05)], abs=1)
+
+
+def test_query_10_broadcasts_all_orders():
+    lineitem = load_profile("tpch-q10").job("j").stage_by_name["lineitem"]
+    exchange = next(item for item in lineitem.inputs if isinstance(item, Exchange))
+    assert exchange.kind == "broadcast"
+    assert exchange.bytes == pytest.approx(261.5 * 1.5e6 * 12, rel=0.01)
+
+
+def written(tmp_path, change):
+    document = yaml.safe_load(Path(profiles_file).with_name("tpch-q3.yaml").read_text())
+    change(document)
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path):
+    path = written(tmp_path, lambda document: document.update(name="own", containers=6))
+    assert load_profile(path).job("j").containers == 6
+    assert load_profile(str(path)).name == "own"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.update(contaners=3), "do you mean containers"),
+        (lambda d: d.pop("weights"), "weights is missing"),
+        (lambda d: d.update(input_bytes="lots"), "input_bytes 'lots'"),
+        (lambda d: d["weights"].update(locallity=1), "locality"),
+        (lambda d: d["stages"][3]["inputs"][0].update({"from": "custmer"}), "custmer"),
+        (lambda d: d["stages"][3]["inputs"][0].update(pipelned=True), "do you mean pipelined"),
+        (lambda d: d["stages"][0].pop("inputs"), "inputs is missing"),
+        (lambda d: d["stages"].append({"repeat": 2, "factors": [1], "stages": []}), "factors"),
+        (lambda d: d["stages"][0].update(inputs=["customer"]), "not a mapping"),
+    ],
+)
+def test_mistakes_are_named_with_a_remedy(tmp_path, change, said):
+    with pytest.raises(ProfileError, match=said):
+        load_profile(written(tmp_path, change))
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(ProfileError, match="do you mean kmeans"):
+        load_profile("k-means")
