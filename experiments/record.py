@@ -253,6 +253,15 @@ class RunRecord(_Value):
             raise RecordError(f"{source}: {_first(error)}") from error
 
 
+def json_schema() -> dict[str, Any]:
+    """JSON schema of record.json, for other programs."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **RunRecord.model_json_schema(mode="serialization"),
+        "title": "Run record",
+    }
+
+
 def topology_document(topology: Topology) -> dict[str, Any]:
     """A network as the JSON object that a record holds."""
     document: dict[str, Any] = json.loads(topology.to_json())

@@ -172,9 +172,3 @@ def json_schema() -> dict[str, Any]:
         **Specification.model_json_schema(),
         "title": "Experiment specification",
     }
-
-
-if __name__ == "__main__":
-    import json
-
-    print(json.dumps(json_schema(), indent=1))

@@ -38,19 +38,23 @@ class Locality:
 
 
 def traffic(cell: Cell, largest: int) -> Matrix | None:
-    """The traffic matrix on a colour scale up to `largest` bytes; None when it was not recorded."""
+    """The traffic matrix on a colour scale up to `largest` bytes; None when it was not recorded.
+
+    The diagonal is what stayed on a host: it has a figure but neither a colour nor a part in the total.
+    """
     matrix = cell.record.traffic_matrix
     if matrix is None:
         return None
     factor, unit = next(((f, u) for f, u in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")) if largest >= f), (1, "B"))
     values = np.array(matrix.bytes, dtype=np.float64)
+    np.fill_diagonal(values, 0)
     total = numerals.size(float(values.sum()))
     scale = max(1, largest)
     if len(matrix.hosts) > _MOST_NUMBERS:
         return Matrix(matrix.hosts, (), image(values / scale), unit, total)
     rows = tuple(
         tuple(
-            ("none", "", "") if i == j and not value else _tile(value, scale, factor)
+            ("none", "", _figure(value / factor) if value else "") if i == j else _tile(value, scale, factor)
             for j, value in enumerate(row)
         )
         for i, row in enumerate(matrix.bytes)
@@ -59,9 +63,19 @@ def traffic(cell: Cell, largest: int) -> Matrix | None:
 
 
 def largest_cell(cells: tuple[Cell, ...]) -> int:
-    """The largest number of bytes between two hosts over some runs."""
+    """The largest number of bytes from one host to another over some runs."""
     matrices = [cell.record.traffic_matrix for cell in cells]
-    return max((value for matrix in matrices if matrix for row in matrix.bytes for value in row), default=0)
+    return max(
+        (
+            value
+            for matrix in matrices
+            if matrix
+            for i, row in enumerate(matrix.bytes)
+            for j, value in enumerate(row)
+            if i != j
+        ),
+        default=0,
+    )
 
 
 def locality(cell: Cell) -> tuple[Locality, ...]:
@@ -102,5 +116,8 @@ def _locality(label: str, read: ReadBytes) -> Locality:
 def _tile(value: int, scale: int, factor: int) -> tuple[str, str, str]:
     """Colour, colour of the text, and text of one cell."""
     colour = heat_colour(value / scale)
-    figure = value / factor
-    return colour, ink_on(colour), f"{figure:.0f}" if figure >= 9.95 or not value else f"{figure:.1f}"
+    return colour, ink_on(colour), _figure(value / factor)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value >= 9.95 or not value else f"{value:.1f}"

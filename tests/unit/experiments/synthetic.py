@@ -162,8 +162,7 @@ def _events(
                 rows.append({**where, "time_s": end, "start_s": middle, "kind": "compute"})
                 rows.append({**where, "time_s": end, "kind": "task_finished"})
                 source, target = (peer, host) if kind == "read" else (host, peer)
-                if source != target:
-                    traffic[hosts.index(source), hosts.index(target)] += size
+                traffic[hosts.index(source), hosts.index(target)] += size
         rows.append({"time_s": job.finished_s, "kind": "job_finished", "job": job.job_id})
     return sorted(rows, key=lambda row: row["time_s"]), traffic
 

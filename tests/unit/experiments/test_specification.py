@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from experiments.diagnostics import SpecificationError
 from experiments.quantities import parse_bytes, parse_mb_per_s, parse_mbps
+from experiments.record import json_schema as record_schema
 from experiments.specification_file import dump, json_schema, load, loads, override, preset_names
 
 SMALL = "name: small\nstrategies: [default]\nworkload: mixed-high\n"
@@ -76,9 +77,10 @@ def test_examples_load_and_point_to_the_schema():
         assert "$schema=../docs/specification.schema.json" in file.read_text(encoding="utf-8").splitlines()[0]
 
 
-def test_the_published_schema_is_that_of_the_code():
-    published = json.loads(Path("docs/specification.schema.json").read_text(encoding="utf-8"))
-    assert published == json_schema(), "write it anew: python -m experiments.specification_file"
+@pytest.mark.parametrize(("name", "schema"), [("specification", json_schema), ("record", record_schema)])
+def test_the_published_schemas_are_those_of_the_code(name, schema):
+    published = json.loads(Path(f"docs/{name}.schema.json").read_text(encoding="utf-8"))
+    assert published == schema(), "write them anew: python -m experiments.schemas docs"
 
 
 def test_the_thesis_preset_is_the_thesis_experiment():

@@ -1,0 +1,19 @@
+"""Writes the JSON schemas of the documents that people and programs exchange: `python -m experiments.schemas docs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from experiments import record, specification_file
+
+
+def write(folder: Path) -> None:
+    """Write specification.schema.json and record.schema.json into a folder."""
+    for name, schema in (("specification", specification_file.json_schema()), ("record", record.json_schema())):
+        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
