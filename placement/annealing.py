@@ -45,25 +45,23 @@ class Annealer:
         schedule: of the start at random; the thesis's.
         packed_schedule: of each packed start.
         packed_starts: how many, in the most promising racks in turn; 0 for none.
-        compiled: run the moves compiled by numba.
     """
 
     schedule: Schedule = Schedule()
     packed_schedule: Schedule = Schedule(start=0.01, stop=1e-5, factor=0.8, moves=100)
     packed_starts: int = 16
-    compiled: bool = False
 
-    def place(self, instance: Instance, rng: np.random.Generator) -> Walk:
-        """Anneal a placement of the instance's workers.
+    def place(self, instance: Instance, rng: np.random.Generator, compiled: bool = False) -> Walk:
+        """Anneal a placement of the instance's workers, with the moves compiled by numba or in plain Python.
 
         Raises:
-            PlacementError: the workers do not fit.
+            PlacementError: the workers do not fit, or numba is asked for and not installed.
         """
         instance.check_room()
         if not instance.workers:
             nowhere = np.empty(0, dtype=np.int64)
             return Walk(nowhere, 0.0, nowhere, 0)
-        mover = Mover(instance, self.compiled)
+        mover = Mover(instance, compiled)
         best = mover.walk(random_start(instance, rng), draw_moves(instance, self.schedule, rng))
         evaluated = best.evaluated
         groups = promising_groups(instance, self.packed_starts).tolist()

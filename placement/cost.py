@@ -47,14 +47,14 @@ class Tallies(NamedTuple):
         over: used nodes above their balance limit.
         used: nodes with a worker.
         uncovered: blocks without a replica on a used node.
-        covered_replicas: replicas on used nodes.
+        missed: replicas that are not on a used node.
     """
 
     hops: int
     over: int
     used: int
     uncovered: int
-    covered_replicas: int
+    missed: int
 
 
 def total_cost(
@@ -92,7 +92,7 @@ def tally(instance: Instance, counts: IntArray) -> Tallies:
         over=int((workers > instance.limit[used]).sum()),
         used=len(used),
         uncovered=len(uncovered_blocks(instance, used)),
-        covered_replicas=int(sizes.sum()),
+        missed=instance.replicas - int(sizes.sum()),
     )
 
 
@@ -101,7 +101,7 @@ def terms_of(instance: Instance, tallies: Tallies) -> CostTerms:
     hops = tallies.hops / instance.most_hops
     balance = tallies.over / max(1, tallies.used)
     cov = tallies.uncovered / max(1, instance.blocks)
-    rep = (instance.replicas - tallies.covered_replicas) / max(1, instance.replicas)
+    rep = tallies.missed / max(1, instance.replicas)
     kind = COSTS.index(instance.cost)
     if kind == PRODUCT:
         closeness, locality = hops * balance, (2.0 * cov / 3.0) * (rep / 3.0)

@@ -57,7 +57,7 @@ def optimum(
     Args:
         instance: the problem, with cost "sum" or "chebyshev".
         time_limit_s: stop after this time with the best placement and bound so far.
-        hint: a placement to start from, node of each worker.
+        hint: a placement to start from, node of each worker; the result is never worse.
         seed: of the solver.
         threads: of the solver; None uses all cores.
 
@@ -82,12 +82,15 @@ def optimum(
     if threads is not None:
         solver.parameters.num_workers = threads
     status = solver.solve(model.cp)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    found = [] if hint is None else [np.sort(hint)]
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        found.append(np.repeat(np.arange(len(model.workers)), [solver.value(each) for each in model.workers]))
+    if not found:
         raise PlacementError(f"time_limit_s {time_limit_s}: no placement found; give more time or a hint")
-    counts = np.array([solver.value(each) for each in model.workers], dtype=np.int64)
+    costs = [terms_of(instance, tally(instance, instance.counts(where))).total for where in found]
     return Optimum(
-        where=np.repeat(np.arange(len(counts)), counts),
-        cost=terms_of(instance, tally(instance, counts)).total,
+        where=found[int(np.argmin(costs))],
+        cost=min(costs),
         bound=solver.best_objective_bound / (RESOLUTION if instance.cost == "sum" else 20 * RESOLUTION),
         proven=status == cp_model.OPTIMAL,
         seconds=solver.wall_time,

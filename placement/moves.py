@@ -41,6 +41,10 @@ class Draws(NamedTuple):
     target: IntArray
     patience: FloatArray
 
+    def first(self, moves: int) -> Draws:
+        """The first few moves."""
+        return Draws(self.container[:moves], self.target[:moves], self.patience[:moves])
+
 
 class Walk(NamedTuple):
     """Outcome of a series of moves.
@@ -86,10 +90,8 @@ def run_moves(
     kind, closeness, locality, most_hops, blocks, replicas = scale
     where, count, holders, pull, tallies = state
     container, target, patience = draws
-    hops, over, used, uncovered, covered = tallies
-    cost = combine(
-        kind, closeness, locality, hops / most_hops, over / used, uncovered / blocks, (replicas - covered) / replicas
-    )
+    hops, over, used, uncovered, missed = tallies
+    cost = combine(kind, closeness, locality, hops / most_hops, over / used, uncovered / blocks, missed / replicas)
     best, best_at, evaluated = cost, -1, 0
     for move, (moved, b) in enumerate(zip(container, target)):  # noqa: B905  numba knows no strict
         a = where[moved]
@@ -103,21 +105,21 @@ def run_moves(
         else:
             gained = int(pull[to_b] - pull[from_a] - between[to_b][from_a])
             new_hops = hops + gained + at_a * within[from_a] - at_b * within[to_b]
-        new_over, new_used, new_uncovered, new_covered = over, used, uncovered, covered
+        new_over, new_used, new_uncovered, new_missed = over, used, uncovered, missed
         if at_a == limit[a] + 1:
             new_over -= 1
         if at_b == limit[b]:
             new_over += 1
         if at_a == 1:
             new_used -= 1
-            new_covered -= first[a + 1] - first[a]
+            new_missed += first[a + 1] - first[a]
             for block in held[first[a] : first[a + 1]]:
                 holders[block] -= 1
                 if holders[block] == 0:
                     new_uncovered += 1
         if at_b == 0:
             new_used += 1
-            new_covered += first[b + 1] - first[b]
+            new_missed -= first[b + 1] - first[b]
             for block in held[first[b] : first[b + 1]]:
                 if holders[block] == 0:
                     new_uncovered -= 1
@@ -129,7 +131,7 @@ def run_moves(
             new_hops / most_hops,
             new_over / new_used,
             new_uncovered / blocks,
-            (replicas - new_covered) / replicas,
+            new_missed / replicas,
         )
         if new_cost - cost <= patience[move]:
             accepted[move] = 1
@@ -138,7 +140,7 @@ def run_moves(
             count[b] = at_b + 1
             if from_a != to_b:
                 shift(pull, between[from_a], between[to_b])
-            hops, over, used, uncovered, covered = new_hops, new_over, new_used, new_uncovered, new_covered
+            hops, over, used, uncovered, missed = new_hops, new_over, new_used, new_uncovered, new_missed
             cost = new_cost
             if cost < best:
                 best, best_at = cost, move

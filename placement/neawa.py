@@ -22,6 +22,7 @@ class NeAwa(HdfsBlocks):
         cost: "sum", "chebyshev" or "product"; see `total_cost`.
         balance_threshold: largest share of a node's slots that is balanced.
         interference: whether containers of other jobs count towards that share.
+        compiled: run the annealer's moves compiled by numba; the placement is the same.
         annealer: how to search.
     """
 
@@ -29,6 +30,7 @@ class NeAwa(HdfsBlocks):
     cost: str = "sum"
     balance_threshold: float = 0.75
     interference: bool = False
+    compiled: bool = False
     annealer: Annealer = field(default_factory=Annealer)
 
     def __post_init__(self) -> None:
@@ -44,7 +46,7 @@ class NeAwa(HdfsBlocks):
         """Nodes for a job's containers, by Algorithm 5."""
         master = place_master(view, request, rng)
         instance = Instance.of(view, request, self.objective, also=master)
-        where = self.annealer.place(instance, rng).where
+        where = self.annealer.place(instance, rng, self.compiled).where
         return master + tuple(view.cluster.names[place] for place in where)
 
 

@@ -104,7 +104,7 @@ def measure(size: Size) -> tuple[list[str], list[str]]:
     rates, costs = [], []
     for compiled in (False, True) if has_numba() else (False,):
         mover = Mover(problem_, compiled)
-        mover.walk(start, Draws(*(draw[:1] for draw in draws)))
+        mover.walk(start, draws.first(1))
         best = float("inf")
         for _ in range(3):
             begin = time.perf_counter()

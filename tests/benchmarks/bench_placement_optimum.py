@@ -23,21 +23,21 @@ LARGE, LARGE_BAR = (Size(64, 8, 48, 2_000), Size(256, 16, 100, 5_000)), 0.03
 PROOF_LIMIT_S = 120.0
 
 
-def costs_of(problem: Instance, annealer: Annealer) -> list[float]:
-    """Costs that the annealer ends at, one a seed."""
-    return [annealer.place(problem, np.random.default_rng(seed)).cost for seed in range(SEEDS)]
+def costs_of(problem: Instance) -> list[float]:
+    """Costs that the annealer ends at as it comes, one a seed."""
+    return [Annealer().place(problem, np.random.default_rng(seed), has_numba()).cost for seed in range(SEEDS)]
 
 
 def best_known(problem: Instance, costs: list[float]) -> tuple[float, str]:
     """Reference on the larger sizes."""
     slow = Schedule(start=0.05, stop=1e-6, factor=0.97, moves=2_000)
-    long = Annealer(slow, slow, packed_starts=16, compiled=has_numba())
-    return min([*costs, long.place(problem, np.random.default_rng(SEEDS)).cost]), "best known"
+    long = Annealer(slow, slow, packed_starts=16)
+    return min([*costs, long.place(problem, np.random.default_rng(SEEDS), has_numba()).cost]), "best known"
 
 
 def proven(problem: Instance) -> tuple[float, str]:
     """Reference on the smaller sizes."""
-    hint = Annealer(compiled=has_numba()).place(problem, np.random.default_rng(0)).where
+    hint = Annealer().place(problem, np.random.default_rng(0), has_numba()).where
     best = optimum(problem, PROOF_LIMIT_S, hint)
     return best.cost, "proven" if best.proven else f"gap {best.gap:.1%}"
 
@@ -48,12 +48,11 @@ def main() -> int:
     for column in ("instance", "w_c", "reference", "cost", "median", "worst", "bar"):
         table.add_column(column, justify="right")
     missed = 0
-    annealer = Annealer(compiled=has_numba())
     for size in (*SMALL, *LARGE):
         for closeness in (0.2, 0.5, 0.7) if size in SMALL else (0.7,):
             for number in range(INSTANCES):
                 problem = instance(size, closeness, number)
-                costs = costs_of(problem, annealer)
+                costs = costs_of(problem)
                 cost, reference = proven(problem) if size in SMALL else best_known(problem, costs)
                 above = np.array(costs) / cost - 1
                 bar = SMALL_BAR if size in SMALL else LARGE_BAR

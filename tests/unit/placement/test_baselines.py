@@ -38,7 +38,7 @@ def test_hdfs_from_outside_puts_the_first_replica_on_every_node_alike():
 
 def test_hdfs_puts_the_second_replica_in_another_rack_and_the_third_beside_it():
     racks = rack_of(thesis_cluster())
-    seconds = Counter()
+    seconds = Counter[int]()
     for first, second, third in place(blocks_file("f", 4000)).values():
         assert racks[first] != racks[second] == racks[third]
         seconds[(racks[second] - racks[first]) % 4] += 1

@@ -124,7 +124,7 @@ def test_utilisation_makes_a_busy_path_longer():
 def test_relabelling_nodes_within_a_rack_changes_nothing(world, seed):
     rng = np.random.default_rng(seed)
     placement = load_strategy("random").place_containers(world.view, world.request, rng)
-    cluster, new = world.view.cluster, {}
+    cluster, new = world.view.cluster, dict[str, str]()
     for names in cluster.racks.values():
         new.update(zip(names, rng.permutation(list(names)).tolist(), strict=True))
     order = [cluster.index[next(old for old, name in new.items() if name == place)] for place in cluster.names]

@@ -1,0 +1,186 @@
+"""Where blocks and containers would go: every strategy on the same cluster, without emulating anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from placement import (
+    Cluster,
+    ClusterState,
+    Colocation,
+    ContainerRequest,
+    File,
+    Objective,
+    PlacementError,
+    Placer,
+    Strategy,
+    explain,
+)
+
+SCHEMA_VERSION = 1
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def dry_run(
+    cluster: Cluster,
+    files: Sequence[File],
+    requests: Sequence[ContainerRequest],
+    strategies: Mapping[str, Strategy],
+    seed: int,
+    colocations: Sequence[Colocation] = (),
+    objective: Objective | None = None,
+    exact_within_s: float | None = None,
+) -> dict[str, Any]:
+    """Store all files, then submit all jobs one after the other, under each strategy; no job ends in between.
+
+    Args:
+        cluster: the machines.
+        files: in the order in which they are stored.
+        requests: jobs in the order in which they come.
+        strategies: by the name to show.
+        seed: of each strategy's own generator, the same for all.
+        colocations: descriptions, for strategies that heed them.
+        objective: the cost that all are rated by; the weighted sum unless given.
+        exact_within_s: also find each job's best placement within this time; None does not.
+
+    Returns:
+        A JSON document; a job that found no room has `refused` with the reason instead of a placement.
+
+    Raises:
+        PlacementError: a file does not fit, or an input that cannot be.
+    """
+    objective = objective or Objective()
+    racks = {
+        str(rack): [{"node": name, "slots": cluster.node(name).slots} for name in names]
+        for rack, names in cluster.racks.items()
+    }
+    results = []
+    for name, strategy in strategies.items():
+        state = ClusterState(cluster)
+        for colocation in colocations:
+            state.describe(colocation)
+        placer = Placer(state, strategy, np.random.default_rng(seed))
+        stored = [_stored(placer, file) for file in files]
+        jobs = [_submitted(placer, request, objective, exact_within_s) for request in requests]
+        results.append({"strategy": name, "files": stored, "jobs": jobs})
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "objective": dataclasses.asdict(objective),
+        "racks": racks,
+        "strategies": results,
+    }
+
+
+def _stored(placer: Placer, file: File) -> dict[str, Any]:
+    blocks = placer.store(file)
+    held = Counter(node for nodes in blocks.values() for node in nodes)
+    replicas = {node: held[node] for node in placer.state.view().cluster.names if held[node]}
+    return {"file": file.name, "blocks": [list(blocks[block]) for block in file.blocks], "replicas_by_node": replicas}
+
+
+def _submitted(
+    placer: Placer, request: ContainerRequest, objective: Objective, exact_within_s: float | None
+) -> dict[str, Any]:
+    before = placer.state.view()
+    try:
+        placement = placer.submit(request)
+    except PlacementError as error:
+        return {"job": request.job_id, "refused": str(error)}
+    explanation = explain(before, request, placement, objective, exact_within_s)
+    job = {
+        "job": request.job_id,
+        "application_master": placement[0] if request.application_master else None,
+        "workers": list(request.worker_nodes(placement)),
+        "terms": dataclasses.asdict(explanation.terms),
+        "uncovered_blocks": [f"{block.file}#{block.index}" for block, _ in explanation.uncovered],
+    }
+    best = explanation.optimum
+    if best is not None:
+        optimum = {"cost": best.cost, "bound": best.bound, "proven": best.proven}
+        job["optimum"] = {**optimum, "above": explanation.above_optimum}
+    return job
+
+
+def show(document: Mapping[str, Any], console: Console) -> None:
+    """Print a dry run: the racks as a picture for each strategy, then the costs."""
+    for result in document["strategies"]:
+        console.print(Panel(_picture(document["racks"], result), title=result["strategy"], title_align="left"))
+    console.print(_costs(document))
+    refused = [(r["strategy"], j) for r in document["strategies"] for j in r["jobs"] if "refused" in j]
+    for strategy, job in refused:
+        console.print(f"{strategy}: {job['refused']}", style="red")
+
+
+def _picture(racks: Mapping[str, Any], result: Mapping[str, Any]) -> RenderableType:
+    """One panel a rack, one line a node: a letter for each slot in use, and the replicas that the node holds."""
+    slots: dict[str, list[Text]] = {}
+    for number, job in enumerate(result["jobs"]):
+        letter, colour = _LETTERS[number % len(_LETTERS)], _COLOURS[number % len(_COLOURS)]
+        if job.get("application_master"):
+            slots.setdefault(job["application_master"], []).append(Text(letter.lower(), style=colour))
+        for node in job.get("workers", ()):
+            slots.setdefault(node, []).append(Text(letter, style=f"bold {colour}"))
+    replicas = Counter[str]()
+    for file in result["files"]:
+        replicas.update(file["replicas_by_node"])
+    panels = []
+    for rack, nodes in racks.items():
+        lines = Table.grid(padding=(0, 1))
+        for node in nodes:
+            taken = slots.get(node["node"], [])
+            row = Text().join([*taken, Text("·" * (node["slots"] - len(taken)), style="dim")])
+            lines.add_row(node["node"], row, Text(f"{replicas[node['node']]} replicas", style="dim"))
+        panels.append(Panel(lines, title=f"rack {rack}", expand=False))
+    return Group(Columns(panels), _legend(result["jobs"]))
+
+
+def _legend(jobs: Sequence[Mapping[str, Any]]) -> Text:
+    names = [f"{_LETTERS[number % len(_LETTERS)]} {job['job']}" for number, job in enumerate(jobs)]
+    return Text(", ".join(names) + " (lower case: application master)" if names else "no jobs", style="dim")
+
+
+def _costs(document: Mapping[str, Any]) -> Table:
+    exact = any("optimum" in job for result in document["strategies"] for job in result["jobs"])
+    table = Table("job", "strategy", title=f"Cost ({document['objective']['cost']}), lower is better")
+    for column in (
+        "hops",
+        "balance",
+        "not covered",
+        "replicas not covered",
+        "cost",
+        *(["above optimum"] if exact else []),
+    ):
+        table.add_column(column, justify="right")
+    for row in _cost_rows(document, exact):
+        table.add_row(*row)
+    return table
+
+
+def _cost_rows(document: Mapping[str, Any], exact: bool) -> Iterator[list[str]]:
+    results = document["strategies"]
+    for number in range(len(results[0]["jobs"]) if results else 0):
+        for result in results:
+            job = result["jobs"][number]
+            if "refused" in job:
+                yield [job["job"], result["strategy"], "refused"]
+                continue
+            terms = job["terms"]
+            shares = (terms[name] for name in ("hops", "balance", "coverage", "replica_coverage", "total"))
+            row = [job["job"], result["strategy"], *(f"{share:.3f}" for share in shares)]
+            if exact:
+                best = job["optimum"]
+                row.append(f"{best['above']:.1%}" + ("" if best["proven"] else " (best known)"))
+            yield row
