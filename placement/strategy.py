@@ -77,7 +77,7 @@ class Hooks(Protocol):
         ...
 
 
-def load_strategy(name: str, **options: Any) -> Strategy:
+def load_strategy(name: str, /, **options: Any) -> Strategy:
     """Make a strategy.
 
     Args:

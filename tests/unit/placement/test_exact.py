@@ -31,7 +31,7 @@ def test_weighted_hops_are_solved_too():
     load = np.zeros((4, 4))
     load[0, 1] = load[1, 0] = 1.0
     state.measure(load)
-    instance = Instance.of(state.view(), job(10, closeness=1.0, master=False), Objective(utilisation=True))
+    instance = Instance.of(state.view(), job(6, closeness=1.0, master=False), Objective(utilisation=True))
     found = optimum(instance, 20, Annealer().place(instance, np.random.default_rng(0)).where)
     used = {state.view().cluster.nodes[node].rack for node in found.where}
     assert found.proven

@@ -1,0 +1,114 @@
+"""Strategies as plug-ins, the one in the documentation among them."""
+
+import re
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import placement
+from placement import (
+    ClusterState,
+    Colocation,
+    Hooks,
+    PlacementError,
+    Placer,
+    Strategy,
+    cost_terms,
+    load_strategy,
+    strategy_names,
+)
+from tests.unit.placement.worlds import blocks_file, job, thesis_cluster
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "placement.md"
+
+
+def snippets():
+    return re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def documented(monkeypatch):
+    """The module that the documentation has the reader write."""
+    (source,) = [code for code in snippets() if code.startswith("# nearest_rack.py")]
+    module = ModuleType("nearest_rack")
+    monkeypatch.setitem(sys.modules, "nearest_rack", module)
+    exec(compile(source, "nearest_rack.py", "exec"), module.__dict__)
+    return source
+
+
+def test_the_documented_strategy_has_20_lines_and_runs(documented):
+    lines = [line for line in documented.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) <= 20
+    strategy = load_strategy("nearest_rack:NearestRack", spare=1)
+    assert isinstance(strategy, Strategy)
+    placer = Placer(ClusterState(thesis_cluster()), strategy, np.random.default_rng(0))
+    placer.store(blocks_file("f", 16))
+    request = job(12, "f")
+    placed = placer.submit(request)
+    racks = {placer.state.view().cluster.node(name).rack for name in placed}
+    assert len(racks) == 1
+    assert max(placed.count(name) for name in set(placed)) <= 7
+    placer.finish("job")
+
+
+def test_the_first_example_of_the_documentation_runs(capsys):
+    (source,) = [code for code in snippets() if code.startswith("# first_steps.py")]
+    exec(compile(source, "first_steps.py", "exec"), {})
+    assert "above the proven optimum" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_all_strategies_are_run_alike(name):
+    strategy = load_strategy(name)
+    assert isinstance(strategy, Strategy)
+    assert strategy.name == name
+    assert isinstance(strategy, Hooks) == (name == "coloc")
+    state = ClusterState(thesis_cluster())
+    state.describe(Colocation("signature", ("f",), size=3))
+    placer = Placer(state, strategy, np.random.default_rng(0))
+    placer.store(blocks_file("f", 16))
+    for run in ("one", "two"):
+        request = job(12, "f", job_id=run)
+        before = state.view()
+        assert 0 <= cost_terms(before, request, placer.submit(request)).total <= 1
+    placer.finish("one")
+    placer.finish("two")
+    assert not state.view().running
+    assert not state.view().reserved()
+
+
+def test_an_entry_point_is_found_by_its_name(monkeypatch):
+    point = EntryPoint("mine", "placement.baselines:Packed", "placement.strategies")
+
+    def installed(group, name=None):
+        return [point] if group == "placement.strategies" and name in (None, "mine") else []
+
+    monkeypatch.setattr("placement.strategy.entry_points", installed)
+    assert load_strategy("mine", name="mine").name == "mine"
+    assert strategy_names()[-1] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nothing", {}, "strategy 'nothing': choose one of default, random"),
+        ("nothing:Here", {}, "No module named 'nothing'"),
+        ("placement:Nothing", {}, "has no attribute 'Nothing'"),
+        ("placement:Cluster.from_racks", {}, "no attribute"),
+        ("default", {"colour": 1}, r"options \['colour'\]"),
+        ("default", {"blocks": "raid"}, "blocks 'raid': choose hdfs or thesis"),
+        ("placement:Weights", {}, "needs `name`, `place_blocks` and `place_containers`"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(name, options, message):
+    with pytest.raises(PlacementError, match=message):
+        load_strategy(name, **options)
+
+
+def test_the_public_names_exist():
+    assert all(hasattr(placement, name) for name in placement.__all__)
+    assert sorted(placement.__all__) == sorted(set(placement.__all__))
