@@ -10,6 +10,10 @@ from experiments.report.palette import heat_colour
 from topologies.topology import Link, Topology
 
 _HOST_STEP = 40
+_NARROW_STEP = 21
+_MOST_WIDE = 16
+"""Up to so many hosts are drawn at their full width."""
+
 _MARGIN = 24
 _FAN = 3.2
 """Distance between parallel links."""
@@ -17,12 +21,13 @@ _FAN = 3.2
 
 @dataclass(frozen=True)
 class Node:
-    """A switch or a host at its place."""
+    """A switch or a host at its place, in a box of `width`."""
 
     name: str
     kind: str
     x: float
     y: float
+    width: float
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,11 @@ class Wire:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything of a network on a sheet of `width` x `height`."""
+    """Everything of a network on a sheet of `width` x `height`; a `large` one needs the page for itself."""
 
     width: float
     height: float
+    large: bool
     nodes: tuple[Node, ...]
     wires: tuple[Wire, ...]
 
@@ -54,9 +60,11 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
     tiers = (("core", 28.0), ("edge", 118.0))
     has_core = any(switch.tier == "core" for switch in topology.switches)
     shift = 0.0 if has_core else -82.0
+    large = len(hosts) > _MOST_WIDE
+    step = _NARROW_STEP if large else _HOST_STEP
     for place, host in enumerate(hosts):
-        nodes[host] = Node(host, "host", _MARGIN + (place + 0.5) * _HOST_STEP, 200 + shift)
-    width = max(2 * _MARGIN + len(hosts) * _HOST_STEP, 240.0)
+        nodes[host] = Node(host, "host", _MARGIN + (place + 0.5) * step, 200 + shift, step * (0.94 if large else 0.75))
+    width = max(2 * _MARGIN + len(hosts) * step, 240.0)
     for tier, y in tiers:
         members = [switch for switch in topology.switches if switch.tier == tier]
         for place, switch in enumerate(members):
@@ -64,7 +72,7 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
                 nodes[link.a.node].x for link in topology.links if link.b.node == switch.name and link.a.node in hosts
             ]
             middle = sum(below) / len(below) if below else width * (place + 0.5) / len(members)
-            nodes[switch.name] = Node(switch.name, tier, middle, y + shift)
+            nodes[switch.name] = Node(switch.name, tier, middle, y + shift, 42.0)
     groups: dict[tuple[str, str], list[Link]] = {}
     for link in topology.links:
         groups.setdefault((link.a.node, link.b.node), []).append(link)
@@ -73,7 +81,7 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
         for parallel in groups.values()
         for place, link in enumerate(parallel)
     ]
-    return Drawing(width, 232 + shift, tuple(nodes.values()), tuple(wires))
+    return Drawing(width, 232 + shift, large, tuple(nodes.values()), tuple(wires))
 
 
 def _wire(link: Link, below: Node, above: Node, offset: float, utilisation: Mapping[tuple[str, str], float]) -> Wire:

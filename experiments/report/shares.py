@@ -51,10 +51,10 @@ def traffic(cell: Cell, largest: int) -> Matrix | None:
     total = numerals.size(float(values.sum()))
     scale = max(1, largest)
     if len(matrix.hosts) > _MOST_NUMBERS:
-        return Matrix(matrix.hosts, (), image(values / scale), unit, total)
+        return Matrix(matrix.hosts, (), image(np.where(values > 0, values / scale, np.nan)), unit, total)
     rows = tuple(
         tuple(
-            ("none", "", _figure(value / factor) if value else "") if i == j else _tile(value, scale, factor)
+            _tile(value, scale, factor) if value and i != j else ("none", "", _figure(value / factor) if value else "0")
             for j, value in enumerate(row)
         )
         for i, row in enumerate(matrix.bytes)
