@@ -1,7 +1,5 @@
 """The northbound API: reads immutable snapshots, and never touches the OpenFlow side."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import secrets
@@ -92,6 +90,7 @@ def _add_network(app: FastAPI, sources: Sources) -> None:
 
 def _add_links(app: FastAPI, sources: Sources) -> None:
     core = sources.core
+    example = core.topology.links[-1].id
 
     @app.get("/v1/links")
     async def links() -> schemas.LinksDocument:
@@ -100,7 +99,7 @@ def _add_links(app: FastAPI, sources: Sources) -> None:
 
     @app.get("/v1/links/{link_id:path}/history", responses=_NOT_FOUND)
     async def history(
-        link_id: Annotated[str, Path(description="a link's id; its `/` may be percent-encoded")],
+        link_id: Annotated[str, Path(description="a link's id; its `/` may be percent-encoded", examples=[example])],
         samples: Annotated[int, Query(ge=1, le=1200, description="at most so many, the newest")] = 120,
     ) -> schemas.HistoryDocument:
         """The last readings of one link, both directions."""
@@ -112,14 +111,15 @@ def _add_links(app: FastAPI, sources: Sources) -> None:
 
 def _add_paths(app: FastAPI, sources: Sources) -> None:
     core = sources.core
+    first, last = core.topology.hosts[0], core.topology.hosts[-1]
 
     # Not async: asking the switch blocks, so it runs in a worker thread.
     @app.get("/v1/paths", responses=_NOT_FOUND)
     def paths(
-        src: Annotated[str, Query(description="name of the sending host")],
-        dst: Annotated[str, Query(description="name of the receiving host")],
-        src_port: Annotated[int | None, Query(ge=0, le=65535)] = None,
-        dst_port: Annotated[int | None, Query(ge=0, le=65535)] = None,
+        src: Annotated[str, Query(description="name of the sending host", examples=[first.name])],
+        dst: Annotated[str, Query(description="name of the receiving host", examples=[last.name])],
+        src_port: Annotated[int | None, Query(ge=0, le=65535, examples=[40000])] = None,
+        dst_port: Annotated[int | None, Query(ge=0, le=65535, examples=[9000])] = None,
         protocol: Annotated[Protocol, Query()] = "tcp",
     ) -> schemas.PathsDocument:
         """All paths between two hosts, and with both ports given the one that this flow takes."""

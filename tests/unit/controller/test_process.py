@@ -1,0 +1,108 @@
+"""The controller as a process: its exit contract."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from controller.__main__ import main
+from topologies.fat_tree import single_switch
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def plan(tmp_path):
+    file = tmp_path / "plan.json"
+    file.write_text(single_switch(2).to_json())
+    return str(file)
+
+
+def start(plan, *options, program=("-m", "controller"), **popen):
+    argv = [sys.executable, *program, "--topology", plan, "--openflow-port", str(free_port()), *options]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, **popen)
+
+
+def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(plan):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = start(plan, "--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
+        with urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/health", timeout=20) as answer:
+            health = json.load(answer)
+    assert health["status"] == "discovering"
+    assert health["missing_switches"] == ["t1"]
+    process.terminate()
+    _, log = process.communicate(timeout=10)
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["event"] for line in lines] == ["started", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--topology", "/nowhere"], "--topology /nowhere"),
+        (["--poll-interval", "0"], "--poll-interval"),
+        (["--openflow-port", "66000"], "--openflow-port"),
+        (["--nonsense"], "--nonsense"),
+        (["--http-host", "0.0.0.0", "--http-port", "0"], "--token-file"),
+        (["--http-fd", "99"], "--http-fd"),
+        (["--token-file", "/nowhere"], "--token-file"),
+    ],
+)
+def test_bad_options_give_one_line_and_exit_code_2(plan, options, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--topology", plan, *options])
+    log = capsys.readouterr().err
+    assert len(log.splitlines()) == 1
+    assert message in log
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "name": 3}', "\x00"])
+def test_a_file_that_is_no_topology_gives_one_line_and_exit_code_2(tmp_path, text, capsys):
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        main(["--topology", str(file)])
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_exception_in_a_handler_ends_the_process_with_its_trace_in_the_log(plan):
+    program = (
+        "import controller.core as core, controller.__main__ as it\n"
+        "def broken(self): raise LookupError('lost track')\n"
+        "core.Core.tick = broken\n"
+        "it.main()"
+    )
+    process = start(plan, "--http-port", "0", program=("-c", program))
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 1
+    last = json.loads(log.splitlines()[-1])
+    assert last["level"] == "critical"
+    assert "LookupError: lost track" in last["traceback"]
+
+
+def test_a_taken_openflow_port_ends_the_process(plan):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(plan, "--http-port", "0", "--openflow-port", str(port))
+        _, log = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert str(port) in log
+
+
+def test_it_ends_whenever_the_signal_comes(plan):
+    begin = time.monotonic()
+    process = start(plan, "--http-port", "0")
+    assert process.stderr is not None
+    assert json.loads(process.stderr.readline())["event"] == "started"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - begin < 20
