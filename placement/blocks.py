@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,6 +84,14 @@ class BlockMap(Mapping[BlockId, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(self._replicas)
+
+    def values(self) -> ValuesView[tuple[str, ...]]:
+        """The nodes of all blocks; a dictionary's view, which does not look up every key as `Mapping`'s does."""
+        return self._replicas.values()
+
+    def items(self) -> ItemsView[BlockId, tuple[str, ...]]:
+        """Blocks with their nodes; likewise."""
+        return self._replicas.items()
 
     def __repr__(self) -> str:
         return f"BlockMap({self._replicas!r})"

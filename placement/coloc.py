@@ -16,7 +16,7 @@ from placement.colocation import Colocation, Decision, Describe, Release, Reserv
 from placement.hdfs import DiskLedger
 from placement.hops import PlacementError
 from placement.request import ContainerRequest, Placement
-from placement.strategy import pick
+from placement.strategy import pick, pick_where
 from placement.view import ClusterView
 from placement.yarn import default_containers, place_master
 
@@ -204,5 +204,4 @@ def _least_held(
 def _anywhere(
     ledger: DiskLedger, names: list[str], index: int, nodes: list[str], rng: np.random.Generator
 ) -> str | None:
-    able = [node for node in names if node not in nodes and ledger.has_space(node, index)]
-    return pick(rng, able) if able else None
+    return pick_where(rng, names, lambda node: node not in nodes and ledger.has_space(node, index))

@@ -10,7 +10,7 @@ import numpy as np
 
 from placement.blocks import BlockMap, File
 from placement.hops import PlacementError
-from placement.strategy import pick
+from placement.strategy import pick_where
 from placement.view import ClusterView
 
 Wording: TypeAlias = Literal["hdfs", "thesis"]
@@ -84,13 +84,7 @@ class DiskLedger:
                 and self.has_space(name, index)
             )
 
-        names = self._names if rack is None else self._racks.get(rack, [])
-        for _ in range(8 if names else 0):  # most draws suit; the whole list is looked through only when they do not
-            name = pick(rng, names)
-            if suits(name):
-                return name
-        suitable = [name for name in names if suits(name)]
-        return pick(rng, suitable) if suitable else None
+        return pick_where(rng, self._names if rack is None else self._racks.get(rack, []), suits)
 
 
 def default_blocks(view: ClusterView, file: File, rng: np.random.Generator, wording: Wording = "hdfs") -> BlockMap:

@@ -81,6 +81,16 @@ def test_all_strategies_are_run_alike(name):
     assert not state.view().reserved()
 
 
+@pytest.mark.parametrize("name", ["default", "coloc"])
+def test_the_same_seed_stores_blocks_alike(name):
+    view = ClusterState(thesis_cluster()).view()
+    one, again, other = (
+        load_strategy(name).place_blocks(view, blocks_file("f", 50), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert one == again
+    assert one != other
+
+
 def test_an_entry_point_is_found_by_its_name(monkeypatch):
     point = EntryPoint("mine", "placement.baselines:Packed", "placement.strategies")
 
