@@ -22,7 +22,7 @@ from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.plan import plan_job
 from workloads.scale import Scale
-from workloads.splits import BlockKey
+from workloads.splits import BlockKey, Key
 
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
@@ -146,7 +146,7 @@ class AgentPool:
     # -- work ----------------------------------------------------------------------------------------------------
 
     async def store(
-        self, block_map: Mapping[BlockKey, Sequence[str]], sizes: Mapping[BlockKey, int], *, over_network: bool = False
+        self, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int], *, over_network: bool = False
     ) -> None:
         """Puts blocks on hosts.
 
@@ -190,7 +190,7 @@ class AgentPool:
         self,
         job: Job,
         placement: Sequence[str],
-        blocks: Mapping[BlockKey, Sequence[str]],
+        blocks: Mapping[Key, Sequence[str]],
         sink: Sink,
         *,
         submitted_s: float | None = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workloads.job import Exchange, Job, JobError, Stage
 from workloads.scale import Scale
-from workloads.splits import BlockKey, Split
+from workloads.splits import BlockKey, Key, Split
 
 _WEIGHT_UNIT = 1 << 20
 
@@ -90,7 +90,7 @@ class StagePlan:
 
 
 def plan_job(
-    job: Job, scale: Scale, blocks: Mapping[BlockKey, Sequence[str]], sizes: Mapping[BlockKey, int]
+    job: Job, scale: Scale, blocks: Mapping[Key, Sequence[str]], sizes: Mapping[BlockKey, int]
 ) -> dict[str, StagePlan]:
     """All stages of a job by name, in the job's order.
 
@@ -103,7 +103,7 @@ def plan_job(
     Raises:
         JobError: a file of the job has no blocks, or they do not add up to its size.
     """
-    by_file: dict[str, list[BlockKey]] = {}
+    by_file: dict[str, list[Key]] = {}
     for block in blocks:
         by_file.setdefault(block.file, []).append(block)
     exchanges = [_plan_exchange(job, stage, item, scale) for stage in job.stages for item in stage.exchanges]

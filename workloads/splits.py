@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ class BlockKey(Protocol):
     @property
     def index(self) -> int:
         """Number of the block in the file."""
+
+
+Key = TypeVar("Key", bound=BlockKey)
 
 
 @dataclass(frozen=True)

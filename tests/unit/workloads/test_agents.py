@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,6 @@ from tests.unit.workloads import loopback
 from tests.unit.workloads.loopback import FAST, blocks_of, pool, shuffle_job
 from workloads.agents import AgentError, AgentPool
 from workloads.content import Content, block_name
-from workloads.events import Event
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
@@ -58,7 +58,7 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
         Stage("last", (Exchange("small", 70_001, kind="forward"), Exchange("join", 10, pipelined=pipelined))),
     )
     job = Job("j", "test", stages, containers=4, slots_per_container=slots)
-    events: list[Event] = []
+    events: list[Any] = []
 
     async def main():
         async with pool() as agents:
@@ -160,7 +160,7 @@ def test_results_are_written_with_their_replicas_over_the_network():
 def test_blocks_loaded_through_a_pipeline_can_be_read_anywhere():
     block_map, sizes = blocks_of("j/in", [700_000] * 6, [THREE, ("h2", "h3", "h1")])
     job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values())),)),), containers=4)
-    events: list[Event] = []
+    events: list[Any] = []
 
     async def main():
         async with pool(events=events, sample_s=0.05) as agents:
@@ -176,7 +176,7 @@ def test_blocks_loaded_through_a_pipeline_can_be_read_anywhere():
 def test_samples_add_up_to_what_the_job_used():
     block_map, sizes = blocks_of("j/in", [1_000_000] * 6, [("h1",), ("h2",)])
     job = shuffle_job(6_000_000, 4_000_000, cpu_s=0.3)
-    events: list[Event] = []
+    events: list[Any] = []
 
     async def main():
         async with pool(events=events, sample_s=0.05) as agents:
@@ -202,7 +202,7 @@ def test_samples_add_up_to_what_the_job_used():
 def test_an_agent_that_is_killed_fails_its_jobs_and_the_next_attempt_avoids_it():
     block_map, sizes = blocks_of("j/in", [1_000_000] * 30, [("h1", "h2"), ("h2", "h3"), ("h3", "h1")])
     job = shuffle_job(30_000_000, 3_000_000, cpu_s=20.0)
-    events: list[Event] = []
+    events: list[Any] = []
 
     async def main():
         async with pool() as agents:
@@ -230,7 +230,7 @@ def test_an_agent_that_is_killed_fails_its_jobs_and_the_next_attempt_avoids_it()
 def test_a_read_from_a_dead_node_goes_to_another_replica():
     block_map, sizes = blocks_of("j/in", [50_000] * 60, [("h3", "h4")])
     job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values()), 3.0),)),), containers=3)
-    events: list[Event] = []
+    events: list[Any] = []
 
     async def main():
         async with pool(4) as agents:
