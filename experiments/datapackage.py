@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from experiments import series
 from experiments.atomic import write_text
 from experiments.results import ResultsFolder, RunFolder
@@ -19,7 +21,7 @@ def describe(folder: ResultsFolder) -> dict[str, Any]:
 
     See https://datapackage.org/standard/data-package/.
     """
-    specification = folder.specification()
+    specification = yaml.safe_load((folder.path / "specification.yaml").read_text(encoding="utf-8"))
     resources: list[dict[str, Any]] = [
         {
             "name": "specification",
@@ -39,7 +41,7 @@ def describe(folder: ResultsFolder) -> dict[str, Any]:
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": folder.path.name.lower(),
-        "title": specification.description or specification.name,
+        "title": specification.get("description") or specification["name"],
         "resources": resources,
     }
 

@@ -20,6 +20,8 @@ def render(comparison: Comparison) -> RenderableType:
     for network in comparison.networks:
         if network.strategies:
             parts += [_jobs(network), _sums(network)]
+    if not parts:
+        parts.append(Text("No run finished, so there are no times to show."))
     parts += [Text(line, style="dim") for line in _notes(comparison)]
     parts += [Text(line, style="yellow") for line in _reservations(comparison)]
     return Group(*parts)

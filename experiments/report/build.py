@@ -10,7 +10,7 @@ import jinja2
 import matplotlib
 import yaml
 
-from experiments import comparison, datapackage, numerals, specification_file
+from experiments import comparison, datapackage, numerals
 from experiments.atomic import write_text
 from experiments.record import RecordError
 from experiments.report import drawing, figures, gantt, links, palette, scales, shares, times, words
@@ -49,7 +49,7 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> Evidence:
     """
     if (path / "runs").is_dir():
         folder = ResultsFolder.open(path)
-        text = specification_file.dump(folder.specification())
+        text = (path / "specification.yaml").read_text(encoding="utf-8")
         return gather(folder.runs(), text, path, allow_mixed)
     if (path / "record.json").is_file():
         run = RunFolder(path)

@@ -183,6 +183,12 @@ def test_the_table_of_one_repeat_claims_nothing(tmp_path):
     assert "95 %" not in text
 
 
+def test_the_table_without_times_says_why(tmp_path):
+    text = printed(compare(results(tmp_path, "strategies=[default]", failed=("r00-bf5-default",)).records()))
+    assert "No run finished" in text
+    assert "host h3 did not answer" in text
+
+
 def test_names_cannot_format_the_table(tmp_path):
     records = results(tmp_path, "strategies.1.label='[bold]x'").records()
     assert "[bold]x" in printed(compare(records))

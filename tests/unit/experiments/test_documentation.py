@@ -1,0 +1,65 @@
+"""What the documentation of this room says is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from experiments import series
+from experiments.record import JobRecord, RunRecord
+from experiments.specification import Specification
+from experiments.specification_file import loads, override
+from tests.unit.experiments.synthetic import results, specification
+
+EXPERIMENTS = Path("docs/experiments.md").read_text(encoding="utf-8")
+FORMAT = Path("docs/results-format.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", blocks(EXPERIMENTS, "yaml"))
+def test_every_specification_in_the_text_is_accepted(text):
+    loads(text)
+
+
+def test_every_override_in_the_text_is_accepted():
+    assignments = re.findall(r"--set '?([^'\s]+(?: \S+\])?)", EXPERIMENTS)
+    assert len(assignments) == 3
+    override(specification(), assignments)
+
+
+def keys(model: type[BaseModel], prefix=""):
+    for name, field in model.model_fields.items():
+        inner = re.findall(r"experiments\.specification\.(\w+)", str(field.annotation))
+        part = getattr(__import__("experiments.specification", fromlist=inner), inner[0]) if inner else None
+        listed = "[]" if "tuple" in str(field.annotation) else ""
+        if part is None or name == "weights":
+            yield f"{prefix}{name}"
+        else:
+            yield from keys(part, f"{prefix}{name}{listed}.")
+
+
+def test_every_key_is_in_the_reference():
+    missing = [key for key in keys(Specification) if f"`{key}`" not in EXPERIMENTS]
+    assert missing == []
+
+
+@pytest.mark.parametrize("columns", [series.EVENTS, series.LINKS, series.FIDELITY])
+def test_every_column_is_described_in_the_words_of_the_code(columns):
+    for name, (kind, about) in columns.items():
+        assert f"| `{name}` | {kind} | {about} |" in FORMAT
+
+
+@pytest.mark.parametrize("model", [RunRecord, JobRecord])
+def test_every_field_of_a_record_is_described(model):
+    for name in model.model_fields:
+        assert f"`{name}" in FORMAT, name
+
+
+def test_the_polars_example_runs(tmp_path):
+    folder = results(tmp_path, "strategies=[default, neawa]")
+    (code,) = [block for block in blocks(FORMAT, "python") if "polars" in block]
+    exec(code.replace("results/20260302T093000-thesis", str(folder.path)), {})
