@@ -1,15 +1,17 @@
 """The testbed's command line: the first start installs what is missing, every start does what it is asked."""
 
+import sys
+
 from scripts.provision import ensure_environment
 
 
-def main() -> None:
+def main() -> int:
     """Enter the project's environment, then hand over to the commands."""
     ensure_environment()
-    from experiments.command_line import app  # exists for the environment's Python only
+    from experiments import command_line  # exists for the environment's Python only
 
-    app()
+    return command_line.main()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

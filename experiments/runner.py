@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from experiments import calibration, fidelity, job_records, provenance, series
@@ -58,9 +59,10 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
         divisors = ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor)
         record = RunRecord.open(run, _now(), scale=divisors)
         writer.save(record)
-        with _network(run, folder, conditions, say) as (network, control):
+        log = folder.path / "controller.log"
+        with network_with_controller(run, log, conditions, say) as (network, control):
             say("calibrating")
-            report, problem = _calibrate(run, network, control)
+            report, problem = calibrate(run, network, control)
             if problem and not conditions.force:
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
             record = record.updated(calibration=report, provenance=provenance.collect(network))
@@ -71,15 +73,14 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
 
 
 @contextlib.contextmanager
-def _network(
-    run: Run, folder: RunFolder, conditions: Conditions, say: Say
+def network_with_controller(
+    run: Run, log: Path, conditions: Conditions, say: Say
 ) -> Iterator[tuple[EmulatedNetwork, Controller]]:
     """The network of a run with its controller, all links discovered and all routes installed."""
     specification = run.specification
     own = isolation.current()
     topology = run.topology().scaled(conditions.rate_divisor)
     options = Options(specification.controller.poll_interval_s, specification.controller.multipath, run.seed)
-    log = folder.path / "controller.log"
     datapath = specification.network.datapath
     with contextlib.ExitStack() as stack:
         say("starting the network")
@@ -98,7 +99,7 @@ def _network(
         yield network, control
 
 
-def _calibrate(run: Run, network: EmulatedNetwork, control: Controller) -> tuple[dict[str, Any], str | None]:
+def calibrate(run: Run, network: EmulatedNetwork, control: Controller) -> tuple[dict[str, Any], str | None]:
     """The quick calibration: its report, and what is wrong when it is outside of the tolerance."""
     measured = calibration.all_uplinks(
         network, lambda *flow: control.path(network.topology, *flow), QUICK_CALIBRATION_S

@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema
 from experiments.diagnostics import nearest
 from experiments.quantities import Bytes, MegabytesPerSecond, parse_mbps
 from topologies.fat_tree import PRESETS
+from topologies.shaping import SWITCH_QUEUE_BYTES
 from topologies.topology import Topology
 
 SCHEMA_VERSION: Final = 1
@@ -220,7 +221,7 @@ class NetworkSpec(_Part):
     """How the emulated network forwards."""
 
     congestion_control: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "cubic"
-    queue_bytes: Bytes = Field(default=250_000, description="Drop-tail queue of every shaped port")
+    queue_bytes: Bytes = Field(default=SWITCH_QUEUE_BYTES, description="Drop-tail queue of every switch port")
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
 
 
@@ -251,7 +252,7 @@ class ScaleSpec(_Part):
         default=8.0, description="Divides every rate; auto: the smallest that the machine carries faithfully"
     )
     volume_divisor: Annotated[float, Field(ge=1)] = Field(
-        default=128.0, description="Divides all bytes and CPU seconds"
+        default=400.0, description="Divides all bytes and CPU seconds"
     )
 
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from experiments import modelled_cluster
 from experiments.controller_process import Controller
 from experiments.fidelity import Probes, Sample, Sampler
 from experiments.plan import Run
 from experiments.workload import submissions
 from placement import (
-    Cluster,
     ClusterState,
-    Colocation,
-    ContainerRequest,
-    File,
-    Node,
     Placement,
     PlacementError,
     Placer,
-    Weights,
     cost_terms,
     load_strategy,
 )
@@ -34,7 +28,6 @@ from workloads.agents import AgentPool
 from workloads.events import Event, JobResult
 from workloads.job import Job
 from workloads.node_model import NodeModel
-from workloads.profiles import load_profile
 from workloads.scale import Scale
 from workloads.schedule import Submission
 from workloads.splits import BlockKey
@@ -66,47 +59,34 @@ class Outcome:
         return min((result.submitted_s for result in self.results), default=0.0)
 
 
-def cluster(run: Run, topology: Topology) -> Cluster:
-    """The modelled cluster as the placement strategies see it."""
-    node = run.specification.node
-    memory_mb, vcores = node.memory_bytes // 2**20, max(node.slots, math.floor(node.cores))
-    nodes = [Node(host.name, host.rack, node.slots, memory_mb, vcores) for host in topology.hosts]
-    return Cluster(nodes, topology.hop_matrix)
-
-
 class ResourceManager:
     """Stores the data and places the jobs of one run by its strategy; jobs that do not fit wait in their order."""
 
     def __init__(self, run: Run, topology: Topology) -> None:
         self._run = run
         self._strategy = load_strategy(run.strategy.name, **run.strategy.options)
-        self.state = ClusterState(cluster(run, topology))
+        self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
         self._placer = Placer(self.state, self._strategy, np.random.default_rng(run.seed))
-        self._slots = run.specification.node.slots
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
     def load(self, jobs: Sequence[Job]) -> None:
-        """Place the input files of all jobs.
-
-        Every job's files are described to the strategy as belonging together, on as many nodes as its containers need:
-        what a user of CoLoc would do before loading them.
+        """Place the input files of all jobs, after their colocations have been described to the strategy.
 
         Raises:
             PlacementError: they do not fit.
         """
-        data = self._run.specification.data
+        specification = self._run.specification
         for job in jobs:
-            size = -(-(job.containers - 1) // self._slots)
-            if job.files:
-                self.state.describe(Colocation(job.profile, files=tuple(job.files), size=size))
+            if described := modelled_cluster.colocation(specification, job):
+                self.state.describe(described)
         for job in jobs:
-            for name, size_bytes in job.files.items():
-                self._placer.store(File(name, size_bytes, data.replication, data.block_bytes))
+            for file in modelled_cluster.files(specification, job):
+                self._placer.store(file)
 
     async def start(self, job: Job, now_s: float) -> tuple[Placement, dict[str, float]]:
         """Wait until the job's containers fit, place and start them; returns the placement and its cost terms."""
-        request = self._request(job)
+        request = modelled_cluster.request(self._run.strategy, job)
         async with self._turn:
             while True:
                 self.state.advance(max(now_s, self.state.view().now_s))
@@ -125,19 +105,6 @@ class ResourceManager:
         """The job's containers are free again."""
         self._placer.finish(job.job_id)
         self._freed.set()
-
-    def _request(self, job: Job) -> ContainerRequest:
-        weights = self._run.strategy.weights
-        chosen = weights.get(job.job_id) or weights.get(job.profile) or load_profile(job.profile).weights
-        return ContainerRequest(
-            job_id=job.job_id,
-            signature=job.profile,
-            containers=job.containers,
-            inputs=tuple(job.files),
-            memory_mb=job.memory_mb,
-            vcores=job.vcores,
-            weights=Weights(chosen.closeness, chosen.locality),
-        )
 
 
 async def run_workload(

@@ -1,0 +1,71 @@
+"""`calibrate`: plan against measurement, link by link and for all up-links at once."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments import calibration, plan, runner
+from experiments.calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE, AggregateMeasurement, LinkMeasurement
+from experiments.controller_process import listen
+from experiments.divisor import choose_divisor
+from experiments.plan import Run
+from experiments.runner import Conditions
+from experiments.specification import Specification
+from topologies import isolation
+
+
+def calibrate(specification: Specification, http_port: int, quick: bool, as_json: bool) -> int:
+    """Calibrate the first network of a specification and print the result; 1 when it is out of tolerance."""
+    console = Console(stderr=as_json)
+    run = plan.resolve(specification)[0]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        listen(isolation.current(), http_port) as listener,
+        console.status("starting") as status,
+    ):
+        divisor = choose_divisor(run, listener, Path(scratch), status.update)
+        links, together = _measure(run, Conditions(listener, divisor), Path(scratch), quick, status.update)
+    if as_json:
+        document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
+        print(json.dumps(document, indent=1))
+    else:
+        _print(console, divisor, links, together)
+    worst = max((abs(link.error) for link in links), default=0.0)
+    return int(worst > LINK_TOLERANCE or abs(together.error) > AGGREGATE_TOLERANCE)
+
+
+def _measure(
+    run: Run, conditions: Conditions, scratch: Path, quick: bool, say: runner.Say
+) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
+    with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
+        links = [] if quick else list(calibration.links_alone(network, progress=lambda link: say(f"{link} alone")))
+        say("all up-links at once")
+        return links, calibration.all_uplinks(network, lambda *flow: control.path(network.topology, *flow))
+
+
+def _print(console: Console, divisor: float, links: list[LinkMeasurement], together: AggregateMeasurement) -> None:
+    if links:
+        table = Table(
+            "Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}"
+        )
+        for title in ("Plan, Mbit/s", "Measured, Mbit/s", "Error"):
+            table.add_column(title, justify="right")
+        for link in links:
+            style = "" if abs(link.error) <= LINK_TOLERANCE else "bold red"
+            figures = (f"{link.planned_mbps:.3f}", f"{link.measured_mbps:.3f}", f"{link.error:+.2%}")
+            table.add_row(link.up, link.down, *figures, style=style)
+        console.print(table)
+        worst = max(links, key=lambda link: abs(link.error))
+        console.print(f"worst link {worst.error:+.2%} (tolerance {LINK_TOLERANCE:.0%})", highlight=False)
+    console.print(
+        f"all up-links at once: {together.flows} connections on {together.loaded_directions} of "
+        f"{together.uplink_directions} up-link directions carry {together.measured_mbps:.1f} Mbit/s on the wire; "
+        f"max-min fair {together.fair_mbps:.1f} ({together.error:+.2%}, tolerance {AGGREGATE_TOLERANCE:.0%})",
+        highlight=False,
+    )

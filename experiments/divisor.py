@@ -1,0 +1,77 @@
+"""The rate divisor of a run: as specified, or the smallest that this machine carries with CPU to spare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments import fidelity, runner
+from experiments.atomic import write_text
+from experiments.fidelity import Probes, Sampler
+from experiments.plan import Run
+from experiments.provenance import machine_fingerprint
+from experiments.runner import Conditions
+
+CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+
+Say = Callable[[str], None]
+
+
+class NoDivisorError(RuntimeError):
+    """The machine carries the network at no divisor; the message says what failed at the largest."""
+
+
+def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
+    """The rate divisor to use for a run.
+
+    `auto` tries the candidates from the smallest on with all up-links loaded at once, and takes the first whose rates
+    are right and whose samples are trusted. The finding is kept in `cache_folder` for this machine and topology.
+
+    Raises:
+        NoDivisorError: none passes.
+    """
+    wanted = run.specification.scale.rate_divisor
+    if wanted != "auto":
+        return wanted
+    cache = cache_folder / ".rate-divisors.json"
+    known: dict[str, float] = json.loads(cache.read_text()) if cache.is_file() else {}
+    key = _key(run)
+    if key not in known:
+        known[key] = _search(run, listener, say)
+        write_text(cache, json.dumps(known, indent=1))
+    return known[key]
+
+
+def _search(run: Run, listener: socket.socket, say: Say) -> float:
+    reasons: tuple[str, ...] = ()
+    for divisor in CANDIDATES:
+        say(f"trying rate divisor {divisor:g}")
+        with tempfile.TemporaryDirectory() as scratch:
+            reasons = _trial(run, Conditions(listener, divisor), Path(scratch), say)
+        if not reasons:
+            return divisor
+    raise NoDivisorError(f"rate_divisor: {CANDIDATES[-1]:g} is still too small for this machine: {'; '.join(reasons)}")
+
+
+def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> tuple[str, ...]:
+    """Why a divisor will not do; nothing when it will."""
+    with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
+        hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
+        sampler = Sampler(Probes(network.switch.vswitchd_pid, (), hosts), time.monotonic())
+        sampler.start()
+        try:
+            report, problem = runner.calibrate(run, network, control)
+        finally:
+            samples = sampler.stop()
+        return fidelity.assess(samples, run.specification.fidelity, abs(report["error"]), problem).reasons
+
+
+def _key(run: Run) -> str:
+    network = run.specification.network.model_dump_json()
+    text = "\n".join([machine_fingerprint(), run.topology().to_json(), network])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

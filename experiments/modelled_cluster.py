@@ -1,0 +1,47 @@
+"""What a specification means to the placement strategies: nodes, files, container requests and colocations."""
+
+from __future__ import annotations
+
+import math
+
+from experiments.specification import Specification, StrategySpec
+from placement import Cluster, Colocation, ContainerRequest, File, Node, Weights
+from topologies.topology import Topology
+from workloads.job import Job
+from workloads.profiles import load_profile
+
+
+def cluster(specification: Specification, topology: Topology) -> Cluster:
+    """The machines and the hops between them."""
+    node = specification.node
+    memory_mb, vcores = node.memory_bytes // 2**20, max(node.slots, math.floor(node.cores))
+    nodes = [Node(host.name, host.rack, node.slots, memory_mb, vcores) for host in topology.hosts]
+    return Cluster(nodes, topology.hop_matrix)
+
+
+def files(specification: Specification, job: Job) -> tuple[File, ...]:
+    """The input files of a job, as they are to be stored."""
+    data = specification.data
+    return tuple(File(name, size, data.replication, data.block_bytes) for name, size in job.files.items())
+
+
+def colocation(specification: Specification, job: Job) -> Colocation | None:
+    """What a user of CoLoc would describe before loading a job's files: that they belong together, on as many nodes
+    as the job's workers need. None for a job that reads nothing.
+    """
+    size = -(-(job.containers - 1) // specification.node.slots)
+    return Colocation(job.profile, files=tuple(job.files), size=size) if job.files else None
+
+
+def request(strategy: StrategySpec, job: Job) -> ContainerRequest:
+    """What a job asks of the resource manager, with the weights of the strategy or else of its profile."""
+    chosen = strategy.weights.get(job.job_id) or strategy.weights.get(job.profile) or load_profile(job.profile).weights
+    return ContainerRequest(
+        job_id=job.job_id,
+        signature=job.profile,
+        containers=job.containers,
+        inputs=tuple(job.files),
+        memory_mb=job.memory_mb,
+        vcores=job.vcores,
+        weights=Weights(chosen.closeness, chosen.locality),
+    )

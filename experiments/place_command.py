@@ -1,0 +1,31 @@
+"""`place`: where blocks and containers would go under each strategy, without running anything."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from experiments import modelled_cluster, place
+from experiments.specification import Specification
+from experiments.workload import submissions
+from placement import load_strategy
+
+
+def show(specification: Specification, as_json: bool) -> int:
+    """Print the placements of a specification's first network."""
+    topology = specification.topology.build(specification.topology.factors[0])
+    jobs = [submission.job() for submission in submissions(specification)]
+    document = place.dry_run(
+        modelled_cluster.cluster(specification, topology),
+        [file for job in jobs for file in modelled_cluster.files(specification, job)],
+        [modelled_cluster.request(specification.strategies[0], job) for job in jobs],
+        {strategy.label: load_strategy(strategy.name, **strategy.options) for strategy in specification.strategies},
+        specification.seed,
+        [described for job in jobs if (described := modelled_cluster.colocation(specification, job))],
+    )
+    if as_json:
+        print(json.dumps(document, indent=1))
+    else:
+        place.show(document, Console())
+    return 0
