@@ -102,7 +102,7 @@ def _changes(evidence: Evidence) -> Figure | None:
     axes.axvline(0, color="#1a1d21", linewidth=0.9)
     labels = [name if factor is None else f"{name}, bf {factor:g}" for factor, name, _ in rows]
     axes.set_yticks(range(len(rows)), labels)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"summed completion time against {evidence.comparison.networks[0].baseline}, % (95 % interval)")
     return figure
