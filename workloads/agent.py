@@ -43,6 +43,7 @@ def main() -> None:
     from workloads.node_agent import serve
 
     become_unprivileged()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the pool ends its agents itself
     control = socket.socket(fileno=arguments.control_fd)
     asyncio.run(serve(arguments.host, arguments.ip, arguments.port, control))
 

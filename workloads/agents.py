@@ -335,7 +335,7 @@ class AgentPool:
         for key, container, used in rows:
             before = self._last_sample.get((host, key, container), [0.0] * len(used))
             self._last_sample[host, key, container] = used
-            cpu, disk, sent, received = (now - then for now, then in zip(used, before))  # noqa: B905
+            cpu, disk, sent, received = (now - then for now, then in zip(used, before, strict=True))
             self._sink(
                 Event(
                     time_s,

@@ -33,7 +33,7 @@ class Connection:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._peer = peer
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._low_water = 1
 
@@ -79,8 +79,10 @@ class Connection:
     async def send(self, *buffers: Buffer) -> None:
         """Sends all of the buffers.
 
+        A peer that cannot take more for good reasons may send single bytes as signs of life, which are dropped here.
+
         Raises:
-            TransferError: the peer closed, or took nothing for the deadline.
+            TransferError: the peer closed, or took nothing and gave no sign of life for the deadline.
         """
         pending: Sequence[Buffer] = [buffer for buffer in buffers if len(buffer)]
         while pending:
@@ -136,11 +138,11 @@ class Connection:
         woken: asyncio.Future[bool] = self._loop.create_future()
         descriptor = self._sock.fileno()
         self._loop.add_reader(descriptor, _wake, woken)
-        timer = self._loop.call_later(self._deadline_s, _give_up, woken)
+        timer = self._loop.call_later(self.deadline_s, _give_up, woken)
         try:
             # Below the low-water mark some bytes may wait without a wake-up: that is progress, too.
             if not await woken and not self._bytes_waiting():
-                raise TransferError(f"receiving from {self._peer}: silent for {self._deadline_s:g} s")
+                raise TransferError(f"receiving from {self._peer}: silent for {self.deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_reader(descriptor)
@@ -151,14 +153,20 @@ class Connection:
         except BlockingIOError:
             return False
 
+    def _signs_of_life(self) -> bool:
+        try:
+            return bool(self._sock.recv(4096))
+        except OSError:
+            return False
+
     async def _writable(self, doing: str) -> None:
         woken: asyncio.Future[bool] = self._loop.create_future()
         descriptor = self._sock.fileno()
         self._loop.add_writer(descriptor, _wake, woken)
-        timer = self._loop.call_later(self._deadline_s, _give_up, woken)
+        timer = self._loop.call_later(self.deadline_s, _give_up, woken)
         try:
-            if not await woken:
-                raise TransferError(f"{doing}: {self._peer} took nothing for {self._deadline_s:g} s")
+            if not await woken and not self._signs_of_life():
+                raise TransferError(f"{doing}: {self._peer} took nothing for {self.deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_writer(descriptor)

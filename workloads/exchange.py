@@ -30,6 +30,7 @@ _TOTALS = struct.Struct("!QQ")
 _END_MARK = 0xFFFFFFFF
 _LENGTH = struct.Struct("!H")
 _ACKNOWLEDGED = b"+"
+_ALIVE = b"."  # the receiver waits for its task; see `Connection.send`
 
 InboxKey = tuple[str, str, int]  # job, exchange, consuming task
 
@@ -73,17 +74,18 @@ class Inbox:
         """All sources have sent everything."""
         return len(self.ended) == self.sources
 
-    async def room(self) -> None:
-        """Waits while the consumer lags behind.
+    async def room(self, at_most_s: float | None = None) -> bool:
+        """Waits while the consumer lags behind, or for so long; returns whether there is room.
 
         Raises:
             TransferError: the consumer has failed or ended.
         """
-        while self.backlog >= WINDOW_BYTES and self.failure is None:
+        if self.backlog >= WINDOW_BYTES and self.failure is None:
             self._room.clear()
-            await self._room.wait()
+            await _wait(self._room, at_most_s)
         if self.failure is not None:
             raise TransferError(self.failure)
+        return self.backlog < WINDOW_BYTES
 
     def arrive(self, size: int) -> None:
         """Notes payload."""
@@ -186,7 +188,8 @@ async def receive_lane(connection: Connection, inbox: Inbox, source: int, node: 
             if length > FRAME_BYTES:
                 raise TransferError(f"frame of {length} bytes from task {source}: more than {FRAME_BYTES}")
             if length:
-                await inbox.room()
+                while not await inbox.room(connection.deadline_s / 3):
+                    await connection.send(_ALIVE)
                 await connection.receive_payload(length, digest.update)
                 received += length
                 inbox.arrive(length)
@@ -249,7 +252,8 @@ class Lane:
                 self._work.clear()
                 await self._work.wait()
                 continue
-            await inbox.room()
+            while not await inbox.room():
+                continue
             view = self._next()
             SCRATCH[: len(view)] = view
             digest.update(SCRATCH[: len(view)])
@@ -279,26 +283,22 @@ class Lane:
             await send_header(connection, header)
             while not self._ending or self.queued:
                 if self.queued < FLUSH_BYTES and not self._ending:
-                    await self._wait_for_work(deadline_s / 3)
+                    self._work.clear()
+                    await _wait(self._work, deadline_s / 3)
                 view = self._next()
                 await connection.send(_FRAME.pack(len(view)), view)
                 self._sent(len(view))
                 for usage in usages:
                     usage.sent_bytes += len(view)
             await connection.send(_END.pack(_END_MARK, self.parcel.bytes, self._digest.intdigest()))
-            if await connection.receive_exactly(1) != _ACKNOWLEDGED:
+            answer = _ALIVE
+            while answer == _ALIVE:
+                answer = await connection.receive_exactly(1)
+            if answer != _ACKNOWLEDGED:
                 raise TransferError(f"partition for task {task}: not acknowledged")
         finally:
             connection.close()
         self.parcel.finished = loop.time()
-
-    async def _wait_for_work(self, at_most_s: float) -> None:
-        self._work.clear()
-        timer = asyncio.get_running_loop().call_later(at_most_s, self._work.set)
-        try:
-            await self._work.wait()
-        finally:
-            timer.cancel()
 
 
 class Outlet:
@@ -385,3 +385,13 @@ class Outlet:
             for i in range(self._emitted - sum(targets)):
                 targets[i] += 1
         return targets
+
+
+async def _wait(event: asyncio.Event, at_most_s: float | None) -> None:
+    """Waits for an event, or for so long; sets the event in the end, which costs less than a task of its own."""
+    timer = None if at_most_s is None else asyncio.get_running_loop().call_later(at_most_s, event.set)
+    try:
+        await event.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()

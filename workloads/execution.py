@@ -8,6 +8,7 @@ the last one, `sent` reports a barrier exchange, `done` and `failed` end a task.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -319,8 +320,8 @@ class Execution:
         for key, rows in message["sent"].items():
             self._note_sent(key, state.plan.name, rows)
         for write in self._writing.pop((state.plan.name, task)):
-            chain = [self._hosts[task], *write["targets"]]
-            for sender, receiver in zip(chain, chain[1:] or chain):  # noqa: B905
+            chain = [self._hosts[task], *(write["targets"] or self._hosts[task : task + 1])]
+            for sender, receiver in itertools.pairwise(chain):
                 self._add(self.result.written_bytes, sender, receiver, write["bytes"])
         state.running.discard(task)
         self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])

@@ -134,7 +134,7 @@ class StageTask:
                 continue
             taken = [item.take() for item in inputs]
             due = await self._compute(sum(seconds for _, seconds in taken), due)
-            for item, (size, _) in zip(inputs, taken):  # noqa: B905
+            for item, (size, _) in zip(inputs, taken, strict=True):
                 item.inbox.consume(size)
             if not self.spec["reads"]:
                 await self._emit_share(sum(item.inbox.consumed for item in inputs) / max(1, expected))
@@ -177,7 +177,7 @@ class StageTask:
         report["read"] = clock()
         await self._compute(split["cpu_s"], due)
         report["computed"] = clock()
-        for output, emitted in zip(self._outputs, split["emit"]):  # noqa: B905
+        for output, emitted in zip(self._outputs, split["emit"], strict=True):
             await output.outlet.emit(emitted)
         return report
 

@@ -156,6 +156,34 @@ def test_a_sender_that_goes_silent_fails_the_consumer_with_a_reason():
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
+    async def main():
+        listener = socket.create_server(("127.0.0.2", 0))
+        listener.setblocking(False)
+        lane = Lane(CONTENT, ("j", "x", 0), 0, asyncio.Event())
+        lane.push(20_000_000)
+        lane.end()
+        address = listener.getsockname()
+        sending = asyncio.ensure_future(lane.run_remote("127.0.0.3", address, 0.2, [Usage()]))
+        sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+        connection, box = Connection(sock, 0.2), open_inbox(Inboxes(5))
+        if not alive:
+            with pytest.raises(TransferError, match="took nothing"):
+                await sending
+            return
+        await receive_header(connection)
+        receiving = asyncio.ensure_future(receive_lane(connection, box, 0, Usage()))
+        await asyncio.sleep(1.0)
+        assert not sending.done()
+        assert box.backlog <= WINDOW_BYTES + FRAME_BYTES
+        assert await drain(box) == 20_000_000
+        await asyncio.gather(receiving, sending)
+        assert lane.parcel.bytes == 20_000_000
+
+    asyncio.run(main())
+
+
 def test_a_partition_that_comes_twice_fails_the_consumer():
     box = Inbox(2, asyncio.Event(), Usage())
     box.end(0, 5)

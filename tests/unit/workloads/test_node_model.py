@@ -65,7 +65,7 @@ def test_work_is_conserved_and_reading_the_clock_changes_nothing(customers, capa
     looked_at, _ = departures(capacity, limit, customers, looks=[0.1 * i for i in range(150)])
     assert looked_at == pytest.approx(plain, rel=1e-6, abs=1e-6)
     assert server.served == pytest.approx(sum(amount for _, amount in customers), rel=1e-6)
-    for (at, amount), due in zip(customers, plain):  # noqa: B905
+    for (at, amount), due in zip(customers, plain, strict=True):
         assert due >= at + amount / min(limit, capacity) - 1e-9
 
 
