@@ -38,8 +38,9 @@ def rate(bits_per_s: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share of 1 in per cent: 9.8 %, 27 %."""
-    return f"{value:.0%}".replace("%", " %") if value >= 0.0995 or value == 0 else f"{value:.1%}".replace("%", " %")
+    """A share of 1 in per cent: 9.8 %, 27 %, 99.7 %."""
+    digits = 0 if value in (0, 1) or 0.0995 <= value < 0.9895 else 1
+    return f"{value:.{digits}%}".replace("%", " %")
 
 
 def share_of(value: Spread | None) -> str:

@@ -138,11 +138,12 @@ def _provenance(evidence: Evidence) -> list[tuple[str, str]]:
             else ""
         )
         document["calibration"] = record.calibration
+        document["memory"] = numerals.size(document.pop("memory_bytes") or 0)
         for key, value in document.items():
             for name, part in value.items() if isinstance(value, dict) else [("", value)]:
                 text = part if isinstance(part, str) else json.dumps(part)
                 label = f"{key}: {name}" if name else key
-                if text not in ("", "0"):
+                if text not in ("", "0", "0 B"):
                     values.setdefault(label.replace("_", " "), {})[text] = None
     values["figures made with"] = {f"matplotlib {matplotlib.__version__}": None}
     return [(label, "; ".join(texts)) for label, texts in values.items()]

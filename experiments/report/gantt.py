@@ -106,18 +106,23 @@ def _stage_lanes(job: JobRecord, end_s: float) -> tuple[tuple[Span, ...], ...]:
 
 
 def _busy_spans(cell: Cell) -> dict[tuple[str, int], list[tuple[float, float]]]:
-    """When each container of each job had a task that ran, by job and container."""
+    """When each container of each job had a task that ran, by job and container.
+
+    Tasks fill the containers in order, the same number into each but the application master's.
+    """
     import polars as pl
 
     tasks = (
-        cell.events.filter(pl.col("container").is_not_null() & pl.col("task").is_not_null())
-        .group_by("job", "container", "stage", "task")
+        cell.events.filter(pl.col("task").is_not_null())
+        .group_by("job", "stage", "task")
         .agg(pl.min_horizontal("start_s", "time_s").min().alias("start"), pl.col("time_s").max().alias("end"))
         .sort("start")
     )
+    most = dict(tasks.group_by("job").agg(pl.col("task").max() + 1).iter_rows())
+    slots = {job.job_id: -(-most.get(job.job_id, 0) // max(1, len(job.placement) - 1)) or 1 for job in cell.record.jobs}
     spans: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for job, container, start, end in tasks.select("job", "container", "start", "end").iter_rows():
-        spans.setdefault((job, container), []).append((start, end))
+    for job, task, start, end in tasks.select("job", "task", "start", "end").iter_rows():
+        spans.setdefault((job, 1 + task // slots.get(job, 1)), []).append((start, end))
     return spans
 
 

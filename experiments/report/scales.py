@@ -27,8 +27,8 @@ class Axis:
 
 def axis(low: float, high: float, most_ticks: int = 5) -> Axis:
     """An axis that holds both values and ends at round numbers."""
-    if not high > low:
-        high = low + 1.0
+    if high - low <= 1e-9 * max(1.0, abs(low)):
+        high = low + max(1.0, abs(low))
     step = _step((high - low) / most_ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return Axis(first * step, last * step, tuple(round(place * step, 10) for place in range(first, last + 1)))

@@ -156,11 +156,11 @@ def _events(
                 where = {"job": job.job_id, "stage": stage.name, "task": task, "container": task + 1, "host": host}
                 size = int(stage.sent_bytes / 11)
                 kind = "read" if stage.name == "scan" else "transfer"
-                rows.append({**where, "time_s": start, "kind": "task_started"})
+                rows.append({**where, "container": None, "time_s": start, "kind": "task_started"})
                 moved = {"time_s": middle, "start_s": start, "kind": kind, "peer": peer, "bytes": size, "ok": True}
                 rows.append({**where, **moved, "local": peer == host})
                 rows.append({**where, "time_s": end, "start_s": middle, "kind": "compute"})
-                rows.append({**where, "time_s": end, "kind": "task_finished"})
+                rows.append({**where, "container": None, "time_s": end, "kind": "task_finished"})
                 source, target = (peer, host) if kind == "read" else (host, peer)
                 traffic[hosts.index(source), hosts.index(target)] += size
         rows.append({"time_s": job.finished_s, "kind": "job_finished", "job": job.job_id})

@@ -208,5 +208,7 @@ def test_units():
     assert numerals.rate(50e6) == "50.0 Mbit/s"
     assert numerals.share(0.268) == "27 %"
     assert numerals.share(0.041) == "4.1 %"
+    assert numerals.share(0.997) == "99.7 %"
+    assert numerals.share(1) == "100 %"
     assert numerals.reduction(reduction([100.0], [73.2])) == f"{numerals.MINUS}26.8 %"
     assert numerals.reduction(reduction([100.0], [110.0])) == "+10.0 %"

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from experiments import series
+from experiments.quantities import parse_bytes
 from experiments.record import JobRecord, RunRecord
 from experiments.specification import Specification
 from experiments.specification_file import loads, override
@@ -63,3 +64,20 @@ def test_the_polars_example_runs(tmp_path):
     folder = results(tmp_path, "strategies=[default, neawa]")
     (code,) = [block for block in blocks(FORMAT, "python") if "polars" in block]
     exec(code.replace("results/20260302T093000-thesis", str(folder.path)), {})
+
+
+def test_the_defaults_in_the_reference_are_those_of_the_code():
+    defaults = loads("name: a\nstrategies: [default]\nworkload: mixed-high\n").model_dump()
+    compared = 0
+    for key, text in re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]+?)`? \|", EXPERIMENTS, re.MULTILINE):
+        value = defaults
+        for part in key.split("."):
+            value = value[part]
+        if isinstance(value, str):
+            assert text == value, key
+        elif isinstance(value, (int, float)) and text != "required":
+            assert (parse_bytes(text) if key.endswith("_bytes") else float(text)) == value, key
+        else:
+            continue
+        compared += 1
+    assert compared > 20

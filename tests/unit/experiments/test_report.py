@@ -216,6 +216,18 @@ def test_containers_lie_on_their_hosts_and_do_not_overlap(cell):
     assert drawn == sum(len(job.placement) for job in cell.record.jobs)
 
 
+def test_containers_are_busy_within_the_time_that_they_are_held(cell):
+    ids = tuple(job.job_id for job in cell.record.jobs)
+    boxes = re.compile(r"M([\d.]+) (\d+)h([\d.]+)")
+    for row in host_rows(cell, ids, cell.end_s):
+        held = {(colour, y): (float(x), float(x) + float(w)) for colour, p in row.held for x, y, w in boxes.findall(p)}
+        busy = [(colour, y, float(x), float(w)) for colour, p in row.busy for x, y, w in boxes.findall(p)]
+        assert len(busy) >= 3 * (len(held) - 5)
+        for colour, y, x, width in busy:
+            first, last = held[colour, y]
+            assert first - 0.6 <= x <= x + width <= last + 0.6
+
+
 def test_stages_that_overlap_are_in_different_lanes(cell):
     for row in job_rows(cell, [job.job_id for job in cell.record.jobs], cell.end_s):
         for lane in row.lanes:
