@@ -49,6 +49,9 @@ class Exchange:
         cpu_s: Modelled CPU seconds to consume it, over all consuming tasks.
         pipelined: True: flows while the source works. False: a barrier, starts when all tasks of the source are done.
         skew: Exponent s >= 0; consuming task i (from 0) gets a share proportional to (i + 1)^-s of a repartition.
+        shares: Instead of a skew, what the consuming tasks get in proportion to each other. Share k goes to task k, or,
+            with fewer tasks, to task k modulo their number; tasks without a share get nothing. A forward exchange
+            takes the shares of what its source gets.
     """
 
     source: str
@@ -57,6 +60,7 @@ class Exchange:
     kind: ExchangeKind = "repartition"
     pipelined: bool = True
     skew: float = 0.0
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("repartition", "broadcast", "forward"):
@@ -65,6 +69,19 @@ class Exchange:
             _check_volume(f"exchange from {self.source}: {field}", getattr(self, field))
         if self.skew and self.kind != "repartition":
             raise JobError(f"exchange from {self.source}: skew {self.skew} on a {self.kind}; only repartition has one")
+        for share in self.shares:
+            _check_volume(f"exchange from {self.source}: shares", share)
+        if self.shares and not any(self.shares):
+            raise JobError(f"exchange from {self.source}: shares are all 0; give at least one above 0")
+        if self.shares and (self.skew or self.kind == "broadcast"):
+            raise JobError(f"exchange from {self.source}: shares with a skew or on a broadcast; remove one of them")
+
+    def shares_of(self, tasks: int) -> tuple[float, ...]:
+        """What each of so many consuming tasks gets, relative to the task that gets most."""
+        got = [0.0] * tasks
+        for k, share in enumerate(self.shares or [(i + 1) ** -self.skew for i in range(tasks)]):
+            got[k % tasks] += share
+        return tuple(share / max(got) for share in got)
 
     def moved_bytes(self, tasks: int) -> int:
         """Modelled bytes that arrive at the consumers."""

@@ -143,7 +143,7 @@ def _plan_exchange(job: Job, stage: Stage, exchange: Exchange, scale: Scale) -> 
         pipelined=exchange.pipelined,
         produced_bytes=produced,
         moved_bytes=produced * job.tasks if exchange.kind == "broadcast" else produced,
-        weights=tuple(max(1, round(_WEIGHT_UNIT * (i + 1) ** -exchange.skew)) for i in range(job.tasks)),
+        weights=tuple(round(_WEIGHT_UNIT * share) for share in exchange.shares_of(job.tasks)),
         cpu_s=scale.wall_s(exchange.cpu_s),
     )
 

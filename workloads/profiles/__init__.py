@@ -43,6 +43,7 @@ _EXCHANGE_KEYS = {
     "kind": str,
     "pipelined": bool,
     "skew": _NUMBER,
+    "shares": list,
     "bytes": _NUMBER,
     "bytes_per_input_byte": _NUMBER,
     "bytes_per_task": _NUMBER,
@@ -192,7 +193,15 @@ class _Unroller:
         kind = entry.get("kind", "repartition")
         moved = size * self._tasks if kind == "broadcast" else size
         cpu_s = cpu_s * factor + entry.get("cpu_s_per_moved_gb", 0.0) * moved / _GB
-        return Exchange(source, size, cpu_s, kind, entry.get("pipelined", True), entry.get("skew", 0.0))
+        return Exchange(
+            source,
+            size,
+            cpu_s,
+            kind,
+            entry.get("pipelined", True),
+            entry.get("skew", 0.0),
+            tuple(entry.get("shares", ())),
+        )
 
 
 def _check_stage(place: str, item: object) -> None:
@@ -209,7 +218,9 @@ def _check_stage(place: str, item: object) -> None:
         if isinstance(entry, dict) and "read" in entry:
             _checked(where, entry, _READ_KEYS, frozenset({"read", "share"}))
         else:
-            _checked(where, entry, _EXCHANGE_KEYS, frozenset({"from"}))
+            for share in _checked(where, entry, _EXCHANGE_KEYS, frozenset({"from"})).get("shares", ()):
+                if not isinstance(share, _NUMBER):
+                    raise ProfileError(f"{where}: shares hold {share!r}; give a number for each task")
 
 
 def _checked(

@@ -91,6 +91,28 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     ]
 
 
+def test_tasks_without_a_share_get_nothing_and_the_others_theirs():
+    block_map, sizes = blocks_of("j/in", [100_000] * 6, [("h1",), ("h2",), ("h3",)])
+    stages = (
+        Stage("scan", (Read("j/in", 600_000, 0.05),)),
+        Stage("shuffle", (Exchange("scan", 4_000_000, shares=(3, 0, 1)),)),
+        Stage("reduce", (Exchange("shuffle", 400_000, 0.05, "forward", pipelined=False, shares=(3, 0, 1)),)),
+        Stage("after", (Exchange("reduce", 0, 0.01, "forward", pipelined=False),)),
+    )
+
+    async def main():
+        async with pool() as agents:
+            await agents.store(block_map, sizes)
+            return await run(agents, Job("j", "test", stages, containers=4), block_map)
+
+    result = asyncio.run(main())
+    assert_conserved(result)
+    into = Counter()
+    for (_, host), size in result.exchanged_bytes.items():
+        into[host] += size
+    assert [into[host] for host in THREE] == pytest.approx([3_300_000, 0, 1_100_000], abs=20)
+
+
 def test_reads_are_local_where_they_can_be_and_near_otherwise():
     block_map, sizes = blocks_of("j/in", [200_000] * 12, [("h1", "h3"), ("h3", "h4")])
     job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values())),)),), containers=3)

@@ -44,6 +44,10 @@ def test_a_broadcast_arrives_at_every_task_and_a_repartition_once():
         (lambda: Exchange("a", 1, cpu_s=float("nan")), "cpu_s nan"),
         (lambda: Exchange("a", 1, kind=cast(Any, "multicast")), "multicast"),
         (lambda: Exchange("a", 1, kind="broadcast", skew=1.0), "skew"),
+        (lambda: Exchange("a", 1, shares=(0.0, 0.0)), "shares are all 0"),
+        (lambda: Exchange("a", 1, shares=(1.0, -1.0)), "shares -1"),
+        (lambda: Exchange("a", 1, shares=(1.0,), skew=1.0), "shares with a skew"),
+        (lambda: Exchange("a", 1, shares=(1.0,), kind="broadcast"), "broadcast"),
         (lambda: Stage("a", (Read("in", 1),), write_replication=0), "write_replication 0"),
     ],
 )

@@ -47,6 +47,15 @@ def test_skew_divides_a_repartition_by_a_power_of_the_rank():
     assert expected == pytest.approx([6e6, 3e6, 2e6], rel=1e-5)
 
 
+def test_shares_divide_a_repartition_as_given_and_wrap_around():
+    plans, _ = planned([1000], Exchange("scan", 12_000_000, cpu_s=12.0, shares=(2, 0, 1, 3)), containers=4)
+    sink = plans["sink"].exchanges[0]
+    assert [sink.expected_bytes(task) for task in range(3)] == pytest.approx([10e6, 0, 2e6], rel=1e-5)
+    assert [sink.expected_cpu_s(task) for task in range(3)] == pytest.approx([10, 0, 2], rel=1e-5)
+    few, _ = planned([1000], Exchange("scan", 12_000_000, shares=(1,)), containers=4)
+    assert [few["sink"].exchanges[0].expected_bytes(task) for task in range(3)] == [12_000_000, 0, 0]
+
+
 def test_a_broadcast_is_planned_once_for_every_task():
     plans, job = planned([1000], Exchange("scan", 500, kind="broadcast"), containers=5)
     assert plans["sink"].exchanges[0].moved_bytes == 500 * job.tasks

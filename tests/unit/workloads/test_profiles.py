@@ -89,6 +89,7 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path):
         (lambda d: d["weights"].update(locallity=1), "locality"),
         (lambda d: d["stages"][3]["inputs"][0].update({"from": "custmer"}), "custmer"),
         (lambda d: d["stages"][3]["inputs"][0].update(pipelned=True), "do you mean pipelined"),
+        (lambda d: d["stages"][3]["inputs"][0].update(shares=["most"]), "shares hold 'most'"),
         (lambda d: d["stages"][0].pop("inputs"), "inputs is missing"),
         (lambda d: d["stages"].append({"repeat": 2, "factors": [1], "stages": []}), "factors"),
         (lambda d: d["stages"][0].update(inputs=["customer"]), "not a mapping"),
