@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from placement.hops import IntArray, PlacementError
-from placement.instance import COSTS, Instance, Objective
+from placement.instance import COSTS, Instance, Objective, Scale
 from placement.request import ContainerRequest, Placement
 from placement.view import ClusterView
 
@@ -57,20 +57,20 @@ class Tallies(NamedTuple):
     missed: int
 
 
-def total_cost(
-    kind: int, closeness_weight: float, locality_weight: float, hops: float, balance: float, cov: float, rep: float
-) -> float:
-    """Combine the four terms into the cost; plain arithmetic, so that numba can compile it as well.
+def total_cost(scale: Scale, hops: int, over: int, used: int, uncovered: int, missed: int) -> float:
+    """Combine the tallies into the cost; plain arithmetic, so that numba can compile it as well.
 
     "sum" and "chebyshev" add up the two terms of each side; "product" multiplies everything, as printed.
     """
-    if kind == PRODUCT:
-        return (closeness_weight * (hops * balance)) * (locality_weight * ((2.0 * cov / 3.0) * (rep / 3.0)))
-    closeness = closeness_weight * (0.5 * hops + 0.5 * balance)
+    kind, closeness_weight, locality_weight, most_hops, blocks, replicas = scale
+    far, unbalanced, cov, rep = hops / most_hops, over / used, uncovered / blocks, missed / replicas
+    closeness = closeness_weight * (0.5 * far + 0.5 * unbalanced)
     locality = locality_weight * ((2.0 * cov + rep) / 3.0)
+    if kind == SUM:
+        return closeness + locality
     if kind == CHEBYSHEV:
         return 0.95 * max(closeness, locality) + 0.05 * (closeness + locality)
-    return closeness + locality
+    return (closeness_weight * (far * unbalanced)) * (locality_weight * ((2.0 * cov / 3.0) * (rep / 3.0)))
 
 
 def tally(instance: Instance, counts: IntArray) -> Tallies:
@@ -98,18 +98,15 @@ def tally(instance: Instance, counts: IntArray) -> Tallies:
 
 def terms_of(instance: Instance, tallies: Tallies) -> CostTerms:
     """The terms that follow from the tallies; a job without blocks has no locality cost."""
-    hops = tallies.hops / instance.most_hops
-    balance = tallies.over / max(1, tallies.used)
-    cov = tallies.uncovered / max(1, instance.blocks)
-    rep = tallies.missed / max(1, instance.replicas)
-    kind = COSTS.index(instance.cost)
-    if kind == PRODUCT:
+    tallies = tallies._replace(used=max(1, tallies.used))
+    scale = instance.scale
+    hops, balance = tallies.hops / scale.most_hops, tallies.over / tallies.used
+    cov, rep = tallies.uncovered / scale.blocks, tallies.missed / scale.replicas
+    if scale.kind == PRODUCT:
         closeness, locality = hops * balance, (2.0 * cov / 3.0) * (rep / 3.0)
     else:
         closeness, locality = 0.5 * hops + 0.5 * balance, (2.0 * cov + rep) / 3.0
-    weights = instance.weights
-    total = total_cost(kind, weights.closeness, weights.locality, hops, balance, cov, rep)
-    return CostTerms(hops, balance, cov, rep, closeness, locality, total)
+    return CostTerms(hops, balance, cov, rep, closeness, locality, total_cost(scale, *tallies))
 
 
 def cost_terms(

@@ -127,7 +127,7 @@ class _Model:
 
     def _closeness(self) -> Expression:
         weight = 0.5 * self._instance.weights.closeness
-        return self._weight(weight / self._instance.most_hops) * self._hops() + self._balance(weight)
+        return self._weight(weight / self._instance.scale.most_hops) * self._hops() + self._balance(weight)
 
     def _hops(self) -> Expression:
         """Sum of hops: all pairs a diameter apart, less what pairs in a group, on a node and in near groups save."""

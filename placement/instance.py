@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,26 @@ class Objective:
             raise PlacementError(f"cost {self.cost!r}: choose one of {', '.join(COSTS)}")
         if not 0 <= self.balance_threshold <= 1:
             raise PlacementError(f"balance_threshold {self.balance_threshold}: give a share from 0 to 1")
+
+
+class Scale(NamedTuple):
+    """What turns tallies into shares and shares into the cost.
+
+    Attributes:
+        kind: number of the cost in `COSTS`.
+        closeness: its weight.
+        locality: its weight.
+        most_hops: sum of hops if all pairs of workers were a diameter apart, at least 1 (denominator of 6.2).
+        blocks: number of blocks, at least 1.
+        replicas: number of replicas, at least 1.
+    """
+
+    kind: int
+    closeness: float
+    locality: float
+    most_hops: int
+    blocks: int
+    replicas: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +146,16 @@ class Instance:
         return len(self.held)
 
     @property
-    def most_hops(self) -> int:
-        """Sum of hops if all pairs of workers were a diameter apart, at least 1 (denominator of 6.2)."""
-        return max(1, self.workers * (self.workers - 1) // 2 * self.diameter)
+    def scale(self) -> Scale:
+        """Denominators and weights of the cost."""
+        return Scale(
+            COSTS.index(self.cost),
+            float(self.weights.closeness),
+            float(self.weights.locality),
+            max(1, self.workers * (self.workers - 1) // 2 * self.diameter),
+            max(1, self.blocks),
+            max(1, self.replicas),
+        )
 
     def blocks_on(self, node: int) -> IntArray:
         """Numbers of the blocks with a replica on a node."""

@@ -17,14 +17,20 @@ import numpy.typing as npt
 
 from placement.cost import tally, total_cost
 from placement.hops import FloatArray, IntArray, PlacementError
-from placement.instance import COSTS, Instance
+from placement.instance import Instance
 
-Compilable: TypeAlias = Any
-"""A tuple whose members are lists in plain Python and arrays under numba."""
+Form: TypeAlias = Any
+"""Numbers in the form that the loop runs on: lists in plain Python, arrays under numba; or a tuple of such."""
 
+
+Step: TypeAlias = Callable[..., Any]
+"""A function that the loop calls; the loop and its steps are all compiled, or none is."""
 
 MOST_GROUPS_IN_LISTS = 48
 """Above this, plain Python keeps pulls in an array, which costs more to read and less to update."""
+
+
+Tried: TypeAlias = tuple[float, int, int]
 
 
 class Draws(NamedTuple):
@@ -62,49 +68,28 @@ class Walk(NamedTuple):
     evaluated: int
 
 
-def run_moves(
-    combine: Callable[..., float],
-    shift: Callable[..., None],
-    problem: Compilable,
-    scale: Compilable,
-    state: Compilable,
-    draws: Compilable,
-    accepted: Compilable,
-) -> tuple[float, int, int]:
-    """Try every drawn move in turn; `accepted` and `state` are updated in place.
+def run_moves(total: Step, leave: Step, join: Step, shift: Step, problem: Form, state: Form, draws: Form) -> Tried:
+    """Try every drawn move in turn, by `total_cost` and the functions below; `state` is updated in place.
 
-    Args:
-        combine: `total_cost`.
-        shift: updates the pulls when a container goes from one group to another; see `shift_pull`.
-        problem: room, limit, group, between, within (its diagonal), first and held of the instance.
-        scale: kind of cost, both weights, most hops, blocks and replicas.
-        state: node of each worker; workers of each node; nodes in use that hold each block; pull of each group:
-            the sum of its distances to all workers; and the tallies.
-        draws: the moves.
-        accepted: set to 1 for every move that was accepted, shape (moves,).
-
-    Returns:
-        Best cost, the number of the move that led to it (-1: the start), and how many moves were evaluated.
+    `problem`: room, limit, group, between, within (its diagonal), first, held and scale of the instance. `state`: node
+    of each worker; workers of each node; used nodes that hold each block; pull of each group; tallies; and for each move
+    a 0 that becomes 1 when it is accepted. Returns the best cost, the move that led to it (-1: the start), and how many
+    moves were evaluated.
     """
-    room, limit, group, between, within, first, held = problem
-    kind, closeness, locality, most_hops, blocks, replicas = scale
-    where, count, holders, pull, tallies = state
-    container, target, patience = draws
-    hops, over, used, uncovered, missed = tallies
-    cost = combine(kind, closeness, locality, hops / most_hops, over / used, uncovered / blocks, missed / replicas)
-    best, best_at, evaluated = cost, -1, 0
-    for move, (moved, b) in enumerate(zip(container, target)):  # noqa: B905  numba knows no strict
+    room, limit, group, between, within, first, held, scale = problem
+    where, count, holders, pull, (hops, over, used, uncovered, missed), accepted = state
+    best = cost = total(scale, hops, over, used, uncovered, missed)
+    best_at, evaluated = -1, 0
+    for move, (moved, b, patience) in enumerate(zip(*draws)):  # noqa: B905  numba knows no strict
         a = where[moved]
-        at_a, at_b = count[a], count[b]
+        at_b = count[b]
         if a == b or at_b >= room[b]:
             continue
         evaluated += 1
-        from_a, to_b = group[a], group[b]
-        if from_a == to_b:
-            new_hops = hops + (at_a - at_b - 1) * within[to_b]
-        else:
-            gained = int(pull[to_b] - pull[from_a] - between[to_b][from_a])
-            new_hops = hops + gained + at_a * within[from_a] - at_b * within[to_b]
+        at_a, from_a, to_b = count[a], group[a], group[b]
+        new_hops = (
+            hops + pull[to_b] - pull[from_a] - between[to_b][from_a] + at_a * within[from_a] - at_b * within[to_b]
+        )
         new_over, new_used, new_uncovered, new_missed = over, used, uncovered, missed
         if at_a == limit[a] + 1:
             new_over -= 1
@@ -112,50 +97,52 @@ def run_moves(
             new_over += 1
         if at_a == 1:
             new_used -= 1
+            new_uncovered += leave(holders, held, first[a], first[a + 1])
             new_missed += first[a + 1] - first[a]
-            for block in held[first[a] : first[a + 1]]:
-                holders[block] -= 1
-                if holders[block] == 0:
-                    new_uncovered += 1
         if at_b == 0:
             new_used += 1
+            new_uncovered -= join(holders, held, first[b], first[b + 1])
             new_missed -= first[b + 1] - first[b]
-            for block in held[first[b] : first[b + 1]]:
-                if holders[block] == 0:
-                    new_uncovered -= 1
-                holders[block] += 1
-        new_cost = combine(
-            kind,
-            closeness,
-            locality,
-            new_hops / most_hops,
-            new_over / new_used,
-            new_uncovered / blocks,
-            new_missed / replicas,
-        )
-        if new_cost - cost <= patience[move]:
+        new_cost = total(scale, new_hops, new_over, new_used, new_uncovered, new_missed)
+        if new_cost - cost <= patience:
             accepted[move] = 1
-            where[moved] = b
-            count[a] = at_a - 1
-            count[b] = at_b + 1
+            where[moved], count[a], count[b] = b, at_a - 1, at_b + 1
             if from_a != to_b:
                 shift(pull, between[from_a], between[to_b])
             hops, over, used, uncovered, missed = new_hops, new_over, new_used, new_uncovered, new_missed
             cost = new_cost
             if cost < best:
                 best, best_at = cost, move
-        else:
-            if at_a == 1:
-                for block in held[first[a] : first[a + 1]]:
-                    holders[block] += 1
-            if at_b == 0:
-                for block in held[first[b] : first[b + 1]]:
-                    holders[block] -= 1
+            continue
+        if at_a == 1:
+            join(holders, held, first[a], first[a + 1])
+        if at_b == 0:
+            leave(holders, held, first[b], first[b + 1])
     return best, best_at, evaluated
 
 
-def shift_pull(pull: Compilable, away: Compilable, there: Compilable) -> None:
-    """Update the pull of every group: a container that was `away` far is now `there` far."""
+def leave(holders: Form, held: Form, start: int, stop: int) -> int:
+    """A node with the blocks `held[start:stop]` is used no more; returns how many are not covered any more."""
+    lost = 0
+    for block in held[start:stop]:
+        holders[block] -= 1
+        if holders[block] == 0:
+            lost += 1
+    return lost
+
+
+def join(holders: Form, held: Form, start: int, stop: int) -> int:
+    """A node with these blocks is used now; returns how many were not covered before."""
+    found = 0
+    for block in held[start:stop]:
+        if holders[block] == 0:
+            found += 1
+        holders[block] += 1
+    return found
+
+
+def shift(pull: Form, away: Form, there: Form) -> None:
+    """Update the pull of each group, the sum of its distances to all workers: one was `away` far, now it is `there`."""
     for group in range(len(pull)):
         pull[group] += there[group] - away[group]
 
@@ -179,25 +166,18 @@ class Mover:
 
     def __init__(self, instance: Instance, compiled: bool = False) -> None:
         self.instance = instance
-        self._functions = _compiled() if compiled else (run_moves, total_cost, shift_pull)
+        self._run: Step
+        self._steps: list[Step]
+        self._run, *self._steps = _compiled() if compiled else (run_moves, total_cost, leave, join, shift)
         self._form: Callable[[npt.NDArray[Any]], Any] = _as_words if compiled else _as_list
         self._matrix_form: Callable[[npt.NDArray[Any]], Any] = self._form
         if not compiled and len(instance.between) > MOST_GROUPS_IN_LISTS:
-            self._functions = (run_moves, total_cost, shift_array)
+            self._steps[-1] = shift_array
             self._matrix_form = np.ascontiguousarray
         between = self._matrix_form(instance.between)
         arrays = (instance.between.diagonal(), instance.first, instance.held)
         rest = (self._form(array) for array in (instance.room, instance.limit, instance.group))
-        self._problem = (*rest, between, *(self._form(array) for array in arrays))
-        weights = instance.weights
-        self._scale = (
-            COSTS.index(instance.cost),
-            float(weights.closeness),
-            float(weights.locality),
-            instance.most_hops,
-            max(1, instance.blocks),
-            max(1, instance.replicas),
-        )
+        self._problem = (*rest, between, *(self._form(array) for array in arrays), tuple(instance.scale))
 
     def walk(self, where: IntArray, draws: Draws) -> Walk:
         """Make the drawn moves from a placement, given as the node of each worker; it is left as it was."""
@@ -211,14 +191,12 @@ class Mover:
             self._form(np.bincount(on_used, minlength=instance.blocks).astype(np.int64)),
             self._matrix_form(instance.between @ np.bincount(instance.group[where], minlength=len(instance.between))),
             tuple(tally(instance, counts)),
+            self._form(np.zeros(len(draws.container), dtype=np.int64)),
         )
-        accepted = np.zeros(len(draws.container), dtype=np.uint8)
-        run, combine, shift = self._functions
-        best, best_at, evaluated = run(
-            combine, shift, self._problem, self._scale, state, tuple(self._form(draw) for draw in draws), accepted
-        )
+        listed = tuple(self._form(draw) for draw in draws)
+        best, best_at, evaluated = self._run(*self._steps, self._problem, state, listed)
         replayed = where.copy()
-        kept = np.flatnonzero(accepted[: best_at + 1])
+        kept = np.flatnonzero(np.asarray(state[-1][: best_at + 1]))
         replayed[draws.container[kept]] = draws.target[kept]
         return Walk(replayed, float(best), np.asarray(state[0], dtype=np.int64), int(evaluated))
 
@@ -234,12 +212,12 @@ def _as_words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @functools.cache
-def _compiled() -> tuple[Any, Any, Any]:
+def _compiled() -> tuple[Any, ...]:
     try:
         import numba
     except ImportError as error:
         raise PlacementError("compiled: numba is not installed; install the extra `fast`, or leave it off") from error
-    return numba.njit(run_moves), numba.njit(total_cost), numba.njit(shift_pull)
+    return tuple(numba.njit(function) for function in (run_moves, total_cost, leave, join, shift))
 
 
 def has_numba() -> bool:
