@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.record import JobRecord, RunRecord
 from experiments.statistics import Reduction, Spread, reduction, spread
+
+Value = TypeVar("Value", bound=Hashable)
 
 SCHEMA_VERSION = 1
 BASELINE = "default"
@@ -61,9 +63,14 @@ class StrategySummary:
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """The strategies on one network; `strategies` lack those of which no run finished."""
+    """The strategies on one network; `strategies` lack those of which no run finished.
+
+    The divisors are those of the runs on this network, None when no run got that far.
+    """
 
     blocking_factor: float | None
+    rate_divisor: float | None
+    volume_divisor: float | None
     baseline: str
     strategies: tuple[StrategySummary, ...]
 
@@ -76,8 +83,6 @@ class Comparison:
     networks: tuple[NetworkComparison, ...]
     set_aside: tuple[SetAside, ...]
     mixed: tuple[str, ...]
-    rate_divisor: float | None
-    volume_divisor: float | None
 
 
 def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_doubtful: bool = False) -> Comparison:
@@ -108,24 +113,23 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
             aside += [_set_aside(record, record in used[label]) for record in doubtful]
         count = len({record.repeat for record in records})
         networks.append(_network(factor, BASELINE if BASELINE in labels else labels[0], used, count))
-    scale = records[0].scale
-    return Comparison(
-        experiment=records[0].experiment,
-        networks=tuple(networks),
-        set_aside=tuple(aside),
-        mixed=mixed,
-        rate_divisor=scale.rate_divisor if scale else None,
-        volume_divisor=scale.volume_divisor if scale else None,
-    )
+    return Comparison(records[0].experiment, tuple(networks), tuple(aside), mixed)
 
 
 def used_records(
     records: Iterable[RunRecord], strategy: str, blocking_factor: float | None, include_doubtful: bool = False
 ) -> tuple[RunRecord, ...]:
-    """The runs of one strategy on one network that enter the figures: the trusted ones, or all when there are none."""
-    finished = _finished(records, strategy, blocking_factor)
-    trusted = tuple(record for record in finished if not record.doubtful)
-    return finished if include_doubtful or not trusted else trusted
+    """The runs of one strategy on one network that enter the figures: the trusted ones, or all when there are none.
+
+    Of several runs of one repeat, of which all but one are doubtful, the best one enters: a trusted one, else the last.
+    """
+    best: dict[int, RunRecord] = {}
+    for record in sorted(_finished(records, strategy, blocking_factor), key=lambda record: record.started_at):
+        held = best.get(record.repeat)
+        if held is None or held.doubtful or not record.doubtful:
+            best[record.repeat] = record
+    trusted = tuple(record for record in best.values() if not record.doubtful)
+    return tuple(best.values()) if include_doubtful or not trusted else trusted
 
 
 def _finished(records: Iterable[RunRecord], strategy: str, factor: float | None) -> tuple[RunRecord, ...]:
@@ -142,23 +146,27 @@ def differences(records: Iterable[RunRecord]) -> list[str]:
         "versions": lambda record: record.provenance.versions,
         "datapath": lambda record: record.provenance.datapath,
         "congestion_control": lambda record: record.provenance.congestion_control,
-        "rate_divisor": lambda record: record.scale and record.scale.rate_divisor,
-        "volume_divisor": lambda record: record.scale and record.scale.volume_divisor,
     }
     for part in ("workload", "node", "data", "network", "failures"):
         aspects[part] = lambda record, part=part: record.specification.get(part)  # type: ignore[misc]
-    found = []
-    for name, aspect in aspects.items():
-        values = _in_order(json.dumps(aspect(record), sort_keys=True) for record in finished)
-        if len(values) > 1:
-            found.append(
-                f"{name} ({', '.join(value if len(value) < 40 else value[:37] + '...' for value in values[:3])})"
-            )
-    cells = [(record.strategy, record.blocking_factor, record.repeat) for record in finished]
+    found = [text for name, aspect in aspects.items() if (text := _several(name, map(aspect, finished)))]
+    for factor in _in_order(record.blocking_factor for record in finished):
+        scales = [record.scale for record in finished if record.blocking_factor == factor and record.scale]
+        for name in ("rate_divisor", "volume_divisor"):
+            if text := _several(name, (getattr(scale, name) for scale in scales)):
+                found.append(text)
+    cells = [(r.strategy, r.blocking_factor, r.repeat) for r in finished if not r.doubtful]
     twice = next((cell for cell in cells if cells.count(cell) > 1), None)
     if twice is not None:
         found.append(f"origin (repeat {twice[2]} of {twice[0]} is there twice)")
     return found
+
+
+def _several(name: str, values: Iterable[object]) -> str:
+    """A name and its values when there is more than one, else nothing."""
+    texts = _in_order(json.dumps(value, sort_keys=True) for value in values)
+    shown = [text if len(text) < 40 else f"{text[:37]}..." for text in texts[:3]]
+    return f"{name} ({', '.join(shown)})" if len(texts) > 1 else ""
 
 
 def to_json(comparison: Comparison) -> str:
@@ -171,7 +179,14 @@ def _network(factor: float | None, baseline: str, used: dict[str, list[RunRecord
     summaries = [
         _strategy(label, runs, [] if label == baseline else reference, planned) for label, runs in used.items() if runs
     ]
-    return NetworkComparison(factor, baseline, tuple(summaries))
+    scale = next((record.scale for runs in used.values() for record in runs if record.scale), None)
+    return NetworkComparison(
+        blocking_factor=factor,
+        rate_divisor=scale.rate_divisor if scale else None,
+        volume_divisor=scale.volume_divisor if scale else None,
+        baseline=baseline,
+        strategies=tuple(summaries),
+    )
 
 
 def _strategy(label: str, runs: list[RunRecord], reference: list[RunRecord], planned: int) -> StrategySummary:
@@ -250,6 +265,18 @@ def _set_aside(record: RunRecord, used: bool) -> SetAside:
     return SetAside(record.run_id, record.strategy, record.blocking_factor, status, reasons, used)
 
 
-def _in_order(values: Iterable[str]) -> list[str]:
+def _in_order(values: Iterable[Value]) -> list[Value]:
     """Distinct values in the order of their first appearance."""
     return list(dict.fromkeys(values))
+
+
+def divisors(comparison: Comparison) -> list[str]:
+    """What the emulation divided by, in words; one line, or one for each network when they differ."""
+    lines = {
+        network.blocking_factor: f"rates by {network.rate_divisor:g} and volumes by {network.volume_divisor:g}"
+        for network in comparison.networks
+        if network.rate_divisor is not None and network.volume_divisor is not None
+    }
+    if len(set(lines.values())) <= 1:
+        return sorted(set(lines.values()))
+    return [f"{line} at blocking factor {factor:g}" for factor, line in lines.items() if factor is not None]

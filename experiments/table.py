@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments import numerals
-from experiments.comparison import Comparison, NetworkComparison, StrategySummary
+from experiments.comparison import Comparison, NetworkComparison, StrategySummary, divisors
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -86,9 +86,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     if any(value.count > 1 for value in spreads):
         kind = "quartiles" if any(value.kind == "quartiles" for value in spreads) else "range"
         yield f"Times: median ({kind} over repeats). Change: mean of paired repeats (95 % interval)."
-    if comparison.rate_divisor and comparison.volume_divisor:
-        divisors = f"rates by {comparison.rate_divisor:g} and volumes by {comparison.volume_divisor:g}"
-        yield f"The emulation divided {divisors}."
+    for line in divisors(comparison):
+        yield f"The emulation divided {line}."
 
 
 def _reservations(comparison: Comparison) -> Iterator[str]:

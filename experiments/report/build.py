@@ -81,6 +81,7 @@ def render(evidence: Evidence) -> str:
         ],
         strategies=palette.STRATEGIES,
         heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
+        divisors=comparison.divisors(evidence.comparison),
         provenance=_provenance(evidence),
         counts=_counts(evidence),
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -148,6 +149,40 @@ def test_a_repeat_is_counted_once(records):
         compare([*records, records[0]])
 
 
+def again(record, verdict, seconds=1):
+    """The second try of a run."""
+    later = record.started_at + timedelta(seconds=seconds)
+    fidelity = {"verdict": verdict, "reasons": ("x",) if verdict == "doubtful" else ()}
+    return record.updated(run_id=f"{record.run_id}-again", started_at=later, fidelity=fidelity)
+
+
+def test_a_trusted_second_try_takes_the_place_of_a_doubtful_run(records):
+    doubtful = next(record for record in records if record.run_id == "r02-bf5-neawa")
+    comparison = compare([*records, again(doubtful, "trusted")])
+    assert (strategies(comparison, 5)["neawa"].runs, strategies(comparison, 5)["neawa"].doubtful) == (4, False)
+    assert ("r02-bf5-neawa", False) in {(run.run_id, run.used) for run in comparison.set_aside}
+
+
+def test_of_two_doubtful_tries_one_is_used(tmp_path):
+    records = results(tmp_path, doubtful=("r00-bf5-neawa",)).records()
+    first = next(record for record in records if record.run_id == "r00-bf5-neawa")
+    comparison = compare([*records, again(first, "doubtful")])
+    assert strategies(comparison, 5)["neawa"].runs == 1
+    assert sorted((run.run_id, run.used) for run in comparison.set_aside) == [
+        ("r00-bf5-neawa", False),
+        ("r00-bf5-neawa-again", True),
+    ]
+
+
+def test_networks_may_have_their_own_divisors(records):
+    scale = {"rate_divisor": 16, "volume_divisor": 128}
+    comparison = compare([r.updated(scale=scale) if r.blocking_factor == 1 else r for r in records])
+    assert [network.rate_divisor for network in comparison.networks] == [16, 8]
+    text = printed(comparison)
+    assert "rates by 16 and volumes by 128 at blocking factor 1" in text
+    assert "rates by 8 and volumes by 128 at blocking factor 5" in text
+
+
 def test_no_records_are_refused():
     with pytest.raises(MixedRunsError, match="run the experiment first"):
         compare([])
@@ -156,7 +191,7 @@ def test_no_records_are_refused():
 def test_the_summary_is_json_with_finite_numbers(records):
     document = json.loads(comparison_module.to_json(compare(records)), parse_constant=pytest.fail)
     assert document["networks"][1]["strategies"][1]["reduction"]["pairs"] == 3
-    assert math.isclose(document["rate_divisor"], 8)
+    assert math.isclose(document["networks"][0]["rate_divisor"], 8)
 
 
 def printed(comparison, width=80):

@@ -105,7 +105,7 @@ def test_the_report_says_everything(page):
         "less summed job time than default at blocking factor 5 (95 % interval",
         "host h3 did not answer within 30 s",
         "cpu_idle 0.04 is below min_cpu_idle 0.1",
-        "rates divided by 8, volumes by 128",
+        "emulation divides rates by 8 and volumes by 128",
         "replica coverage",
         "Example CPU at 2.5 GHz",
         "congestion control",
