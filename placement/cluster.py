@@ -112,7 +112,9 @@ class Cluster:
     @functools.cached_property
     def slots(self) -> IntArray:
         """Slots of every node, shape (nodes,)."""
-        return np.array([node.slots for node in self.nodes], dtype=np.int64)
+        slots = np.array([node.slots for node in self.nodes], dtype=np.int64)
+        slots.flags.writeable = False
+        return slots
 
     def node(self, name: str) -> Node:
         """The node of this name.

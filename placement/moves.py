@@ -72,9 +72,8 @@ def run_moves(total: Step, leave: Step, join: Step, shift: Step, problem: Form, 
     """Try every drawn move in turn, by `total_cost` and the functions below; `state` is updated in place.
 
     `problem`: room, limit, group, between, within (its diagonal), first, held and scale of the instance. `state`: node
-    of each worker; workers of each node; used nodes that hold each block; pull of each group; tallies; and for each move
-    a 0 that becomes 1 when it is accepted. Returns the best cost, the move that led to it (-1: the start), and how many
-    moves were evaluated.
+    of each worker; workers of each node; used nodes that hold each block; pull of each group; tallies; and for each
+    move a 0, or 1 once accepted. Returns the best cost, the move that led to it (-1: the start), and moves evaluated.
     """
     room, limit, group, between, within, first, held, scale = problem
     where, count, holders, pull, (hops, over, used, uncovered, missed), accepted = state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,6 +53,10 @@ class ClusterView:
     utilisation: FloatArray | None = None
     now_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("files", "stored", "running", "colocations", "reservations"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
     @functools.cached_property
     def blocks(self) -> BlockMap:
         """The replicas of all files on live nodes."""
@@ -73,7 +78,9 @@ class ClusterView:
     def alive(self) -> IntArray:
         """Positions of the live nodes, ascending."""
         down = {self.cluster.index[name] for name in self.dead}
-        return np.array([place for place in range(len(self.cluster.nodes)) if place not in down], dtype=np.int64)
+        up = np.array([place for place in range(len(self.cluster.nodes)) if place not in down], dtype=np.int64)
+        up.flags.writeable = False
+        return up
 
     def taken(self, but: str = "") -> IntArray:
         """Containers on every node, those of job `but` left out, shape (nodes,)."""
@@ -121,14 +128,13 @@ class ClusterView:
             for node in self.cluster.nodes
             if node.name not in self.dead
         }
-        if all(amount == float("inf") for amount in free.values()):
-            return free
-        for name, held in self.stored.items():
+        limited = any(amount < float("inf") for amount in free.values())
+        for name, held in self.stored.items() if limited else ():
             for block, nodes in held.items():
                 for node in nodes:
                     if node in free:
                         free[node] -= self.files[name].block_size(block.index)
-        return free
+        return MappingProxyType(free)
 
     def reserved(self, but: Iterable[str] = ()) -> frozenset[str]:
         """Nodes under a reservation that has not lapsed, those of the descriptions `but` left out."""

@@ -1,8 +1,8 @@
 """Moves a second of the annealer: incremental in plain Python and compiled, against the cost recomputed every move.
 
-Run with `python -m tests.benchmarks.bench_placement_moves`. Only moves whose cost was computed count; rates are the best
-of several tries, in CPU time. The compiled and the plain run make the same moves, and must end at the same cost to the
-last bit. A last line times one whole placement on 10,000 nodes in plain Python, from the view to the nodes' names.
+Run with `python -m tests.benchmarks.bench_placement_moves`. Only moves whose cost was computed count; rates are the
+best of several tries, in CPU time. The compiled and the plain run make the same moves, and must end at the same cost
+to the last bit. A last line times one whole placement on 10,000 nodes in plain Python, from the view to the nodes' names.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def drawn(data, instance, moves=40):
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
 @given(worlds(), st.sampled_from(COSTS), st.booleans(), st.data())
 def test_the_incremental_cost_is_the_recomputed_one_after_any_moves(world, cost, interference, data):
     instance = Instance.of(world.view, world.request, Objective(cost, interference=interference))
@@ -102,7 +102,7 @@ def test_another_seed_gives_another_placement():
     assert len(placements) == 5
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(worlds(), st.data())
 def test_packed_starts_fit(world, data):
     instance = world.instance

@@ -68,7 +68,7 @@ def test_further_replicas_are_capped_per_rack():
         assert max(Counter(racks[node] for node in nodes).values()) <= (6 - 1) // 3 + 2
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(clusters(), st.data())
 def test_any_replication_up_to_the_number_of_nodes_fits(cluster, data):
     replication = data.draw(st.integers(1, len(cluster.nodes)))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -203,6 +203,7 @@ class TestBlocks:
         for first, second, third in place.store(blocks_file("g", 50)).values():
             assert racks[first] != racks[second] == racks[third]
 
+    @settings(deadline=None)
     @given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 20))
     def test_no_node_ever_holds_two_replicas_of_a_block(self, size, replication, blocks):
         place = placer(Colocation("k", ("f",), size=size))

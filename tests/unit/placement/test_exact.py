@@ -12,7 +12,7 @@ from tests.unit.placement.test_cost import all_counts
 from tests.unit.placement.worlds import job, stored, thesis_cluster, thesis_problem, worlds
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(worlds(), st.sampled_from(["sum", "chebyshev"]), st.booleans())
 def test_the_optimum_is_the_cheapest_of_all_placements(world, cost, interference):
     instance = Instance.of(world.view, world.request, Objective(cost, interference=interference))

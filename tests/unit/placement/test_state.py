@@ -1,3 +1,6 @@
+import operator
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,6 +34,25 @@ def test_a_view_is_not_changed_by_later_decisions():
     assert before.room(job(1)).tolist() == [8] * 8
     assert state.view().room(job(1)).tolist() == [8] * 8, "a job's own containers are left out"
     assert state.view().room(job(1, job_id="next")).tolist() == [7, 7, 8, 8, 8, 8, 8, 8]
+
+
+def test_a_strategy_cannot_change_a_view():
+    state = ClusterState(thesis_cluster())
+    state.store(*one_block())
+    view: Any = state.view()
+    for change in (
+        lambda: operator.setitem(view.files, "g", None),
+        lambda: operator.setitem(view.free_disk, "h1", 0.0),
+        lambda: setattr(view, "now_s", 1.0),
+        lambda: view.alive.fill(0),
+        lambda: view.cluster.slots.fill(0),
+        lambda: view.cluster.hops.between.fill(0),
+    ):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
+            change()
+    view.room(job(1)).fill(0)
+    view.taken().fill(9)
+    assert view.room(job(1)).tolist() == [8] * 8
 
 
 def test_room_is_the_scarcest_of_slots_memory_and_cores():
