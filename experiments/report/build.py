@@ -89,12 +89,15 @@ def render(evidence: Evidence) -> str:
 
 def _network(summary: comparison.NetworkComparison, network: Network) -> dict[str, Any]:
     largest = shares.largest_cell(network.cells)
+    time_axis = scales.time_axis(network.end_s)
+    failures = network.cells[0].record.specification.get("failures", ())
     return {
         "name": times.network_name(network.blocking_factor),
         "summary": summary,
         "job_times": times.job_times(summary, network),
         "summed_times": times.summed_times(summary, network),
-        "time_axis": scales.time_axis(network.end_s),
+        "time_axis": time_axis,
+        "failures": words.failure_marks(failures, time_axis),
         "cost_terms": shares.cost_terms(network.cells),
         "cells": [_cell(cell, network, largest) for cell in network.cells],
         "jobs": [(job_id, palette.job_colour(place)) for place, job_id in enumerate(network.job_ids)],

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from experiments import numerals
 from experiments.comparison import Comparison, NetworkComparison, StrategySummary
+from experiments.report.scales import Axis
 
 
 def headlines(comparison: Comparison) -> tuple[tuple[str, str], ...]:
@@ -14,6 +19,27 @@ def headlines(comparison: Comparison) -> tuple[tuple[str, str], ...]:
         for summary in network.strategies
         if summary.reduction is not None
     )
+
+
+@dataclass(frozen=True)
+class FailureMark:
+    """A failure that the specification asked for: what it was, and where it begins and ends in per cent of an axis."""
+
+    title: str
+    marks: tuple[float, ...]
+
+
+def failure_marks(failures: Iterable[Mapping[str, Any]], axis: Axis) -> tuple[FailureMark, ...]:
+    """The failures of a record's specification on a time axis."""
+    marks = []
+    for failure in failures:
+        times = [failure["at_s"]]
+        title = f"{failure['link'] or failure['host']} down at {numerals.seconds(times[0])}"
+        if failure["restore_after_s"] is not None:
+            times.append(times[0] + failure["restore_after_s"])
+            title += f", back at {numerals.seconds(times[1])}"
+        marks.append(FailureMark(title, tuple(axis.percent(time) for time in times if time <= axis.high)))
+    return tuple(marks)
 
 
 def _sentence(network: NetworkComparison, summary: StrategySummary) -> str:

@@ -85,3 +85,9 @@ def test_the_defaults_in_the_reference_are_those_of_the_code():
             continue
         compared += 1
     assert compared > 20
+
+
+def test_links_between_documents_lead_somewhere():
+    for text in (EXPERIMENTS, FORMAT):
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (Path("docs") / target).exists(), target

@@ -180,6 +180,13 @@ def test_names_cannot_write_html(tmp_path):
     assert "<b>bold</b>" in text
 
 
+def test_failures_are_marked(tmp_path):
+    folder = results(tmp_path, "failures=[{at_s: 60, link: t1-c1/1, restore_after_s: 60}, {at_s: 1e6, host: h1}]")
+    page = render(read_evidence(folder.path))
+    assert "t1-c1/1 down at 60.0 s, back at 120 s; h1 down at" in checked(page)
+    assert page.count('class="failure"') == 3 * 2
+
+
 def test_many_hosts_on_one_switch(tmp_path):
     folder = results(
         tmp_path, "topology={preset: single-switch, parameters: {hosts: 64}}", "strategies=[default, coloc]"
