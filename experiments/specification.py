@@ -272,15 +272,21 @@ class FailureSpec(_Part):
 
 
 class FidelitySpec(_Part):
-    """From where on a run is called doubtful: the machine, not the modelled network, set its times."""
+    """From where on a run is called doubtful: the machine, not the modelled network, set its times.
 
-    min_cpu_idle: Share = Field(default=0.1, description="Share of the machine's CPU time left idle, 5th percentile")
-    max_datapath_cpu: Share = Field(
-        default=0.85, description="Share of one core that the switches use, 95th percentile"
-    )
+    Percentiles are over the samples of a run, seconds are on the wall.
+    """
+
+    min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
     max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
-    max_rate_error: Share = Field(default=0.05, description="Calibrated link rate against the plan")
-    max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(default=0.02, description="Wall, 95th percentile")
+    max_rate_error: Share = Field(default=0.05, description="Up-links' calibrated rate against max-min fairness")
+    max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.005, description="Mean wait for a core of the switches or an agent, 95th percentile"
+    )
+    max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.02, description="Wait of packets for the switches, 95th percentile"
+    )
+    max_receive_drop_share: Share = Field(default=0.001, description="Packets lost before the switches")
 
 
 class Specification(_Part):
