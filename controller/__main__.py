@@ -16,11 +16,14 @@ from typing import NoReturn
 
 from controller import northbound, openflow
 from controller.core import Core
+from controller.elephants import datapath_flows
 from controller.journal import Journal, log_to_stderr
 from controller.messages import Switchboard
 from controller.paths import PathFinder
 from controller.queues import queue_drops
 from topologies.topology import Topology
+
+RYU_ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-ryu"
 
 _LOG = logging.getLogger("controller")
 
@@ -49,7 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="file with the token that requests must carry")
     parser.add_argument("--poll-interval", type=_interval, default=0.5, metavar="S", help="between counter readings")
     parser.add_argument("--seed", type=int, default=0, help="perturbs every switch's flow hash")
-    parser.add_argument("--multipath", choices=("ecmp",), default="ecmp", help="how flows spread over parallel paths")
+    parser.add_argument(
+        "--multipath", choices=("ecmp", "least-loaded"), default="ecmp", help="how flows spread over parallel paths"
+    )
+    parser.add_argument("--controller-library", choices=("os-ken", "ryu"), default="os-ken", help="OpenFlow library")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return parser
 
@@ -66,6 +72,14 @@ def _interval(text: str) -> float:
     if not openflow.TICK_S <= seconds <= 60:
         raise argparse.ArgumentTypeError(f"{text}: give {openflow.TICK_S} to 60 seconds")
     return seconds
+
+
+def _start_again_with_ryu(arguments: list[str]) -> NoReturn:
+    python = RYU_ENVIRONMENT / "bin/python"
+    if not python.exists():
+        fail("--controller-library ryu: Ryu is not installed; run `python3 scripts/provision_ryu.py`")
+    environment = {**os.environ, "PYTHONPATH": str(RYU_ENVIRONMENT.parent), "PYTHONWARNINGS": "ignore"}
+    os.execve(python, [str(python), "-m", "controller", *arguments], environment)
 
 
 def _read_topology(path: Path) -> Topology:
@@ -135,6 +149,8 @@ def _api_failed(error: BaseException) -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the controller until a signal ends it."""
     options = _parser().parse_args(arguments)
+    if options.controller_library == "ryu" and Path(sys.prefix) != RYU_ENVIRONMENT:
+        _start_again_with_ryu(sys.argv[1:] if arguments is None else arguments)
     topology = _read_topology(options.topology)
     token = _token(options.token_file)
     listener = _listener(options)
@@ -143,13 +159,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     journal = Journal()
     switchboard = Switchboard(generation=int(time.time()))
     try:
-        core = Core(topology, switchboard, journal, options.seed, secrets.token_bytes(8), queue_drops)
+        flows = datapath_flows if options.multipath == "least-loaded" else None
+        core = Core(topology, switchboard, journal, options.seed, secrets.token_bytes(8), queue_drops, flows)
     except ValueError as error:
         fail(f"--topology {options.topology}: {error}")
     sources = northbound.Sources(core, journal, PathFinder(topology), token)
     northbound.serve(northbound.application(sources), listener, _api_failed)
     journal.record("started", topology=topology.name, openflow_port=options.openflow_port, seed=options.seed)
-    openflow.serve("os-ken", options.openflow_port, core, switchboard, options.poll_interval)
+    openflow.serve(options.controller_library, options.openflow_port, core, switchboard, options.poll_interval)
     _LOG.critical("not_listening", extra={"fields": {"openflow_port": options.openflow_port}})
     _end(1)
 

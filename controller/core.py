@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from controller.counters import LinkCounters, PortCounters
 from controller.discovery import Discovery, LinkState, Port
+from controller.elephants import Elephants, Look, Sighting
 from controller.entries import (
     Command,
     Confirm,
@@ -20,6 +21,7 @@ from controller.entries import (
     changes,
 )
 from controller.journal import Journal
+from controller.paths import Path, PathFinder
 from controller.probes import ArpMessage, Probe
 from controller.routing import CONTROL_FLOWS, ecmp_rules
 from controller.snapshot import Location, Snapshot, Status
@@ -49,9 +51,11 @@ class Core:
         seed: int,
         nonce: bytes,
         queue_drops: Callable[[], Mapping[str, int]],
+        datapath_flows: Callable[[], Sequence[Sighting]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         epoch: Callable[[], float] = time.time,
     ) -> None:
+        """`datapath_flows` tells the flows that switches carry and makes the policy `least-loaded`; None is `ecmp`."""
         self.topology = topology
         self.counters = LinkCounters(topology)
         self._switches = switches
@@ -66,6 +70,10 @@ class Core:
         self._names = {switch.dpid: switch.name for switch in topology.switches}
         self._hosts_by_mac = {host.mac: host for host in topology.hosts}
         self._hosts_by_ip = {host.ip: host for host in topology.hosts}
+        self._datapath_flows = datapath_flows
+        self._elephants = Elephants(topology, self._open_paths)
+        self._finder = PathFinder(topology)
+        self._routes: dict[str, Rules] = {}
         self._desired: dict[str, Rules] = {}
         self._installed: dict[str, Rules] = {}
         self._token = 0
@@ -167,6 +175,8 @@ class Core:
         for dpid in self._discovery.connected:
             if dpid in self._names:
                 self._switches.send(dpid, [ReadCounters()])
+        if self._datapath_flows is not None and self._routing:
+            self._balance(self._datapath_flows())
 
     # Decisions
 
@@ -206,21 +216,43 @@ class Core:
         self._routing = True
         down = frozenset(link for link, state in self._states.items() if state == "down")
         suspect = frozenset(link for link, state in self._states.items() if state == "suspect")
-        self._desired = ecmp_rules(self.topology, down, suspect, self._seed)
-        for dpid in self._discovery.connected:
-            if name := self._names.get(dpid):
-                self._bring_up_to_date(dpid, name, why)
+        self._routes = ecmp_rules(self.topology, down, suspect, self._seed)
+        self._elephants.forget_paths_over(down | suspect)
+        self._desired = self._with_pins()
+        for dpid, commands in self._bring_up_to_date():
+            name = self._names[dpid]
+            self._token += 1
+            self._awaited[name] = self._token
+            self._switches.send(dpid, [*commands, Confirm(self._token)])
+            self._journal.record("rules_changed", switch=name, commands=len(commands), why=why)
         self._publish()
 
-    def _bring_up_to_date(self, dpid: int, name: str, why: str) -> None:
-        commands = changes(self._installed.get(name), self._desired[name])
-        if not commands:
+    def _with_pins(self) -> dict[str, Rules]:
+        pinned = self._elephants.entries()
+        return {name: rules.with_flows(pinned.get(name, ())) for name, rules in self._routes.items()}
+
+    def _bring_up_to_date(self) -> Iterator[tuple[int, list[Command]]]:
+        """Connected switches whose rules are not the desired ones, and what they have to be told."""
+        for dpid in self._discovery.connected:
+            name = self._names.get(dpid)
+            if name is not None and (commands := changes(self._installed.get(name), self._desired[name])):
+                self._installed[name] = self._desired[name]
+                yield dpid, commands
+
+    def _balance(self, sightings: Sequence[Sighting]) -> None:
+        look = Look(sightings, self._discovery.interfaces(), self.counters.latest, self._clock())
+        before = self._elephants.pins.keys()
+        for flow, path in self._elephants.update(look):
+            self._journal.record("elephant_pinned", flow=str(flow), links=list(path.links), why="the emptiest path")
+        if self._elephants.pins.keys() == before:
             return
-        self._token += 1
-        self._awaited[name] = self._token
-        self._installed[name] = self._desired[name]
-        self._switches.send(dpid, [*commands, Confirm(self._token)])
-        self._journal.record("rules_changed", switch=name, commands=len(commands), why=why)
+        self._desired = self._with_pins()
+        for dpid, commands in self._bring_up_to_date():
+            self._switches.send(dpid, commands)
+        self._publish()
+
+    def _open_paths(self, source: str, destination: str) -> Sequence[Path]:
+        return self._finder.possible(source, destination, self._routes)
 
     def _probe(self) -> None:
         for end in self._discovery.unheard_ends():

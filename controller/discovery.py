@@ -60,6 +60,14 @@ class Discovery:
         """Whether the plan has a switch with this dpid."""
         return dpid in self._planned
 
+    def interfaces(self) -> dict[str, Endpoint]:
+        """Where each interface of a planned switch is, by its name."""
+        return {
+            port.name: Endpoint(name, port.port_no)
+            for dpid, name in self._planned.items()
+            for port in self._ports.get(dpid, {}).values()
+        }
+
     @property
     def connected(self) -> frozenset[int]:
         """Dpids of all switches that are connected, planned or not."""

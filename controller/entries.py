@@ -53,7 +53,7 @@ Output: TypeAlias = ToPort | ToGroup | ToController
 class Flow:
     """One flow entry. Two flows of equal `key` are the same entry of the switch's table.
 
-    `idle_timeout_s` 0 means for ever; any other entry is reported by the switch when it expires.
+    The switch removes it when no packet has matched for `idle_timeout_s`; 0 means never.
     """
 
     priority: int
@@ -78,6 +78,10 @@ class Rules:
     def of(cls, groups: Iterable[Group], flows: Iterable[Flow]) -> Rules:
         """Rules of these groups and flows."""
         return cls({group.group_id: group for group in groups}, {flow.key: flow for flow in flows})
+
+    def with_flows(self, flows: Iterable[Flow]) -> Rules:
+        """The same rules and these flows."""
+        return Rules(self.groups, {**self.flows, **{flow.key: flow for flow in flows}})
 
 
 @dataclass(frozen=True, slots=True)

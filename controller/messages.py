@@ -113,7 +113,6 @@ class Switchboard:
             command=action,
             priority=flow.priority,
             idle_timeout=flow.idle_timeout_s,
-            flags=ofp.OFPFF_SEND_FLOW_REM if flow.idle_timeout_s else 0,
             out_port=ofp.OFPP_ANY,
             out_group=ofp.OFPG_ANY,
             match=parser.OFPMatch(**dict(flow.match)),

@@ -72,7 +72,7 @@ def serve(
     host: str = "127.0.0.1",
 ) -> None:
     """Listen for switches and serve them until the process ends; returns only when listening failed."""
-    api = _load(library)
+    api = load(library)
     api.cfg.CONF([], project="controller")
     api.cfg.CONF.set_override("ofp_listen_host", host)
     api.cfg.CONF.set_override("ofp_tcp_listen_port", port)
@@ -82,7 +82,16 @@ def serve(
     api.hub.joinall(manager.instantiate_apps())
 
 
-def _load(library: Library) -> SimpleNamespace:
+def load(library: Library) -> SimpleNamespace:
+    """The parts of the library that are used here.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    if library == "ryu":
+        wsgi = importlib.import_module("eventlet.wsgi")
+        # Ryu's own web server, which nobody uses here, wants a name that eventlet no longer has.
+        vars(wsgi).setdefault("ALREADY_HANDLED", object())
     package = {"os-ken": "os_ken", "ryu": "ryu"}[library]
     modules = ("base.app_manager", "cfg", "controller.event", "controller.handler", "controller.ofp_event", "lib.hub")
     # app_manager comes first: the others import it in a circle.

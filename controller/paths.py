@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -68,14 +69,13 @@ def ask_vswitchd(*arguments: str) -> str:
 
 
 def _read_document(control: socket.socket) -> dict[str, object]:
-    text = ""
-    while chunk := control.recv(1 << 16):
-        text += chunk.decode()
-        try:
-            document: dict[str, object] = json.loads(text)
-        except ValueError:
-            continue
-        return document
+    text = bytearray()
+    while chunk := control.recv(1 << 18):
+        text += chunk
+        if chunk.endswith(b"}"):
+            with contextlib.suppress(ValueError):  # a brace within the answer
+                document: dict[str, object] = json.loads(text)
+                return document
     raise ConnectionError("the connection ended within an answer")
 
 

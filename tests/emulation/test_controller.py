@@ -372,3 +372,33 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
     assert len(errors) > 32
     assert max(errors) < 0.02
     assert cpu < 0.1
+
+
+def goodput_mbps(network, pairs, seconds):
+    """What one TCP stream from each source to each destination gets in total, all at once."""
+    address = {host.name: host.ip for host in network.topology.hosts}
+    measured = []
+    for port, (source, destination) in enumerate(pairs, start=5201):
+        server = ["iperf3", "-s", "-1", "-p", str(port)]
+        network.popen(destination, server, stdout=subprocess.DEVNULL)
+        network.wait_listening(destination, port)
+        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "4"]
+        measured.append(network.popen(source, client, stdout=subprocess.PIPE, text=True))
+    reports = [json.loads(client.communicate(timeout=seconds + 20)[0]) for client in measured]
+    return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6
+
+
+def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_leaves_idle(plan, network, tmp_path):
+    pairs = [(source, destination) for source in ("h1", "h2") for destination in ("h3", "h4") for _ in range(2)]
+    goodput = {}
+    for policy in ("ecmp", "least-loaded"):
+        with controller(plan, tmp_path, "--multipath", policy) as running:
+            running.wait_until_ready()
+            begin = sum(psutil.Process(running.process.pid).cpu_times()[:2])
+            goodput[policy] = goodput_mbps(network, pairs, 8)
+            cpu = sum(psutil.Process(running.process.pid).cpu_times()[:2]) - begin
+            print(policy, f"{goodput[policy]:.1f} Mbit/s of 50; controller CPU {cpu / 13:.3f}")
+            pinned = [event for event in running.events("elephant_pinned") if event["flow"].startswith("tcp 10.0.1.")]
+    assert len(pinned) >= len(pairs)
+    assert goodput["least-loaded"] > 0.88 * 50
+    assert goodput["least-loaded"] > goodput["ecmp"]

@@ -15,8 +15,9 @@ NONCE = b"12345678"
 class World:
     """A core, its fake switches and the cables between them, under one clock."""
 
-    def __init__(self, topology, wires=None):
+    def __init__(self, topology, wires=None, datapath_flows=None):
         self.topology = topology
+        self.datapath_flows = datapath_flows
         self.now = 100.0
         self.switches = FakeSwitches(topology)
         self.journal = Journal(clock=lambda: self.now)
@@ -30,7 +31,15 @@ class World:
 
     def new_core(self):
         return Core(
-            self.topology, self.switches, self.journal, 1, NONCE, lambda: {}, lambda: self.now, lambda: self.now
+            self.topology,
+            self.switches,
+            self.journal,
+            seed=1,
+            nonce=NONCE,
+            queue_drops=lambda: {},
+            datapath_flows=self.datapath_flows,
+            clock=lambda: self.now,
+            epoch=lambda: self.now,
         )
 
     def connect(self, *names):

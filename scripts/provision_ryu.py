@@ -1,0 +1,83 @@
+"""Make the environment in which the controller runs on Ryu: `.venv-ryu`, apart from that of the testbed.
+
+Ryu 4.34, its last release, runs on Python 3.11 and older, builds only with an old setuptools, and needs versions of
+other packages that the testbed does not share. Runs under any Python from 3.8 on: standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv-ryu"
+LOCK_FILE = ROOT / "requirements.lock"
+
+RYU = "ryu==4.34"
+BUILD_TOOLS = ("setuptools==67.6.1", "wheel", "pbr")
+CONTROLLER = ("fastapi", "networkx", "numpy", "prometheus-client", "uvicorn")
+PYTHONS = ("python3.11", "python3.10", "python3.9", "python3")
+NEWEST_PYTHON = (3, 11)
+
+
+def constraints(lock: str) -> str:
+    """The versions of a lock file, without its hashes; setuptools excepted, which Ryu needs older."""
+    pins = re.findall(r"^([a-z0-9][\w.-]*==[^\\\n]+)", lock, re.MULTILINE)
+    return "".join(f"{pin.strip()}\n" for pin in pins if not pin.startswith("setuptools=="))
+
+
+def find_python(candidates: Sequence[str] = PYTHONS) -> str | None:
+    """The newest interpreter on this machine that Ryu runs on and the controller too (3.10)."""
+    for candidate in candidates:
+        path = shutil.which(candidate, path="/usr/bin:/usr/local/bin")
+        if path is not None and (3, 10) <= _version(path) <= NEWEST_PYTHON:
+            return path
+    return None
+
+
+def _version(python: str) -> tuple[int, int]:
+    program = "import sys; print(*sys.version_info[:2])"
+    major, minor = subprocess.check_output([python, "-c", program], text=True).split()
+    return int(major), int(minor)
+
+
+def commands(python: str, constraints_file: str) -> list[list[str]]:
+    """What makes the environment, in order."""
+    pip = [str(ENVIRONMENT / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return [
+        [python, "-m", "venv", "--clear", str(ENVIRONMENT)],
+        [*pip, *BUILD_TOOLS],
+        [*pip, "--no-build-isolation", "--constraint", constraints_file, RYU, *CONTROLLER],
+        [str(ENVIRONMENT / "bin/python"), "-c", "import controller.openflow as it; it.load('ryu')"],
+    ]
+
+
+def main() -> int:
+    """Make it, and try to import Ryu in it; exit code 2 when this machine cannot."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
+    python = find_python()
+    if python is None:
+        print(
+            "provision_ryu: Ryu needs Python 3.10 or 3.11 in /usr/bin; use the default library os-ken", file=sys.stderr
+        )
+        return 2
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(constraints(LOCK_FILE.read_text()))
+        file.flush()
+        for command in commands(python, file.name):
+            done = subprocess.run(command, cwd=ROOT, check=False)
+            if done.returncode != 0:
+                print(f"provision_ryu: failed: {' '.join(command)}", file=sys.stderr)
+                return 1
+    print(f"Ryu is installed in {ENVIRONMENT}; start the controller with --controller-library ryu")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
