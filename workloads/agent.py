@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,8 +18,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def become_unprivileged() -> None:
-    """Gives up root and asks to be killed with the parent, which has to come second: setuid clears it."""
+    """Takes all descriptors that are allowed, gives up root, and asks to be killed with the parent.
+
+    The last has to come last: setuid clears it.
+    """
     parent = os.getppid()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each pair of tasks
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(_NOBODY)

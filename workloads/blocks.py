@@ -14,9 +14,9 @@ import xxhash
 
 from workloads.connection import Connection, TransferError
 from workloads.content import Content, block_name
-from workloads.exchange import send_header
 from workloads.node_model import SharedResource
 from workloads.usage import Usage
+from workloads.wire import send_header
 
 _REPLY = struct.Struct("!q")  # size, or _UNKNOWN
 _DIGEST = struct.Struct("!Q")

@@ -95,6 +95,17 @@ class Connection:
                 raise TransferError(f"sending to {self._peer}: {error.strerror or error}") from error
             pending = _without(pending, sent)
 
+    async def more(self) -> bool:
+        """Waits, as long as it takes, for the peer to say something; returns whether it did and did not just close."""
+        while True:
+            try:
+                return bool(self._sock.recv(1, socket.MSG_PEEK))
+            except BlockingIOError:
+                self._set_low_water(1)
+                await self._readable(deadline=False)
+            except OSError:
+                return False
+
     async def receive_exactly(self, size: int) -> bytes:
         """The next `size` bytes, for headers.
 
@@ -123,9 +134,7 @@ class Connection:
             try:
                 got = self._sock.recv_into(view)
             except BlockingIOError:
-                if low_water != self._low_water:
-                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
-                    self._low_water = low_water
+                self._set_low_water(low_water)
                 await self._readable()
                 continue
             except OSError as error:
@@ -134,17 +143,23 @@ class Connection:
                 raise TransferError(f"receiving from {self._peer}: closed before the end")
             return got
 
-    async def _readable(self) -> None:
+    def _set_low_water(self, size: int) -> None:
+        if size != self._low_water:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+            self._low_water = size
+
+    async def _readable(self, deadline: bool = True) -> None:
         woken: asyncio.Future[bool] = self._loop.create_future()
         descriptor = self._sock.fileno()
         self._loop.add_reader(descriptor, _wake, woken)
-        timer = self._loop.call_later(self.deadline_s, _give_up, woken)
+        timer = self._loop.call_later(self.deadline_s, _give_up, woken) if deadline else None
         try:
             # Below the low-water mark some bytes may wait without a wake-up: that is progress, too.
             if not await woken and not self._bytes_waiting():
                 raise TransferError(f"receiving from {self._peer}: silent for {self.deadline_s:g} s")
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._loop.remove_reader(descriptor)
 
     def _bytes_waiting(self) -> bool:

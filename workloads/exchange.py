@@ -1,38 +1,28 @@
-"""The agents' side of an exchange: outlets of producing tasks, inboxes of consuming tasks, a lane between each pair.
+"""Where tasks send: a lane from each producing to each consuming task of an exchange.
 
-A lane is one TCP connection, or memory when both tasks are on one host. Payload travels in frames of at most
-`FRAME_BYTES`; an empty frame is a sign of life; the end mark carries size and xxh3_64 of everything, which the
-receiver compares with its own before it acknowledges. Inboxes stop reading when the consumer lags behind by
-`WINDOW_BYTES`, lanes make the producer wait when they lag, so backpressure reaches the source of a pipeline and memory
-stays bounded.
+A lane has a TCP connection of its own, or memory when both tasks are on one host. Connections are kept for the next
+exchange between the same tasks. A producer waits when a lane lags behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import xxhash
 
 from workloads.connection import SCRATCH, Connection, TransferError
 from workloads.content import Content
+from workloads.inbox import WINDOW_BYTES, Inboxes, InboxKey
 from workloads.usage import Usage
+from workloads.wire import ACKNOWLEDGED, ALIVE, END, END_MARK, FRAME, FRAME_BYTES, send_header, wait_for
 
-FRAME_BYTES = 256 * 1024
-FLUSH_BYTES = 64 * 1024  # a lane waits for this much, for a sign of life that is due, or for the end
-WINDOW_BYTES = 512 * 1024
-_FRAME = struct.Struct("!I")
-_END = struct.Struct("!IQQ")
-_TOTALS = struct.Struct("!QQ")
-_END_MARK = 0xFFFFFFFF
-_LENGTH = struct.Struct("!H")
-_ACKNOWLEDGED = b"+"
-_ALIVE = b"."  # the receiver waits for its task; see `Connection.send`
+FLUSH_BYTES = 64 * 1024
+"""A lane waits for this much, for a sign of life that is due, or for the end."""
 
-InboxKey = tuple[str, str, int]  # job, exchange, consuming task
+Pair = tuple[str, int, int]
+"""Job, producing task, consuming task."""
 
 
 @dataclass
@@ -49,160 +39,6 @@ class Parcel:
     def row(self) -> list[float]:
         """For a control message."""
         return [self.source, self.destination, self.bytes, self.started, self.finished, *self.ports]
-
-
-@dataclass
-class Inbox:
-    """What one task has received from all sources of one exchange."""
-
-    sources: int
-    changed: asyncio.Event
-    usage: Usage
-    received: int = 0
-    consumed: int = 0
-    ended: dict[int, int] = field(default_factory=dict)  # source task -> bytes
-    failure: str | None = None
-    _room: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def backlog(self) -> int:
-        """Bytes that have arrived and are not processed."""
-        return self.received - self.consumed
-
-    @property
-    def complete(self) -> bool:
-        """All sources have sent everything."""
-        return len(self.ended) == self.sources
-
-    async def room(self, at_most_s: float | None = None) -> bool:
-        """Waits while the consumer lags behind, or for so long; returns whether there is room.
-
-        Raises:
-            TransferError: the consumer has failed or ended.
-        """
-        if self.backlog >= WINDOW_BYTES and self.failure is None:
-            self._room.clear()
-            await _wait(self._room, at_most_s)
-        if self.failure is not None:
-            raise TransferError(self.failure)
-        return self.backlog < WINDOW_BYTES
-
-    def arrive(self, size: int) -> None:
-        """Notes payload."""
-        self.received += size
-        self.changed.set()
-
-    def consume(self, size: int) -> None:
-        """Notes that the task has processed payload."""
-        self.consumed += size
-        self._room.set()
-
-    def end(self, source: int, size: int) -> None:
-        """Notes that a source has sent everything."""
-        if source in self.ended:
-            self.fail(f"task {source} sent its partition twice")
-        self.ended[source] = size
-        self.changed.set()
-
-    def fail(self, reason: str) -> None:
-        """Makes the consuming task fail, and all who send to it."""
-        self.failure = self.failure or reason
-        self.changed.set()
-        self._room.set()
-
-
-class Inboxes:
-    """All inboxes of an agent. A connection may come before the task that it is meant for."""
-
-    def __init__(self, deadline_s: float) -> None:
-        self._deadline_s = deadline_s
-        self._inboxes: dict[InboxKey, asyncio.Future[Inbox]] = {}
-
-    def open(self, key: InboxKey, inbox: Inbox) -> None:
-        """Makes an inbox reachable."""
-        self._slot(key).set_result(inbox)
-
-    def close(self, key: InboxKey) -> None:
-        """Forgets an inbox; whoever still sends to it fails."""
-        slot = self._inboxes.pop(key, None)
-        if slot is not None and slot.done():
-            slot.result().fail("the task has ended")
-
-    async def find(self, key: InboxKey) -> Inbox:
-        """The inbox, as soon as its task has started.
-
-        Raises:
-            TransferError: the task does not start within the deadline.
-        """
-        slot = self._slot(key)
-        if slot.done():
-            return slot.result()
-        done, _ = await asyncio.wait((slot,), timeout=self._deadline_s)
-        if not done:
-            self._inboxes.pop(key, None)
-            raise TransferError(f"no task {key[2]} of job {key[0]} waits for exchange {key[1]}")
-        return slot.result()
-
-    def _slot(self, key: InboxKey) -> asyncio.Future[Inbox]:
-        slot = self._inboxes.get(key)
-        if slot is None:
-            slot = self._inboxes[key] = asyncio.get_running_loop().create_future()
-        return slot
-
-
-async def send_header(connection: Connection, header: dict[str, object]) -> None:
-    """Opens a conversation on a connection."""
-    text = json.dumps(header).encode()
-    await connection.send(_LENGTH.pack(len(text)) + text)
-
-
-async def receive_header(connection: Connection) -> dict[str, object]:
-    """What the other side wants.
-
-    Raises:
-        TransferError: it does not say so in the way of `send_header`.
-    """
-    (length,) = _LENGTH.unpack(await connection.receive_exactly(2))
-    text = await connection.receive_exactly(length)
-    try:
-        header = json.loads(text)
-    except ValueError:
-        header = None
-    if not isinstance(header, dict):
-        raise TransferError(f"header {text[:40]!r}: not a JSON object")
-    return header
-
-
-async def receive_lane(connection: Connection, inbox: Inbox, source: int, node: Usage) -> None:
-    """Receives one partition into an inbox, checks it and acknowledges.
-
-    Raises:
-        TransferError: the connection failed, or size or checksum differ; the inbox has been told.
-    """
-    digest, received = xxhash.xxh3_64(), 0
-    try:
-        while True:
-            (length,) = _FRAME.unpack(await connection.receive_exactly(_FRAME.size))
-            if length == _END_MARK:
-                break
-            if length > FRAME_BYTES:
-                raise TransferError(f"frame of {length} bytes from task {source}: more than {FRAME_BYTES}")
-            if length:
-                while not await inbox.room(connection.deadline_s / 3):
-                    await connection.send(_ALIVE)
-                await connection.receive_payload(length, digest.update)
-                received += length
-                inbox.arrive(length)
-                inbox.usage.received_bytes += length
-                node.received_bytes += length
-        expected = _TOTALS.unpack(await connection.receive_exactly(_TOTALS.size))
-        if expected != (received, digest.intdigest()):
-            raise TransferError(f"partition of task {source}: {received} bytes with another size or checksum than sent")
-        await connection.send(_ACKNOWLEDGED)
-    except TransferError as error:
-        inbox.fail(str(error))
-        raise
-    inbox.end(source, received)
 
 
 class Lane:
@@ -265,40 +101,74 @@ class Lane:
         inbox.end(self.parcel.source, self.parcel.bytes)
         self.parcel.finished = loop.time()
 
-    async def run_remote(
-        self, source_ip: str, address: tuple[str, int], deadline_s: float, usages: Sequence[Usage]
-    ) -> None:
+    async def run_remote(self, connections: Connections, address: tuple[str, int], usages: Sequence[Usage]) -> None:
         """Moves everything over one connection, and counts it in `usages`.
 
         Raises:
             TransferError: see `Connection`.
         """
         loop = asyncio.get_running_loop()
+        job, exchange, task = self._key
+        pair = (job, self.parcel.source, task)
         self.parcel.started = loop.time()
-        connection = await Connection.open(source_ip, address, deadline_s)
+        connection = await connections.take(pair, address)
         try:
             self.parcel.ports = connection.ports
-            job, exchange, task = self._key
             header = {"op": "lane", "job": job, "exchange": exchange, "from": self.parcel.source, "to": task}
             await send_header(connection, header)
             while not self._ending or self.queued:
                 if self.queued < FLUSH_BYTES and not self._ending:
                     self._work.clear()
-                    await _wait(self._work, deadline_s / 3)
+                    await wait_for(self._work, connection.deadline_s / 3)
                 view = self._next()
-                await connection.send(_FRAME.pack(len(view)), view)
+                await connection.send(FRAME.pack(len(view)), view)
                 self._sent(len(view))
                 for usage in usages:
                     usage.sent_bytes += len(view)
-            await connection.send(_END.pack(_END_MARK, self.parcel.bytes, self._digest.intdigest()))
-            answer = _ALIVE
-            while answer == _ALIVE:
+            await connection.send(END.pack(END_MARK, self.parcel.bytes, self._digest.intdigest()))
+            answer = ALIVE
+            while answer == ALIVE:
                 answer = await connection.receive_exactly(1)
-            if answer != _ACKNOWLEDGED:
+            if answer != ACKNOWLEDGED:
                 raise TransferError(f"partition for task {task}: not acknowledged")
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        connections.give_back(pair, connection)
         self.parcel.finished = loop.time()
+
+
+class Connections:
+    """Connections of an agent's lanes: one for each exchange between two tasks, used again by later ones.
+
+    Args:
+        ip: Address to connect from.
+        deadline_s: Of socket waits.
+    """
+
+    def __init__(self, ip: str, deadline_s: float) -> None:
+        self._ip = ip
+        self._deadline_s = deadline_s
+        self._idle: dict[Pair, list[Connection]] = {}
+
+    async def take(self, pair: Pair, address: tuple[str, int]) -> Connection:
+        """A connection that nobody uses, a new one if there is none.
+
+        Raises:
+            TransferError: it cannot be opened.
+        """
+        idle = self._idle.get(pair)
+        return idle.pop() if idle else await Connection.open(self._ip, address, self._deadline_s)
+
+    def give_back(self, pair: Pair, connection: Connection) -> None:
+        """Keeps a connection for the next exchange between the two tasks."""
+        self._idle.setdefault(pair, []).append(connection)
+
+    def close(self, job: str) -> None:
+        """Closes all idle connections of a job."""
+        for pair in [pair for pair in self._idle if pair[0] == job]:
+            for connection in self._idle.pop(pair):
+                connection.close()
 
 
 class Outlet:
@@ -382,16 +252,7 @@ class Outlet:
         whole = sum(self._weights)
         targets = [self._emitted * weight // whole for weight in self._weights]
         if final:
-            for i in range(self._emitted - sum(targets)):
+            takers = [i for i, weight in enumerate(self._weights) if weight]
+            for i in takers[: self._emitted - sum(targets)]:
                 targets[i] += 1
         return targets
-
-
-async def _wait(event: asyncio.Event, at_most_s: float | None) -> None:
-    """Waits for an event, or for so long; sets the event in the end, which costs less than a task of its own."""
-    timer = None if at_most_s is None else asyncio.get_running_loop().call_later(at_most_s, event.set)
-    try:
-        await event.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()

@@ -356,12 +356,12 @@ class Execution:
         self._finish_complete()
 
     def _finish_complete(self) -> None:
-        """Finishes every stage whose tasks are done and whose senders have reported, and starts what may follow."""
+        """Finishes every stage whose tasks are done, starts what may follow, and proves what has been reported.
+
+        What follows need not wait until the senders know that everything has arrived: that takes a round trip.
+        """
         for state in self._stages.values():
-            flows = [self._flows[exchange.key] for exchange in state.plan.exchanges]
-            reported = all(flow.sources_reported == self.job.tasks for flow in flows)
-            if state.started and not state.finished and not state.running and reported:
-                prove_conservation(state, flows)
+            if state.started and not state.finished and not state.running:
                 state.finished = True
                 state.result.finished_s = self._cluster.clock()
                 self._emit("stage_finished", stage=state.plan.name, bytes=state.result.received_bytes)
@@ -369,7 +369,11 @@ class Execution:
                 for exchange in state.plan.outputs:
                     if not exchange.pipelined:
                         self._release(exchange)
-        if all(state.finished for state in self._stages.values()) and not self._finished.done():
+            flows = [self._flows[exchange.key] for exchange in state.plan.exchanges]
+            if state.finished and not state.proven and all(f.sources_reported == self.job.tasks for f in flows):
+                prove_conservation(state, flows)
+                state.proven = True
+        if all(state.proven for state in self._stages.values()) and not self._finished.done():
             self._finished.set_result(None)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------

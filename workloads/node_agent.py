@@ -18,10 +18,12 @@ from workloads.blocks import BlockStore, Peer
 from workloads.connection import Connection, TransferError, listen
 from workloads.content import Content
 from workloads.control import Channel, Message
-from workloads.exchange import Inboxes, InboxKey, Lane, Outlet, receive_header, receive_lane
+from workloads.exchange import Connections, Lane, Outlet
+from workloads.inbox import Inboxes, InboxKey, receive_lane
 from workloads.node_model import SharedResource
 from workloads.tasks import StageTask
 from workloads.usage import Usage
+from workloads.wire import receive_header
 
 
 class Agent:
@@ -44,6 +46,7 @@ class Agent:
         self.cpu = SharedResource(configuration["cores"], limit=1.0)
         self.disk = SharedResource(configuration["disk_bytes_per_s"])
         self.inboxes = Inboxes(self._deadline_s)
+        self._connections = Connections(ip, self._deadline_s)
         self._peers: dict[str, Peer] = {}
         self._node = Usage()
         self.blocks = BlockStore(ip, self._content, self.disk, self._peers, self._deadline_s, self._node)
@@ -99,6 +102,7 @@ class Agent:
         self._report_usage()
         for running in self._running.pop(job, set()):
             running.cancel()
+        self._connections.close(job)
         self._usage = {key: usage for key, usage in self._usage.items() if key[0] != job}
 
     # -- work ----------------------------------------------------------------------------------------------------
@@ -115,7 +119,7 @@ class Agent:
                 return self._loop.create_task(lane.run_local(self.inboxes))
             peer = self._peers[host]
             address, usages = (peer.ip, peer.port), (usage, self._node)
-            return self._loop.create_task(lane.run_remote(self._ip, address, self._deadline_s, usages))
+            return self._loop.create_task(lane.run_remote(self._connections, address, usages))
 
         return Outlet(lanes, output["kind"], output["weights"], moved, start)
 
@@ -165,23 +169,26 @@ class Agent:
             self._start(self._serve(Connection(sock, self._deadline_s, address[0])))
 
     async def _serve(self, connection: Connection) -> None:
-        """One conversation; its failure is reported by the side that wanted something."""
+        """What others want, one thing after the other; a failure is reported by the side that wanted it."""
         try:
-            header: dict[str, Any] = await receive_header(connection)
-            if header["op"] == "lane":
-                key: InboxKey = (header["job"], header["exchange"], header["to"])
-                await receive_lane(connection, await self.inboxes.find(key), header["from"], self._node)
-            elif header["op"] == "read":
-                await self.blocks.serve_read(connection, header["file"], header["index"])
-            elif header["op"] == "write":
-                block = header["file"], header["index"], header["size"]
-                await self.blocks.serve_write(connection, *block, header["targets"])
-            else:
-                raise TransferError(f"operation {header['op']!r}: unknown")
+            while await connection.more():
+                await self._answer(connection, await receive_header(connection))
         except TransferError as error:
             print(f"{self.host}: {error}", file=sys.stderr)
         finally:
             connection.close()
+
+    async def _answer(self, connection: Connection, header: dict[str, Any]) -> None:
+        if header["op"] == "lane":
+            key: InboxKey = (header["job"], header["exchange"], header["to"])
+            await receive_lane(connection, await self.inboxes.find(key), header["from"], self._node)
+        elif header["op"] == "read":
+            await self.blocks.serve_read(connection, header["file"], header["index"])
+        elif header["op"] == "write":
+            block = header["file"], header["index"], header["size"]
+            await self.blocks.serve_write(connection, *block, header["targets"])
+        else:
+            raise TransferError(f"operation {header['op']!r}: unknown")
 
     # -- life ----------------------------------------------------------------------------------------------------
 

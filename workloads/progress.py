@@ -26,6 +26,8 @@ class StageProgress:
         running: Tasks that are not done.
         held: Bytes that each task has produced for each barrier exchange.
         in_work: The split that a task works on.
+        finished: All tasks are done.
+        proven: All reports are in, and nothing was lost.
     """
 
     plan: StagePlan
@@ -35,6 +37,7 @@ class StageProgress:
     held: dict[str, list[int]]
     started: bool = False
     finished: bool = False
+    proven: bool = False
     running: set[int] = field(default_factory=set)
     in_work: dict[int, Split] = field(default_factory=dict)
 

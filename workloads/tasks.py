@@ -9,7 +9,8 @@ from typing import Protocol
 from workloads.blocks import BlockStore
 from workloads.connection import TransferError
 from workloads.control import Message
-from workloads.exchange import Inbox, Inboxes, Outlet
+from workloads.exchange import Outlet
+from workloads.inbox import Inbox, Inboxes
 from workloads.node_model import SharedResource
 from workloads.usage import Usage
 

@@ -91,6 +91,26 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     ]
 
 
+def test_later_exchanges_use_the_connections_of_earlier_ones():
+    block_map, sizes = blocks_of("j/in", [1000], [("h1",)])
+    stages = [Stage("s0", (Read("j/in", 1000),))]
+    stages += [Stage(f"s{i}", (Exchange(f"s{i - 1}", 500_000, pipelined=False),)) for i in range(1, 6)]
+    events: list[Any] = []
+
+    async def main():
+        async with pool() as agents:
+            await agents.store(block_map, sizes)
+            before = {host: loopback.descriptors(pid) for host, pid in agents.pids.items()}
+            result = await run(agents, Job("j", "test", tuple(stages), containers=4), block_map, events)
+            await until(lambda: {h: loopback.descriptors(pid) for h, pid in agents.pids.items()} == before)
+            return result
+
+    assert_conserved(asyncio.run(main()))
+    remote = [event for event in events if event.kind == "transfer" and not event.local]
+    assert len(remote) == 5 * 6
+    assert len({(event.task, event.peer_task, event.source_port) for event in remote}) == 6
+
+
 def test_tasks_without_a_share_get_nothing_and_the_others_theirs():
     block_map, sizes = blocks_of("j/in", [100_000] * 6, [("h1",), ("h2",), ("h3",)])
     stages = (
@@ -107,7 +127,7 @@ def test_tasks_without_a_share_get_nothing_and_the_others_theirs():
 
     result = asyncio.run(main())
     assert_conserved(result)
-    into = Counter()
+    into: Counter[str] = Counter()
     for (_, host), size in result.exchanged_bytes.items():
         into[host] += size
     assert [into[host] for host in THREE] == pytest.approx([3_300_000, 0, 1_100_000], abs=20)
@@ -251,7 +271,7 @@ def test_an_agent_that_is_killed_fails_its_jobs_and_the_next_attempt_avoids_it()
 
 def test_a_read_from_a_dead_node_goes_to_another_replica():
     block_map, sizes = blocks_of("j/in", [50_000] * 60, [("h3", "h4")])
-    job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values()), 3.0),)),), containers=3)
+    job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values()), 1.2),)),), containers=3)
     events: list[Any] = []
 
     async def main():
@@ -293,7 +313,7 @@ def test_an_agent_that_stops_reporting_is_taken_for_dead():
     job = shuffle_job(10_000, 1000, cpu_s=60.0)
 
     async def main():
-        async with pool(deadline_s=0.6, sample_s=0.1) as agents:
+        async with pool(deadline_s=2.0, sample_s=0.1) as agents:
             await agents.store(block_map, sizes)
             running = asyncio.ensure_future(run(agents, job, block_map))
             await asyncio.sleep(0)
@@ -302,7 +322,7 @@ def test_an_agent_that_stops_reporting_is_taken_for_dead():
 
     result = asyncio.run(main())
     assert "h3" in result.failed
-    assert "no report for 0.6 s" in result.failed
+    assert "no report for 2 s" in result.failed
 
 
 def test_a_job_that_does_not_end_in_time_fails_and_leaves_nothing_behind():

@@ -9,18 +9,10 @@ import xxhash
 
 from workloads.connection import Connection, TransferError
 from workloads.content import Content
-from workloads.exchange import (
-    FRAME_BYTES,
-    WINDOW_BYTES,
-    Inbox,
-    Inboxes,
-    Lane,
-    Outlet,
-    receive_header,
-    receive_lane,
-    send_header,
-)
+from workloads.exchange import Connections, Lane, Outlet
+from workloads.inbox import WINDOW_BYTES, Inbox, Inboxes, receive_lane
 from workloads.usage import Usage
+from workloads.wire import FRAME_BYTES, receive_header, send_header
 
 CONTENT = Content(1)
 
@@ -165,7 +157,7 @@ def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
         lane.push(20_000_000)
         lane.end()
         address = listener.getsockname()
-        sending = asyncio.ensure_future(lane.run_remote("127.0.0.3", address, 0.2, [Usage()]))
+        sending = asyncio.ensure_future(lane.run_remote(Connections("127.0.0.3", 0.2), address, [Usage()]))
         sock, _ = await asyncio.get_running_loop().sock_accept(listener)
         connection, box = Connection(sock, 0.2), open_inbox(Inboxes(5))
         if not alive:
