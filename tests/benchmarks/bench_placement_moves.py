@@ -2,7 +2,7 @@
 
 Run with `python -m tests.benchmarks.bench_placement_moves`. Only moves whose cost was computed count; rates are the
 best of several tries, in CPU time. The compiled and the plain run make the same moves, and must end at the same cost
-to the last bit. A last line times one whole placement on 10,000 nodes in plain Python, from the view to the nodes' names.
+to the last bit. A last line times one whole placement on 10,000 nodes in plain Python, from the view to the names.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def time_placement() -> float:
     """Seconds for one placement on the largest size, by the strategy as it comes."""
     view, request = problem(SIZES[-1])
     strategy = load_strategy("neawa")
-    begin = time.thread_time()
+    begin = time.perf_counter()
     strategy.place_containers(view, request, np.random.default_rng(0))
-    return time.thread_time() - begin
+    return time.perf_counter() - begin
 
 
 def main() -> int:

@@ -35,9 +35,10 @@ def drawn(data, instance, moves=40):
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
-@given(worlds(), st.sampled_from(COSTS), st.booleans(), st.data())
-def test_the_incremental_cost_is_the_recomputed_one_after_any_moves(world, cost, interference, data):
-    instance = Instance.of(world.view, world.request, Objective(cost, interference=interference))
+@given(worlds(), st.sampled_from(COSTS), st.booleans(), st.booleans(), st.data())
+def test_the_incremental_cost_is_the_recomputed_one_after_any_moves(world, cost, interference, utilisation, data):
+    objective = Objective(cost, interference=interference, utilisation=utilisation)
+    instance = Instance.of(world.view, world.request, objective)
     assume(instance.workers)
     rng, draws = drawn(data, instance)
     start = random_start(instance, rng)

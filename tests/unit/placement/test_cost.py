@@ -51,6 +51,10 @@ def test_terms_are_those_of_the_equations_and_all_costs_are_between_0_and_1(worl
         assert (terms.hops, terms.balance) == pytest.approx((hops, balance))
         assert (terms.coverage, terms.replica_coverage) == pytest.approx((cov, rep))
         assert all(0 <= share <= 1 for share in dataclasses.astuple(terms))
+        options = Objective(cost, balance_threshold=0.5, interference=True, utilisation=True)
+        assert all(
+            0 <= share <= 1 for share in dataclasses.astuple(cost_terms(world.view, world.request, placement, options))
+        )
 
 
 def test_a_case_worked_by_hand():

@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,14 @@ def test_the_documented_strategy_has_20_lines_and_runs(documented):
     assert len(racks) == 1
     assert max(placed.count(name) for name in set(placed)) <= 7
     placer.finish("job")
+
+
+def test_the_documented_clusters_are_clusters():
+    (source,) = [code for code in snippets() if code.startswith("# clusters.py")]
+    names: dict[str, Any] = {}
+    exec(compile(source, "clusters.py", "exec"), names)
+    assert (names["small"].hops.diameter, names["any_network"].hops.diameter, names["large"].hops.diameter) == (3, 3, 5)
+    assert len(names["large"].hops.between) == 250
 
 
 def test_the_first_example_of_the_documentation_runs(capsys):

@@ -95,6 +95,9 @@ def worlds(draw: st.DrawFn) -> World:
     if other:
         request = job(other, job_id="other")
         state.start(request, load_strategy("random").place_containers(state.view(), request, rng))
+    if draw(st.booleans()):
+        racks = len(cluster.racks)
+        state.measure(rng.random((racks, racks)))
     closeness = draw(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]))
     containers = draw(st.integers(1, slots - other))
     return World(state.view(), job(containers, "input", closeness=closeness, master=draw(st.booleans())))
