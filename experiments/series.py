@@ -53,10 +53,19 @@ LINKS: Mapping[str, tuple[ColumnType, str]] = {
 """Columns of links.parquet."""
 
 FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
-    "time_wall_s": ("number", "wall seconds since the run started"),
+    "time_wall_s": ("number", "wall seconds since the run started; a row is about the interval that ended then"),
     "cpu_idle": ("number", "share of the machine's CPU time that was idle"),
+    "cpu_steal": ("number", "share of the machine's CPU time that other guests of its host took"),
     "datapath_cpu": ("number", "share of one core that the switches used"),
-    "run_queue_delay_s": ("number", "wall seconds that a ready process waited for a core"),
+    "run_queue_delay_s": ("number", "wall seconds that the switches waited for a core whenever they were ready"),
+    "agents_run_queue_delay_s": ("number", "the same of the agent that waited longest"),
+    "receive_queue_bytes": ("number", "memory of packets that waited for the switches, at the end of the interval"),
+    "receive_delay_s": ("number", "at most how long they waited, wall seconds"),
+    "receive_drops": ("number", "packets lost before the switches"),
+    "backlog_bytes": ("number", "bytes waiting in the links' queues, at the end of the interval"),
+    "queue_drops": ("number", "packets dropped by the links' queues, as switches do when a link is full"),
+    "retransmissions": ("number", "TCP segments that the hosts sent again"),
+    "segments_sent": ("number", "TCP segments that the hosts sent"),
 }
 """Columns of fidelity.parquet; further numeric columns are kept."""
 

@@ -1,5 +1,6 @@
 """Run records on disk: complete or absent, and honest about how a run ended."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.atomic import atomic_file
+from experiments.fidelity import Sample
 from experiments.plan import resolve
 from experiments.record import JobRecord, ReadBytes, RecordError, RunRecord
 from experiments.results import ResultsFolder
-from experiments.series import EVENTS, SeriesError, event_row
+from experiments.series import EVENTS, FIDELITY, SeriesError, event_row
 from tests.unit.experiments.synthetic import START, opened, results, specification
 from workloads.events import Event
 from workloads.scale import Scale
@@ -214,3 +216,7 @@ def test_events_are_recorded_in_the_units_of_the_modelled_cluster():
     assert set(row) == set(EVENTS)
     assert (row["time_s"], row["start_s"], row["cpu_s"], row["bytes"]) == (32, 16, 8, 128_000)
     assert row["late_wall_s"] == 0.01
+
+
+def test_every_sample_of_the_machine_has_its_column():
+    assert {field.name for field in dataclasses.fields(Sample)} == set(FIDELITY)
