@@ -1,0 +1,169 @@
+"""Hadoop 1 jobs in the JSON of the MRemu emulator: tasks with their times, and every transfer of the shuffle."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workloads.importers.trace import ImportedJob, Trace, TraceError, number, slug, whole
+from workloads.job import Exchange, Job, Read, Stage
+
+_ATTEMPT = re.compile(r"_\d+\Z")
+_MEMORY_MB = 1024
+_DISK_MB_PER_S = 10_000
+_MOST_HOSTS = 254
+
+
+@dataclass(frozen=True)
+class _Task:
+    name: str
+    host: str
+    cpu_s: float
+    finished_s: float
+
+
+def import_hadoop_job(text: str, source: str) -> Trace:
+    """The job of a trace, on hosts that hang on one switch, one TaskTracker on each.
+
+    A container is a TaskTracker with its map slots; one more host takes the master. The recorded duration of a map is
+    its CPU work, and that of a reducer from the end of its shuffle; so the modelled disks never are the bottleneck.
+    What the maps read is not recorded: as in a sort, they read as much as they pass on.
+
+    Raises:
+        TraceError: not JSON, a field is missing or malformed, or transfers of unknown tasks.
+    """
+    document = _document(text, source)
+    maps = _successful(document, "MAP", source)
+    reducers = _successful(document, "REDUCE", source)
+    received = _received(document, source, maps, reducers)
+    hosts = len({task.host for task in (*maps.values(), *reducers.values())})
+    if hosts >= _MOST_HOSTS:
+        raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
+    config = _field(document, "config", dict, source)
+    slots = whole(_field(config, "numMapSlots", object, f"{source}: config"), f"{source}: config.numMapSlots", 1)
+    shares = _shares([received[name] for name in reducers], hosts, slots)
+    shuffled = sum(received.values())
+    name = slug(str(_field(document, "name", str, source)))
+    stages = (
+        Stage("map", (Read(f"{name}/input", shuffled, sum(task.cpu_s for task in maps.values())),)),
+        Stage("shuffle", (Exchange("map", shuffled, shares=shares),)),
+        Stage("reduce", (_sorted_and_reduced(reducers, shuffled, shares),)),
+    )
+    job = Job(name, name, stages, hosts + 1, slots, _MEMORY_MB * slots, slots)
+    submitted, finished = (number(_field(document, key, object, source), f"{source}: {key}") for key in _TIMES)
+    return Trace(
+        name=name,
+        format="mremu",
+        jobs=(
+            ImportedJob(
+                job,
+                f"Hadoop 1 job with {len(maps)} maps and {len(reducers)} reducers.",
+                "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
+                "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
+                "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
+                f"Recorded completion time: {finished - submitted:.1f} s, with Hadoop's scheduling delays, which are\n"
+                "left out. Tasks by host in the trace, which placement does not heed: maps "
+                f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n",
+            ),
+        ),
+        cluster={
+            "topology": {"preset": "single-switch", "parameters": {"hosts": hosts + 1, "host_mbps": 1000}},
+            "node": {"slots": 1, "cores": slots, "disk_mb_per_s": _DISK_MB_PER_S},
+            "data": {"replication": min(3, hosts + 1), "block_bytes": -(-shuffled // len(maps))},
+        },
+    )
+
+
+_TIMES = ("submitTime", "finishTime")
+
+
+def _document(text: str, source: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TraceError(f"{source}: line {error.lineno}: not JSON ({error.msg}); give a trace of MRemu") from error
+    if not isinstance(document, dict):
+        raise TraceError(f"{source}: not an object; give a trace of MRemu, with tasks and transfers")
+    return document
+
+
+def _field(document: Mapping[str, Any], key: str, kind: type, place: str) -> Any:  # noqa: ANN401 - anything of JSON
+    if key not in document:
+        raise TraceError(f"{place}: {key} is missing; add it")
+    if not isinstance(document[key], kind):
+        raise TraceError(f"{place}: {key} {document[key]!r} has the wrong type; give one of {kind.__name__}")
+    return document[key]
+
+
+def _entries(document: Mapping[str, Any], key: str, source: str) -> list[tuple[str, Mapping[str, Any]]]:
+    entries = _field(document, key, list, source)
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise TraceError(f"{source}: {key}.{i} {entry!r} has the wrong type; give an object")
+    return [(f"{source}: {key}.{i}", entry) for i, entry in enumerate(entries)]
+
+
+def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
+    """Attempts of one kind that count, by name: of a task's attempts the one with transfers, else the first to finish.
+
+    Speculative and failed attempts are left out, as is their work.
+    """
+    role = "mapper" if kind == "MAP" else "reducer"
+    used = {str(_field(entry, role, str, place)) for place, entry in _entries(document, "transfers", source)}
+    began = "startTime" if kind == "MAP" else "shuffleFinished"
+    chosen: dict[str, _Task] = {}
+    for place, entry in _entries(document, "tasks", source):
+        if _field(entry, "type", str, place) != kind:
+            continue
+        name = _field(entry, "name", str, place)
+        start, finish = (number(_field(entry, key, object, place), f"{place}: {key}") for key in (began, "finishTime"))
+        if finish < start:
+            raise TraceError(f"{place}: finishTime {finish} is before {began} {start}; correct one of them")
+        task = _Task(name, _field(entry, "host", str, place), finish - start, finish)
+        rival = chosen.get(_ATTEMPT.sub("", name))
+        if rival is None or (task.name not in used, task.finished_s) < (rival.name not in used, rival.finished_s):
+            chosen[_ATTEMPT.sub("", name)] = task
+    if not chosen:
+        raise TraceError(f"{source}: tasks: none of type {kind}; give the trace of a job with maps and reducers")
+    return {task.name: task for task in chosen.values()}
+
+
+def _received(
+    document: Mapping[str, Any], source: str, maps: Mapping[str, _Task], reducers: Mapping[str, _Task]
+) -> Counter[str]:
+    """Bytes that each reducer gets."""
+    received: Counter[str] = Counter(dict.fromkeys(reducers, 0))
+    for place, entry in _entries(document, "transfers", source):
+        for role, known in (("mapper", maps), ("reducer", reducers)):
+            name = _field(entry, role, str, place)
+            if name not in known:
+                raise TraceError(f"{place}: {role} {name!r} is not among the tasks; add it or remove the transfer")
+        received[entry["reducer"]] += whole(_field(entry, "size", object, place), f"{place}: size")
+    if sum(received.values()) < len(maps):
+        raise TraceError(f"{source}: transfers: they move nothing; give the trace of a job that shuffles")
+    return received
+
+
+def _shares(sizes: Sequence[int], hosts: int, slots: int) -> tuple[float, ...]:
+    """What each task slot gets when the reducers are dealt out to the TaskTrackers in turn."""
+    shares = [0] * hosts * slots
+    for i, size in enumerate(sizes):
+        shares[i % hosts * slots + i // hosts % slots] += size
+    while shares and not shares[-1]:
+        shares.pop()
+    return tuple(shares)
+
+
+def _sorted_and_reduced(reducers: Mapping[str, _Task], shuffled: int, shares: tuple[float, ...]) -> Exchange:
+    """What the reducers do when the shuffle has ended."""
+    cpu_s = sum(task.cpu_s for task in reducers.values())
+    return Exchange("shuffle", shuffled, cpu_s, "forward", pipelined=False, shares=shares)
+
+
+def _by_host(tasks: Mapping[str, _Task]) -> str:
+    counts = Counter(task.host for task in tasks.values())
+    return ", ".join(f"{host} {counts[host]}" for host in sorted(counts))
