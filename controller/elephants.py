@@ -178,7 +178,7 @@ class Elephants:
         self.pins = pins
 
     def _is_elephant(self, sighting: Sighting, now_s: float) -> bool:
-        """No flow is one at the first look: the datapath remembers flows that have ended, and rates are not known yet."""
+        """Never at the first look: the datapath remembers flows that have ended, and no rate is known yet."""
         lately = sighting.carried_bytes - self._before.get(sighting.flow, 0)
         fast = lately >= ELEPHANT_SHARE * self._link_bytes_per_s * (now_s - self._before_s)
         return fast and sighting.carried_bytes >= ELEPHANT_S * self._link_bytes_per_s

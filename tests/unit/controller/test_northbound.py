@@ -1,5 +1,7 @@
 import json
+import re
 import threading
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -147,6 +149,15 @@ SCHEMA = schemathesis.openapi.from_asgi("/v1/openapi.json", APP).exclude(path="/
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_request_is_answered_against_the_schema(case):
     case.call_and_validate()
+
+
+def test_the_dashboard_asks_for_figures_that_exist():
+    dashboard = json.loads((Path(__file__).parents[3] / "docs/controller-dashboard.json").read_text())
+    exported = set(re.findall(r"^# TYPE (\w+)", CLIENT.get("/metrics").text, re.MULTILINE))
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked = {name for expression in expressions for name in re.findall(r"\b(?:link|controller)_\w+", expression)}
+    assert asked <= exported
+    assert len(asked) >= 8
