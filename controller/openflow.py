@@ -208,8 +208,9 @@ def _application(api: SimpleNamespace) -> type:
         def refused(self, event: Foreign) -> None:
             message, ofp = event.msg, event.msg.datapath.ofproto
             text = f"dpid {message.datapath.id:#x}: error type {message.type}, code {message.code}"
-            if message.type in (ofp.OFPET_FLOW_MOD_FAILED, ofp.OFPET_GROUP_MOD_FAILED, ofp.OFPET_BAD_PROPERTY):
-                raise RefusedError(f"{text}: a switch refused a rule; its message began {bytes(message.data).hex()}")
+            refused = bytes(message.data)
+            if refused[1:2] in (bytes([ofp.OFPT_FLOW_MOD]), bytes([ofp.OFPT_GROUP_MOD])):
+                raise RefusedError(f"{text}: it refused a rule; the message began {refused.hex()}")
             _LOG.warning("switch_error", extra={"fields": {"what": text}})
 
     return Application
