@@ -8,7 +8,7 @@ import numpy as np
 
 from placement.blocks import BlockMap, File
 from placement.hdfs import Wording, default_blocks
-from placement.hops import PlacementError
+from placement.hops import IntArray, PlacementError
 from placement.request import ContainerRequest, Placement
 from placement.view import ClusterView
 from placement.yarn import default_containers, place_master
@@ -94,5 +94,5 @@ class Packed(HdfsBlocks):
         return master + _named(view, np.repeat(order, room[order])[: request.workers])
 
 
-def _named(view: ClusterView, places: np.ndarray) -> Placement:
+def _named(view: ClusterView, places: IntArray) -> Placement:
     return tuple(view.cluster.names[place] for place in places)

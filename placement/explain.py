@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +78,7 @@ class Explanation:
     nodes: tuple[NodeLoad, ...]
     uncovered: tuple[Uncovered, ...]
     optimum: Optimum | None
-    _view: ClusterView
+    _view: ClusterView = field(repr=False)
 
     def pairs(self) -> Iterator[Pair]:
         """Every pair of workers; the hops are weighted if the objective says so."""
