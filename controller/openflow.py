@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Literal, Protocol
@@ -235,11 +237,12 @@ class Pacer:
         """One interval has passed."""
         self._ticks += 1
         for dpid, datapath in list(self._switchboard.datapaths.items()):
-            # The library notices the end of a connection only when it next sends; we look at the socket.
-            closed = datapath.socket.fileno() < 0
-            silent = self._ticks - self._last_heard[dpid] > self._ticks_of_silence
-            if closed or silent:
-                datapath.close()
+            if datapath.socket.fileno() < 0:
+                # The library reports the end of a connection only after it has tried to send once more.
+                datapath.send_msg(datapath.ofproto_parser.OFPEchoRequest(datapath))
+            elif self._ticks - self._last_heard[dpid] > self._ticks_of_silence:
+                with contextlib.suppress(OSError):  # it may end by itself at this moment
+                    datapath.socket.shutdown(socket.SHUT_RDWR)
         self._core.tick()
         if self._ticks % self._ticks_per_poll == 0:
             self._core.poll()

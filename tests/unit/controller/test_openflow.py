@@ -32,14 +32,16 @@ class FakeDatapath:
         self.id = dpid
         self.ofproto = OFP
         self.closed = False
-        self.socket = SimpleNamespace(fileno=lambda: -1 if self.closed else 5)
-        self.ofproto_parser = SimpleNamespace(OFPPortDescStatsRequest=lambda *arguments: "ports?")
+        self.socket = SimpleNamespace(fileno=lambda: -1 if self.closed else 5, shutdown=self.close)
+        self.ofproto_parser = SimpleNamespace(
+            OFPPortDescStatsRequest=lambda *arguments: "ports?", OFPEchoRequest=lambda *arguments: "echo?"
+        )
         self.sent = []
 
     def send_msg(self, message):
         self.sent.append(message)
 
-    def close(self):
+    def close(self, how):
         self.closed = True
 
 
@@ -165,7 +167,9 @@ def test_a_silent_switch_is_cut_off_and_one_that_answers_is_not():
         pacer.heard(2)
         pacer.tick()
     assert silent.closed
+    assert "echo?" in silent.sent
     assert not talking.closed
+    assert talking.sent == []
 
 
 def test_the_hash_property_is_well_formed():

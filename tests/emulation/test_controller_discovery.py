@@ -1,0 +1,55 @@
+"""The controller on other networks than the thesis's: a large one, and one that is not as planned."""
+
+import dataclasses
+import time
+
+import psutil
+
+from tests.emulation.running_controller import controller
+from topologies.emulation import emulated
+from topologies.fat_tree import fat_tree
+from topologies.topology import Endpoint, Link
+
+SCALE = 8
+
+
+def test_sixteen_racks_of_sixteen_hosts_are_discovered_and_routed_within_fifteen_seconds(tmp_path):
+    large = fat_tree(racks=16, hosts_per_rack=16, core_switches=4).scaled(SCALE)
+    with emulated(large) as network, controller(large, tmp_path) as running:
+        network.connect_controller()
+        running.wait_until_ready(30)
+        health = running.get("/v1/health")
+        print("256 hosts: discovery_time_s", health["discovery_time_s"], "links", health["links_planned"])
+        assert health["discovery_time_s"] < 15
+        for destination in (2, 17, 256):
+            network.run("h1", ["ping", "-c", "1", "-W", "2", large.hosts[destination - 1].ip])
+        process = psutil.Process(running.process.pid)
+        cpu, begin = sum(process.cpu_times()[:2]), time.monotonic()
+        time.sleep(4)
+        print("its CPU while polling:", (sum(process.cpu_times()[:2]) - cpu) / (time.monotonic() - begin))
+
+
+def test_what_is_not_as_planned_is_reported_by_name_and_the_rest_is_routed(tmp_path):
+    real = fat_tree(racks=2, hosts_per_rack=1, core_switches=2).scaled(SCALE)
+    ends = {link.id: (link.a, link.b) for link in real.links}
+    swapped = {"t1-c1/1": "t1-c1/2", "t1-c1/2": "t1-c1/1"}
+    links = [
+        dataclasses.replace(each, b=ends[swapped.get(each.id, each.id)][1])
+        for each in real.links
+        if each.id != "t2-c1/4"
+    ]
+    links.append(Link("t1-c1/9", Endpoint("t1", 99), Endpoint("c1", 99), 10.0))
+    switches = [dataclasses.replace(each, dpid=0x777) if each.name == "c2" else each for each in real.switches]
+    planned = dataclasses.replace(real, links=tuple(links), switches=tuple(switches))
+    with emulated(real) as network, controller(planned, tmp_path) as running:
+        network.connect_controller()
+        running.wait(lambda health: health["status"] == "degraded", 20)
+        health = running.get("/v1/health")
+        network.run("h1", ["ping", "-c", "1", "-W", "2", real.hosts[1].ip])
+    print(health)
+    assert health["missing_switches"] == ["c2"]
+    assert health["unexpected_switches"] == ["switch c2 has dpid 0x102, planned 0x777"]
+    assert {"t1-c1/9", "t1-c1/1", "t1-c1/2"} <= set(health["missing_links"])
+    assert "t1-c1/3" not in health["missing_links"]
+    assert any(text.startswith("t2:5 (t2-eth5) is not planned") for text in health["unexpected_links"])
+    assert any(text.startswith("c1:1-t1:2 is wired, planned t1-c1/2") for text in health["unexpected_links"])
