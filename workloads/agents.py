@@ -97,7 +97,7 @@ class AgentPool:
         self._dead: set[str] = set()
         self._executions: dict[str, Execution] = {}
         self._attempts: Counter[str] = Counter()
-        self._stores: dict[int, asyncio.Future[None]] = {}
+        self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self._store_ids = itertools.count()
         self._sizes: dict[BlockKey, int] = {}
         self._last_sample: dict[tuple[str, str | None, int | None], list[float]] = {}
@@ -167,14 +167,14 @@ class AgentPool:
             else:
                 for host in replicas:
                     orders.setdefault(host, []).append([block.file, block.index, wire])
-        waiting = []
+        waiting: list[asyncio.Future[None]] = []
         for host, blocks in orders.items():
             if host not in self._handles or host in self._dead:
                 raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
             for first in range(0, len(blocks), _STORE_BATCH):
                 number = next(self._store_ids)
-                future = self._stores[number] = asyncio.get_running_loop().create_future()
-                waiting.append(future)
+                waiting.append(asyncio.get_running_loop().create_future())
+                self._stores[number] = host, waiting[-1]
                 batch = blocks[first : first + _STORE_BATCH]
                 message = {"op": "load" if over_network else "store", "id": number, "blocks": batch}
                 self._handles[host].channel.send(message)
@@ -300,8 +300,8 @@ class AgentPool:
             handle.ready.set_exception(AgentError(f"agent of {host}: {reason} before it was ready"))
         for execution in list(self._executions.values()):
             execution.host_died(host, reason)
-        for future in self._stores.values():
-            if not future.done():
+        for stored_on, future in self._stores.values():
+            if stored_on == host and not future.done():
                 future.set_exception(AgentError(f"agent of {host}: {reason} while blocks were stored"))
 
     def _receive(self, host: str, message: Message) -> None:
@@ -318,7 +318,7 @@ class AgentPool:
             execution.handle(host, message)
 
     def _stored(self, host: str, message: Message) -> None:
-        future = self._stores.pop(message["id"])
+        _, future = self._stores.pop(message["id"])
         if future.done():
             return
         if "failed" in message:

@@ -289,6 +289,25 @@ def test_a_read_from_a_dead_node_goes_to_another_replica():
     assert Counter(event.detail for event in events if event.kind == "read").most_common(1)[0][1] == 1
 
 
+def test_storing_fails_on_the_host_that_dies_and_on_no_other():
+    block_map, sizes = blocks_of("f", [50_000_000] * 40, [("h1", "h2"), ("h3", "h2")])
+    slow = NodeModel(disk_mb_per_s=1000)
+
+    async def main():
+        async with pool(4, slow) as agents:
+            loading = asyncio.ensure_future(agents.store(block_map, sizes, over_network=True))
+            await asyncio.sleep(0.1)
+            os.kill(agents.pids["h4"], signal.SIGKILL)
+            await until(lambda: agents.dead_hosts == {"h4"})
+            await asyncio.sleep(0.05)
+            assert not loading.done()
+            os.kill(agents.pids["h2"], signal.SIGKILL)
+            with pytest.raises(AgentError, match="storing blocks from h"):
+                await loading
+
+    asyncio.run(main())
+
+
 def test_a_block_that_is_unknown_or_has_no_replica_left_fails_the_job():
     block_map, sizes = blocks_of("j/in", [50_000] * 4, [("h3",)])
     job = Job("j", "test", (Stage("scan", (Read("j/in", 200_000),)),), containers=2)
