@@ -1,0 +1,78 @@
+"""Small Spark event logs, built event by event."""
+
+import json
+
+
+class Log:
+    """Collects events; times count up by themselves."""
+
+    def __init__(self, executors=2, cores=2, memory="2g"):
+        self.now = 0
+        self.events = [
+            {"Event": "SparkListenerLogStart", "Spark Version": "3.5.0"},
+            {"Event": "SparkListenerApplicationStart", "App Name": "word count", "Timestamp": 0},
+            {"Event": "SparkListenerEnvironmentUpdate", "Spark Properties": {"spark.executor.memory": memory}},
+        ]
+        for number in range(executors):
+            info = {"Host": f"n{number}", "Total Cores": cores}
+            self.events.append(
+                {"Event": "SparkListenerExecutorAdded", "Executor ID": str(number), "Executor Info": info}
+            )
+
+    def tick(self):
+        self.now += 10
+        return self.now
+
+    def job(self, job_id, *stages):
+        """Starts a job of (described) stages; `end` ends it."""
+        self.events.append(
+            {
+                "Event": "SparkListenerJobStart",
+                "Job ID": job_id,
+                "Submission Time": self.tick(),
+                "Stage Infos": list(stages),
+                "Stage IDs": [stage["Stage ID"] for stage in stages],
+            }
+        )
+
+    def end(self, job_id):
+        self.events.append({"Event": "SparkListenerJobEnd", "Job ID": job_id, "Completion Time": self.tick()})
+
+    def ran(self, stage, *tasks, accumulators=()):
+        """A stage that ran, with a task a partition."""
+        for index, one in enumerate(tasks):
+            self.events.append({**one, "Stage ID": stage["Stage ID"], "Task Info": task_info(index, one)})
+        info = {**stage, "Completion Time": self.tick(), "Accumulables": [{"ID": key} for key in accumulators]}
+        self.events.append({"Event": "SparkListenerStageCompleted", "Stage Info": info})
+
+    def lines(self):
+        return [json.dumps(event) + "\n" for event in self.events]
+
+
+def task_info(index, event):
+    return {"Index": index, "Executor ID": event.get("executor", str(index % 2))}
+
+
+def rdd(rdd_id, *parents, kept=False):
+    level = {"Use Disk": False, "Use Memory": kept}
+    return {"RDD ID": rdd_id, "Parent IDs": list(parents), "Storage Level": level}
+
+
+def stage(stage_id, rdds, parents=()):
+    return {"Stage ID": stage_id, "Stage Name": f"s{stage_id}", "RDD Info": rdds, "Parent IDs": list(parents)}
+
+
+def task(read=0, remote=0, local=0, sent=0, written=0, returned=0, cpu_ms=0, reason="Success"):
+    return {
+        "Event": "SparkListenerTaskEnd",
+        "Task End Reason": {"Reason": reason},
+        "Task Metrics": {
+            "Executor CPU Time": cpu_ms * 900_000,
+            "Executor Deserialize CPU Time": cpu_ms * 100_000,
+            "Result Size": returned,
+            "Input Metrics": {"Bytes Read": read},
+            "Output Metrics": {"Bytes Written": written},
+            "Shuffle Read Metrics": {"Remote Bytes Read": remote, "Local Bytes Read": local},
+            "Shuffle Write Metrics": {"Shuffle Bytes Written": sent},
+        },
+    }

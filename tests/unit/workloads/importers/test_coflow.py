@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.importers.coflow import import_coflows
+from workloads.importers.trace import TraceError
+
+LINES = ["4 2", "7 2500 1 0 2 1:10 3:30.5", "3 1000 3 0 2 2 1 1:8"]
+
+
+def test_every_coflow_becomes_a_job_at_its_time():
+    jobs = import_coflows(LINES, "trace").jobs
+    assert [(imported.job.job_id, imported.at_s) for imported in jobs] == [("coflow-3", 0.0), ("coflow-7", 1.5)]
+
+
+def test_mappers_send_and_reducers_get_what_the_trace_says():
+    later = import_coflows(LINES, "trace").jobs[1].job
+    shuffle = later.stages[1].exchanges[0]
+    assert later.input_bytes == shuffle.bytes == 40.5 * 2**20
+    assert shuffle.shares == (10, 30.5)
+    first = import_coflows(LINES, "trace").jobs[0].job
+    assert [read.bytes for read in first.stages[0].reads] == pytest.approx([8 * 2**20 / 3] * 3, abs=1)
+    assert (first.tasks, first.stages[1].exchanges[0].shares) == (3, (8,))
+
+
+def test_provenance_has_the_racks_of_the_trace():
+    provenance = import_coflows(LINES, "trace").jobs[0].provenance
+    assert "mappers 0, 2 (2 times); reducers 1" in provenance
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 1e6),
+            st.lists(st.integers(0, 9), min_size=1, max_size=12),
+            st.lists(st.tuples(st.integers(0, 9), st.integers(1, 10**7)), min_size=1, max_size=12),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_volumes_and_slots_fit_whatever_the_trace(coflows):
+    lines = [f"10 {len(coflows)}"]
+    for number, (arrival, mappers, reducers) in enumerate(coflows):
+        received = " ".join(f"{rack}:{size}" for rack, size in reducers)
+        lines.append(f"{number} {arrival} {len(mappers)} {' '.join(map(str, mappers))} {len(reducers)} {received}")
+    trace = import_coflows(lines, "trace")
+    by_id = {imported.job.job_id: imported.job for imported in trace.jobs}
+    for number, (_, mappers, reducers) in enumerate(coflows):
+        job = by_id[f"coflow-{number}"]
+        assert job.input_bytes == job.exchanged_bytes == sum(size for _, size in reducers) * 2**20
+        assert job.tasks >= max(len(mappers), len(reducers))
+        assert job.containers <= 10 * trace.cluster["node"]["slots"]
+    assert min(imported.at_s for imported in trace.jobs) == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "trace: empty"),
+        (["4"], "line 1: 1 fields"),
+        (["4 x"], "line 1: coflows: 'x'"),
+        (["300 1"], "line 1: 300 racks"),
+        (["4 3", *LINES[1:]], "announces 3 coflows, 2 follow"),
+        (["4 2", "", LINES[1], LINES[1]], "line 4: coflow 7 was there before"),
+        (["4 1", "7 0 2 1"], "line 2: ends before the rack of mapper 2"),
+        (["4 1", "7 0 0 1 1:4"], "line 2: mappers: '0'"),
+        (["4 1", "7 -3 1 1 1 1:4"], "line 2: arrival: '-3'"),
+        (["4 1", "7 0 1 1 1 4"], "line 2: reducer 1: '4' has no megabytes"),
+        (["4 1", "7 0 1 1 1 1:nan"], "line 2: reducer 1: MB: 'nan'"),
+        (["4 1", "7 0 1 1 1 1:4 2:5"], "line 2: '2:5' after the last reducer"),
+        (["4 1", "7 0 1 1 1 1:0"], "line 2: moves 0 bytes"),
+    ],
+)
+def test_bad_traces_are_refused_with_the_line_and_a_remedy(lines, said):
+    with pytest.raises(TraceError, match=said) as error:
+        import_coflows(lines, "trace")
+    assert "\n" not in str(error.value)
+    assert ";" in str(error.value)

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+
+from workloads.importers.mremu import import_hadoop_job
+from workloads.importers.trace import TraceError
+
+
+def trace(quoted=False):
+    """Three maps on two hosts with two map slots each, two reducers; the second attempt of a map was in vain."""
+    number = str if quoted else (lambda value: value)
+
+    def map_task(index, host, start, finish, attempt=0):
+        name = f"attempt_7_m_{index:06}_{attempt}"
+        return {
+            "name": name,
+            "host": host,
+            "type": "MAP",
+            "startTime": number(start),
+            "finishTime": number(finish),
+        }
+
+    def reducer(index, host, shuffled, finish):
+        times = {"startTime": 12, "shuffleFinished": number(shuffled), "finishTime": number(finish)}
+        return {"name": f"attempt_7_r_{index:06}_0", "host": host, "type": "REDUCE", **times}
+
+    tasks = [
+        {"name": "setup", "host": "n1", "type": "SETUP", "startTime": 9, "finishTime": 10},
+        map_task(0, "n1", 10, 14),
+        map_task(0, "n2", 10, 13, attempt=1),
+        map_task(1, "n1", 10, 15),
+        map_task(2, "n2", 10, 16),
+        reducer(0, "n1", 20, 22.5),
+        reducer(1, "n2", 24, 30),
+    ]
+    transfers = [
+        {
+            "mapper": f"attempt_7_m_{m:06}_0",
+            "reducer": f"attempt_7_r_{r:06}_0",
+            "size": number(1000 * (r + 1) + m),
+        }
+        for m in range(3)
+        for r in range(2)
+    ]
+    config = {"numMapSlots": number(2), "numReduceSlots": number(1)}
+    times = {"submitTime": number(8.5), "startTime": 9, "finishTime": number(31.0)}
+    return {"name": "job_7", "config": config, **times, "tasks": tasks, "transfers": transfers}
+
+
+def imported(document):
+    return import_hadoop_job(json.dumps(document), "trace")
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_the_transfers_and_durations_are_conserved(quoted):
+    document = trace(quoted)
+    job = imported(document).jobs[0].job
+    total = sum(int(transfer["size"]) for transfer in document["transfers"])
+    scan, shuffle, reduce = job.stages
+    assert total == 9006
+    assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == reduce.exchanges[0].bytes == total
+    assert scan.cpu_s == pytest.approx(4 + 5 + 6)
+    assert reduce.cpu_s == pytest.approx(2.5 + 6)
+
+
+def test_reducers_are_dealt_out_to_the_task_trackers_with_what_they_got():
+    job = imported(trace()).jobs[0].job
+    assert (job.containers, job.slots_per_container, job.tasks) == (3, 2, 4)
+    assert job.stages[1].exchanges[0].shares == (3003, 0, 6003)
+
+
+def test_the_cluster_has_one_task_tracker_a_host_and_one_block_a_map():
+    cluster = imported(trace()).cluster
+    assert cluster["topology"]["parameters"]["hosts"] == 3
+    assert cluster["node"]["slots"] == 1
+    assert -(-9006 // cluster["data"]["block_bytes"]) == 3
+
+
+def test_provenance_says_where_tasks_ran_and_how_long_the_job_took():
+    provenance = imported(trace()).jobs[0].provenance
+    assert "22.5 s" in provenance
+    assert "maps n1 2, n2 1; reducers n1 1, n2 1" in provenance
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("tasks"), "trace: tasks is missing"),
+        (lambda d: d.update(tasks={}), "tasks {} has the wrong type"),
+        (lambda d: d["tasks"].append(3), r"tasks\.7 3 has the wrong type"),
+        (lambda d: d["transfers"][2].pop("size"), r"transfers\.2: size is missing"),
+        (lambda d: d["transfers"][2].update(size="x"), r"transfers\.2: size: 'x'"),
+        (lambda d: d["transfers"][2].update(size=-1), r"transfers\.2: size: -1"),
+        (lambda d: d["transfers"][2].update(size=1.5), "give a whole number"),
+        (lambda d: d["transfers"][2].update(mapper="m9"), "mapper 'm9' is not among the tasks"),
+        (lambda d: d["config"].update(numMapSlots=0), r"config\.numMapSlots: 0"),
+        (lambda d: d["tasks"][1].update(finishTime=1), r"tasks\.1: finishTime 1.* is before startTime 10"),
+        (lambda d: d["tasks"][5].pop("shuffleFinished"), r"tasks\.5: shuffleFinished is missing"),
+        (lambda d: d.update(transfers=[]), "they move nothing"),
+        (lambda d: d.update(tasks=d["tasks"][:5]), "none of type REDUCE"),
+    ],
+)
+def test_bad_traces_are_refused_with_the_field_and_a_remedy(change, said):
+    document = trace()
+    change(document)
+    with pytest.raises(TraceError, match=said) as error:
+        imported(document)
+    assert "\n" not in str(error.value)
+    assert ";" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"name": "x"', "{}"])
+def test_other_texts_are_refused(text):
+    with pytest.raises(TraceError, match=r"^trace: "):
+        import_hadoop_job(text, "trace")
