@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ _MIXED = {
     "mixed-mid": ("kmeans", "connected-components", "tpch-q3"),
 }
 _SAME = {"high": 5, "mid": 3}
+_OVERRIDES: Mapping[str, Callable[[Any], Any]] = {"input_bytes": int, "containers": int, "shuffle_factor": float}
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -40,7 +41,7 @@ class Submission:
         job_id: Unique in the schedule; letters, digits, dots, dashes and underscores.
         profile: Name of a profile, or path of a YAML file.
         at_s: Modelled seconds since the start of the schedule.
-        overrides: `input_bytes` and `containers`, instead of the profile's.
+        overrides: `input_bytes` and `containers`, instead of the profile's, and `shuffle_factor` on its volumes.
 
     Raises:
         ScheduleError: a malformed job id, a time that is negative or not finite, or an unknown override.
@@ -49,7 +50,7 @@ class Submission:
     job_id: str
     profile: str
     at_s: float
-    overrides: Mapping[str, int] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _JOB_ID.match(self.job_id):
@@ -57,8 +58,8 @@ class Submission:
         if not (math.isfinite(self.at_s) and self.at_s >= 0):
             raise ScheduleError(f"job {self.job_id}: at_s {self.at_s}; give a time of at least 0")
         for key in self.overrides:
-            if key not in ("input_bytes", "containers"):
-                raise ScheduleError(f"job {self.job_id}: override {key!r}; known: input_bytes, containers")
+            if key not in _OVERRIDES:
+                raise ScheduleError(f"job {self.job_id}: override {key!r}; known: {', '.join(_OVERRIDES)}")
 
     def job(self) -> Job:
         """The job to submit."""
@@ -105,7 +106,8 @@ def parse_schedule(document: object) -> tuple[Submission, ...]:
 
     Each entry has `profile` and one of: `at_s` (absolute time), `after_s` (delay after the entry before; the default,
     with 0), `every_s` with `count` (a sequence, the first one interval after the entry before, or at 0),
-    `poisson_per_s` with `count` and `seed` (exponential gaps); and optionally `job_id`, `input_bytes`, `containers`.
+    `poisson_per_s` with `count` and `seed` (exponential gaps); and optionally `job_id`, `input_bytes`, `containers`,
+    `shuffle_factor`.
 
     Raises:
         ScheduleError: an unknown key, two times in one entry, a missing `count` or `seed`, or a job id used twice.
@@ -131,10 +133,10 @@ def parse_schedule(document: object) -> tuple[Submission, ...]:
 
 
 _TIMES = ("at_s", "after_s", "every_s", "poisson_per_s")
-_KEYS = ("profile", "job_id", "input_bytes", "containers", "count", "seed", *_TIMES)
+_KEYS = ("profile", "job_id", "count", "seed", *_OVERRIDES, *_TIMES)
 
 
-def _entry(number: int, entry: Any, now: float) -> tuple[str, list[float], str | None, dict[str, int]]:  # noqa: ANN401
+def _entry(number: int, entry: Any, now: float) -> tuple[str, list[float], str | None, dict[str, Any]]:  # noqa: ANN401
     place = f"schedule entry {number}"
     if not isinstance(entry, dict) or not isinstance(entry.get("profile"), str):
         raise ScheduleError(f"{place}: profile missing; name one")
@@ -145,7 +147,7 @@ def _entry(number: int, entry: Any, now: float) -> tuple[str, list[float], str |
     given = [key for key in _TIMES if key in entry]
     if len(given) > 1:
         raise ScheduleError(f"{place}: {' and '.join(given)}; give only one")
-    overrides = {key: int(entry[key]) for key in ("input_bytes", "containers") if key in entry}
+    overrides = {key: kind(entry[key]) for key, kind in _OVERRIDES.items() if key in entry}
     times = _times(number, entry, given[0] if given else "after_s", now)
     return entry["profile"], times, entry.get("job_id"), overrides
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,24 +90,34 @@ class Profile:
     vcores: int
     stages: tuple[Mapping[str, Any], ...]
 
-    def job(self, job_id: str, input_bytes: int | None = None, containers: int | None = None) -> Job:
+    def job(
+        self,
+        job_id: str,
+        input_bytes: int | None = None,
+        containers: int | None = None,
+        shuffle_factor: float = 1.0,
+    ) -> Job:
         """A job of this kind.
 
         Args:
             job_id: Names the job and, as `job_id/file`, its input files: every job has its own data.
             input_bytes: Modelled size of all input files; the profile's default when None.
             containers: With the application master; the profile's default when None.
+            shuffle_factor: Multiplies the bytes of all repartitions and broadcasts, not their CPU work: for a platform
+                that serialises or compresses otherwise than the one that the profile was recorded on.
 
         Raises:
             JobError: the numbers do not make a job.
         """
+        if not (math.isfinite(shuffle_factor) and shuffle_factor >= 0):
+            raise ProfileError(f"job {job_id}: shuffle_factor {shuffle_factor}; give a number of at least 0")
         size = self.input_bytes if input_bytes is None else input_bytes
         count = self.containers if containers is None else containers
         tasks = (count - 1) * self.slots_per_container
         return Job(
             job_id=job_id,
             profile=self.name,
-            stages=_Unroller(job_id, size, tasks).stages(self.stages),
+            stages=_Unroller(job_id, size, tasks, shuffle_factor).stages(self.stages),
             containers=count,
             slots_per_container=self.slots_per_container,
             memory_mb=self.memory_mb,
@@ -144,10 +155,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
 class _Unroller:
     """Turns the stages of a profile into those of a job of one size."""
 
-    def __init__(self, job_id: str, input_bytes: int, tasks: int) -> None:
+    def __init__(self, job_id: str, input_bytes: int, tasks: int, shuffle_factor: float) -> None:
         self._job_id = job_id
         self._input_bytes = input_bytes
         self._tasks = tasks
+        self._shuffle_factor = shuffle_factor
         self._stages: dict[str, Stage] = {}
         self._latest: dict[str, str] = {}  # name in the profile -> name of its latest repetition
         self._shares_before = 0.0
@@ -182,20 +194,17 @@ class _Unroller:
         source = self._latest.get(entry["from"]) or self._latest.get(entry.get("initially", ""))
         if source is None:
             raise ProfileError(f"stage {stage}: source {entry['from']!r} does not stand before it; add `initially`")
-        size = round(
-            factor
-            * (
-                entry.get("bytes", 0)
-                + entry.get("bytes_per_input_byte", 0.0) * self._input_bytes
-                + entry.get("bytes_per_task", 0) * self._tasks
-            )
+        size = factor * (
+            entry.get("bytes", 0)
+            + entry.get("bytes_per_input_byte", 0.0) * self._input_bytes
+            + entry.get("bytes_per_task", 0) * self._tasks
         )
         kind = entry.get("kind", "repartition")
         moved = size * self._tasks if kind == "broadcast" else size
         cpu_s = cpu_s * factor + entry.get("cpu_s_per_moved_gb", 0.0) * moved / _GB
         return Exchange(
             source,
-            size,
+            round(size if kind == "forward" else size * self._shuffle_factor),
             cpu_s,
             kind,
             entry.get("pipelined", True),

@@ -45,6 +45,17 @@ def test_a_broadcast_grows_with_the_containers():
     assert many.exchanged_bytes > 1.8 * few.exchanged_bytes
 
 
+@pytest.mark.parametrize("name", THESIS)
+def test_a_shuffle_factor_changes_what_crosses_the_network_and_nothing_else(name):
+    whole, half = (load_profile(name).job("j", shuffle_factor=factor) for factor in (1.0, 0.5))
+    assert half.files == whole.files
+    assert half.cpu_s == pytest.approx(whole.cpu_s)
+    for stage, other in zip(whole.stages, half.stages, strict=True):
+        for before, after in zip(stage.exchanges, other.exchanges, strict=True):
+            factor = 1 if before.kind == "forward" else 0.5
+            assert after.bytes == pytest.approx(factor * before.bytes, abs=1)
+
+
 def test_iterations_are_unrolled_and_chained():
     stages = {stage.name: stage for stage in load_profile("kmeans").job("j").stages}
     assert [f"assign-{i}" in stages for i in (1, 10, 11)] == [True, True, False]
@@ -98,6 +109,12 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path):
 def test_mistakes_are_named_with_a_remedy(tmp_path, change, said):
     with pytest.raises(ProfileError, match=said):
         load_profile(written(tmp_path, change))
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf")])
+def test_a_shuffle_factor_is_a_number_of_at_least_0(factor):
+    with pytest.raises(ProfileError, match="shuffle_factor"):
+        load_profile("kmeans").job("j", shuffle_factor=factor)
 
 
 def test_an_unknown_name_gets_the_nearest():
