@@ -24,6 +24,7 @@ from workloads.scale import Scale
 from workloads.splits import Split, choose_replica, write_targets
 
 _RESULT_BLOCK_BYTES = 128 * 2**20
+_DEATH_IS_KNOWN_AFTER_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -310,7 +311,9 @@ class Execution:
         self._note_sent(message["exchange"], message["stage"], message["sent"])
 
     def _on_failed(self, message: Message) -> None:
-        raise JobFailure(f"stage {message['stage']}, task {message['task']}: {message['reason']}")
+        """Fails the attempt, unless the reason turns out to be an agent's death, which is the better one to give."""
+        reason = f"stage {message['stage']}, task {message['task']}: {message['reason']}"
+        asyncio.get_running_loop().call_later(_DEATH_IS_KNOWN_AFTER_S, self.fail, reason)
 
     def _on_done(self, message: Message) -> None:
         state, task = self._stages[message["stage"]], message["task"]

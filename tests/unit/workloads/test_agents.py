@@ -180,7 +180,8 @@ def test_reading_and_computing_take_their_modelled_time():
 
     result = asyncio.run(main())
     assert_conserved(result)
-    assert scale.modelled_s(result.finished_s - result.started_s) == pytest.approx(1.2, rel=0.1)
+    # Never faster; how much slower depends on what else the machine does (tests/emulation holds it to 3 %).
+    assert 1.19 < scale.modelled_s(result.finished_s - result.started_s) < 2.0
     assert result.local_read_bytes == 20_000_000
 
 
