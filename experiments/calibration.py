@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from topologies import host_settings, isolation
 from topologies.emulation import EmulatedNetwork
 from topologies.fairness import max_min_rates
 from topologies.topology import Direction, Host, Link, Topology
@@ -26,6 +27,8 @@ AGGREGATE_TOLERANCE = 0.05
 _PORT = 5201
 _PRIORITY = 60_000
 _COOKIE = "0xca11b8"
+_WINDOW_BYTES = 32 * 1024
+_WINDOW_S = 0.002
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -67,19 +70,26 @@ class AggregateMeasurement:
 
 
 def links_alone(
-    network: EmulatedNetwork, duration_s: int = 2, progress: Callable[[str], None] = lambda _: None
+    network: EmulatedNetwork, duration_s: int = 4, progress: Callable[[str], None] = lambda _: None
 ) -> Iterator[LinkMeasurement]:
-    """Measure both directions of every link, one connection at a time."""
-    topology = network.topology
-    hosts = {host.name: host for host in topology.hosts}
-    for sender, receiver, up, down in _pairs(topology):
-        progress(f"{up.id} and {down.id}")
-        source, destination = hosts[sender], hosts[receiver]
-        with _steered(source, destination, up, down):
-            window = network.shapes[up.b.node][0].queue_bytes * 3 // 4  # fills the queue and never overflows it
-            report = _transfers(network, [(source, destination, 1)], duration_s, ["--window", str(window)])[0]
-        planned = min(up.capacity_mbps, down.capacity_mbps) * GOODPUT_SHARE
-        yield LinkMeasurement(up.id, down.id, planned, report.goodput_mbps)
+    """Measure both directions of every link.
+
+    Several links are measured at a time, but no two whose connections, acknowledgements included, could share a link.
+    """
+    hosts = {host.name: host for host in network.topology.hosts}
+    rounds = list(link_rounds(network.topology))
+    for number, trials in enumerate(rounds, 1):
+        progress(f"links alone, round {number} of {len(rounds)}")
+        with contextlib.ExitStack() as stack:
+            for trial in trials:
+                source, destination = hosts[trial.sender], hosts[trial.receiver]
+                stack.enter_context(_steered(source, destination, trial.up, trial.down))
+                stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
+            pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
+            reports = _transfers(network, pairs, duration_s)
+        for trial, report in zip(trials, reports, strict=True):
+            planned_mbps = trial.capacity_mbps * GOODPUT_SHARE
+            yield LinkMeasurement(trial.up.id, trial.down.id, planned_mbps, report.goodput_mbps)
 
 
 def all_uplinks(
@@ -91,7 +101,7 @@ def all_uplinks(
     """
     topology = network.topology
     pairs = [(source, destination, flows_per_host) for source, destination in _ring(topology)]
-    reports = _transfers(network, pairs, duration_s, [])
+    reports = _transfers(network, pairs, duration_s)
     paths: list[Sequence[tuple[str, Direction]]] = []
     for (source, destination, _), report in zip(pairs, reports, strict=True):
         paths += [path_of(source.name, destination.name, *ports) for ports in report.ports]
@@ -115,22 +125,58 @@ def _ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
                 yield by_name[name], by_name[partner]
 
 
-def _pairs(topology: Topology) -> Iterator[tuple[str, str, Link, Link]]:
-    """Sender, receiver, the link measured upwards and the link measured downwards, so that all are measured once."""
-    for members in topology.racks.values():
-        for place, name in enumerate(members):
-            partner = members[(place + 1) % len(members)]
-            if partner != name:
-                yield name, partner, topology.host_link[name], topology.host_link[partner]
+@dataclass(frozen=True)
+class LinkTrial:
+    """One connection that is led over the link `up` towards the core, and over `down` away from it."""
+
+    sender: str
+    receiver: str
+    up: Link
+    down: Link
+
+    @property
+    def capacity_mbps(self) -> float:
+        """What the connection can get."""
+        return min(self.up.capacity_mbps, self.down.capacity_mbps)
+
+
+def link_rounds(topology: Topology) -> Iterator[list[LinkTrial]]:
+    """Trials that measure every direction of every link once; those of one round share no rack."""
     racks = list(topology.racks.values())
-    above = {members[0]: topology.host_link[members[0]].b.node for members in racks}
-    for rack, members in enumerate(racks):
-        sender, receiver = members[0], racks[(rack + 1) % len(racks)][0]
-        ups = [link for link in topology.uplinks if link.a.node == above[sender]]
-        downs = [link for link in topology.uplinks if link.a.node == above[receiver]]
-        for up, down in zip(ups, downs, strict=True):
-            if up.b.node == down.b.node and up is not down:
-                yield sender, receiver, up, down
+    for place in range(max(len(members) for members in racks)):
+        trials = []
+        for members in racks:
+            if place < len(members) > 1:
+                sender, receiver = members[place], members[(place + 1) % len(members)]
+                trials.append(LinkTrial(sender, receiver, topology.host_link[sender], topology.host_link[receiver]))
+        if trials:
+            yield trials
+    for matching in _matchings(len(racks)):
+        yield from _uplink_rounds(topology, [(racks[sender][0], racks[receiver][0]) for sender, receiver in matching])
+
+
+def _matchings(racks: int) -> list[list[tuple[int, int]]]:
+    """The steps from every rack to the next, divided so that no rack occurs twice in a part."""
+    parts: list[list[tuple[int, int]]] = []
+    for rack in range(racks if racks > 1 else 0):
+        step = (rack, (rack + 1) % racks)
+        for part in parts:
+            if not any({*step} & {*other} for other in part):
+                part.append(step)
+                break
+        else:
+            parts.append([step])
+    return parts
+
+
+def _uplink_rounds(topology: Topology, pairs: Sequence[tuple[str, str]]) -> Iterator[list[LinkTrial]]:
+    """One round for every up-link port: the n-th of each sender's rack with the n-th of its receiver's rack."""
+
+    def uplinks(host: str) -> list[Link]:
+        return [link for link in topology.uplinks if link.a.node == topology.host_link[host].b.node]
+
+    for port in range(len(uplinks(pairs[0][0]))):
+        yield [LinkTrial(a, b, uplinks(a)[port], uplinks(b)[port]) for a, b in pairs]
 
 
 @contextlib.contextmanager
@@ -151,6 +197,21 @@ def _steered(source: Host, destination: Host, up: Link, down: Link) -> Iterator[
             _run("ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1")
 
 
+@contextlib.contextmanager
+def _small_receive_window(network: EmulatedNetwork, receiver: Host, rate_mbps: float) -> Iterator[None]:
+    """Keep a connection from overflowing the link's queue: what is retransmitted is no payload, but takes its room."""
+    window_bytes = max(_WINDOW_BYTES, round(rate_mbps * 1e6 / 8 * _WINDOW_S))
+    name = "net.ipv4.tcp_rmem"
+    with isolation.process_network(network.host_pid(receiver.name)):
+        before = host_settings.read(name)
+        host_settings.write(name, f"4096 {window_bytes} {window_bytes}")
+    try:
+        yield
+    finally:
+        with isolation.process_network(network.host_pid(receiver.name)):
+            host_settings.write(name, before)
+
+
 @dataclass(frozen=True)
 class _Report:
     """One iperf3 client's connections (their source and destination ports) and the payload rate they had together."""
@@ -159,9 +220,7 @@ class _Report:
     ports: tuple[tuple[int, int], ...]
 
 
-def _transfers(
-    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int, options: Sequence[str]
-) -> list[_Report]:
+def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[_Report]:
     """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first."""
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -175,7 +234,7 @@ def _transfers(
         clients = []
         for number, (source, destination, flows) in enumerate(pairs):
             argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
-            argv += ["-t", str(duration_s), "-O", "1", *options]
+            argv += ["-t", str(duration_s), "-O", "1"]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
         processes += clients
         sent = [_document(client, duration_s) for client in clients]

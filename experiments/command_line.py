@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
     show = _command(commands, "show", _show, "print the table of a results folder")
     show.add_argument("folder", type=Path, help="results folder")
+    show.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
     show.add_argument("--json", action="store_true", help="as JSON")
     doctor = _command(commands, "doctor", _doctor, "what this machine has, what will be used, what is missing")
     doctor.add_argument("--json", action="store_true", help="as JSON")
@@ -232,7 +233,7 @@ def _finish(folder: Path, options: argparse.Namespace, console: Console) -> None
     from experiments.results import ResultsFolder
 
     records = ResultsFolder.open(folder).records()
-    if not any(record.status == "finished" for record in records):
+    if not records:
         return
     result = comparison.compare(records)
     if options.json:
@@ -276,7 +277,7 @@ def _show(options: argparse.Namespace) -> int:
     from experiments import comparison, table
     from experiments.results import ResultsFolder
 
-    result = comparison.compare(ResultsFolder.open(options.folder).records())
+    result = comparison.compare(ResultsFolder.open(options.folder).records(), options.allow_mixed)
     if options.json:
         print(comparison.to_json(result))
     else:
@@ -285,14 +286,14 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from experiments import doctor
+    from experiments import doctor, machine
 
-    findings = doctor.examine(doctor.gather())
+    findings = doctor.examine(machine.gather())
     if options.json:
         print(doctor.to_json(findings))
     else:
         Console().print(doctor.render(findings))
-    return doctor.exit_code(findings)
+    return 0 if doctor.can_run(findings) else 1
 
 
 def _clean(_options: argparse.Namespace) -> int:

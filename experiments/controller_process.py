@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,40 @@ class Options:
 
     poll_interval_s: float = 0.5
     multipath: str = "ecmp"
+    library: str = "os-ken"
     seed: int = 1
+
+    @property
+    def arguments(self) -> list[str]:
+        """As command-line arguments."""
+        return [
+            *("--poll-interval", str(self.poll_interval_s)),
+            *("--multipath", self.multipath),
+            *("--controller-library", self.library),
+            *("--seed", str(self.seed)),
+        ]
+
+    @property
+    def python(self) -> str:
+        """The interpreter that has the library.
+
+        Raises:
+            ControllerError: it has not been provided.
+        """
+        if self.library != "ryu":
+            return sys.executable
+        python = Path(__file__).resolve().parent.parent / ".venv-ryu" / "bin" / "python"
+        if not python.exists():
+            raise ControllerError("controller.library ryu: not installed; run `python scripts/provision_ryu.py` once")
+        return str(python)
 
 
 class Controller:
     """A running controller and its northbound API."""
 
-    def __init__(self, process: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
-        self.process = process
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], client: httpx.Client, log: Path) -> None:
+        self._start = start
+        self.process = start()
         self._client = client
         self._log = log
 
@@ -50,7 +76,7 @@ class Controller:
         Raises:
             ControllerError: the process has ended, or it answers with an error.
         """
-        self.require_alive()
+        self._require_alive()
         try:
             answer = self._client.get(path, params=parameters)
             answer.raise_for_status()
@@ -79,12 +105,28 @@ class Controller:
             node = link.b.node if link.a.node == node else link.a.node
         return path
 
-    def require_alive(self) -> None:
-        """Check that the process runs.
+    def restart_if_killed(self) -> bool:
+        """Start the process again when a signal ended it; the switches' routes outlive it. Tells whether it did.
 
         Raises:
-            ControllerError: it has ended; the message has the end of its log.
+            ControllerError: it has ended by itself, which is an error of its own.
         """
+        if (code := self.process.poll()) is None or code >= 0:
+            self._require_alive()
+            return False
+        self.process = self._start()
+        return True
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _require_alive(self) -> None:
         if self.process.poll() is not None:
             end = " | ".join(self._log.read_text().splitlines()[-3:])
             raise ControllerError(f"the controller ended with exit code {self.process.returncode}: {end}")
@@ -101,7 +143,7 @@ class Controller:
             try:
                 health = self.get("/v1/health")
             except ControllerError:
-                self.require_alive()
+                self._require_alive()
             else:
                 if health["status"] == "ready":
                     return time.monotonic() - begin
@@ -126,23 +168,22 @@ def controller(
     """
     document = isolation.directory / "topology.json"
     document.write_text(topology.to_json())
-    argv = [sys.executable, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
-    argv += ["--http-fd", str(listener.fileno()), *_arguments(options)]
+    argv = [options.python, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
+    argv += ["--http-fd", str(listener.fileno()), *options.arguments]
     variables = {**os.environ, **openvswitch.environment(isolation)}
     port = listener.getsockname()[1]
-    with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()], env=variables)
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()], env=variables)
+
+    with log.open("ab") as output:
         transport = _HostNetworkTransport(isolation)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=10.0) as client:
+            running = Controller(start, client, log)
             try:
-                yield Controller(process, client, log)
+                yield running
             finally:
-                process.terminate()
-                try:
-                    process.wait(timeout=5.0)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                running.stop()
 
 
 def listen(isolation: Isolation, port: int = 0) -> socket.socket:
@@ -173,14 +214,6 @@ class _HostNetworkTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with self._isolation.host_network():
             return super().handle_request(request)
-
-
-def _arguments(options: Options) -> Sequence[str]:
-    return [
-        *("--poll-interval", str(options.poll_interval_s)),
-        *("--multipath", options.multipath),
-        *("--seed", str(options.seed)),
-    ]
 
 
 def _missing(health: dict[str, Any]) -> str:

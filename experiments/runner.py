@@ -80,7 +80,8 @@ def network_with_controller(
     specification = run.specification
     own = isolation.current()
     topology = run.topology().scaled(conditions.rate_divisor)
-    options = Options(specification.controller.poll_interval_s, specification.controller.multipath, run.seed)
+    chosen = specification.controller
+    options = Options(chosen.poll_interval_s, chosen.multipath, chosen.library, run.seed)
     datapath = specification.network.datapath
     with contextlib.ExitStack() as stack:
         say("starting the network")

@@ -229,8 +229,10 @@ class ControllerSpec(_Part):
     """The network's controller."""
 
     poll_interval_s: Annotated[float, Field(gt=0)] = Field(default=0.5, description="Between counter reads, wall time")
-    multipath: Literal["ecmp"] = Field(default="ecmp", description="How flows spread over parallel paths")
-    library: Literal["os_ken", "ryu"] = "os_ken"
+    multipath: Literal["ecmp", "least-loaded"] = Field(
+        default="ecmp", description="How flows spread over parallel paths"
+    )
+    library: Literal["os-ken", "ryu"] = "os-ken"
 
 
 def _divisor(value: object) -> object:
@@ -268,6 +270,8 @@ class FailureSpec(_Part):
     def _one(self) -> FailureSpec:
         if (self.link is None) == (self.host is None):
             raise ValueError("give either `link` or `host`")
+        if self.host is not None and self.restore_after_s is not None:
+            raise ValueError("restore_after_s: a host that died stays dead; remove it, or let a link fail")
         return self
 
 
@@ -305,6 +309,9 @@ class Specification(_Part):
     scale: ScaleSpec = ScaleSpec()
     seed: Annotated[int, Field(ge=0)] = 1
     repeats: Annotated[int, Field(ge=1)] = 1
+    max_attempts: Annotated[int, Field(ge=1)] = Field(
+        default=2, description="Attempts of a job that loses a host; the next one goes to live nodes"
+    )
     failures: tuple[FailureSpec, ...] = ()
     fidelity: FidelitySpec = FidelitySpec()
 

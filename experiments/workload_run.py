@@ -5,35 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from experiments import modelled_cluster
-from experiments.controller_process import Controller
+from experiments.controller_process import READY_TIMEOUT_S, Controller, ControllerError
+from experiments.failures import cause
 from experiments.fidelity import Probes, Sample, Sampler
 from experiments.plan import Run
+from experiments.resource_manager import ResourceManager
 from experiments.workload import submissions
-from placement import (
-    ClusterState,
-    Placement,
-    PlacementError,
-    Placer,
-    cost_terms,
-    load_strategy,
-)
 from topologies.emulation import EmulatedNetwork
-from topologies.topology import Topology
 from workloads.agents import AgentPool
 from workloads.events import Event, JobResult
 from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
-from workloads.schedule import Submission
 from workloads.splits import BlockKey
 
 DEADLINE_WALL_S = 600.0
-
 
 Say = Callable[[str], None]
 
@@ -50,7 +39,7 @@ class Outcome:
     results: list[JobResult] = field(default_factory=list)
     cost_terms: dict[str, dict[str, float]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    link_readings: list[dict[str, object]] = field(default_factory=list)
+    link_readings: list[dict[str, Any]] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
 
     @property
@@ -59,133 +48,123 @@ class Outcome:
         return min((result.submitted_s for result in self.results), default=0.0)
 
 
-class ResourceManager:
-    """Stores the data and places the jobs of one run by its strategy; jobs that do not fit wait in their order."""
-
-    def __init__(self, run: Run, topology: Topology) -> None:
-        self._run = run
-        self._strategy = load_strategy(run.strategy.name, **run.strategy.options)
-        self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
-        self._placer = Placer(self.state, self._strategy, np.random.default_rng(run.seed))
-        self._turn = asyncio.Lock()
-        self._freed = asyncio.Event()
-
-    def load(self, jobs: Sequence[Job]) -> None:
-        """Place the input files of all jobs, after their colocations have been described to the strategy.
-
-        Raises:
-            PlacementError: they do not fit.
-        """
-        specification = self._run.specification
-        for job in jobs:
-            if described := modelled_cluster.colocation(specification, job):
-                self.state.describe(described)
-        for job in jobs:
-            for file in modelled_cluster.files(specification, job):
-                self._placer.store(file)
-
-    async def start(self, job: Job, now_s: float) -> tuple[Placement, dict[str, float]]:
-        """Wait until the job's containers fit, place and start them; returns the placement and its cost terms."""
-        request = modelled_cluster.request(self._run.strategy, job)
-        async with self._turn:
-            while True:
-                self.state.advance(max(now_s, self.state.view().now_s))
-                if self.state.view().room(request).sum() >= request.containers:
-                    break
-                if not self.state.view().running:
-                    raise PlacementError(f"job {job.job_id}: {request.containers} containers fit on no free cluster")
-                self._freed.clear()
-                await self._freed.wait()
-            view = self.state.view()
-            placement = self._placer.submit(request)
-            terms = cost_terms(view, request, placement)
-        return placement, {name: float(value) for name, value in asdict(terms).items()}
-
-    def finish(self, job: Job) -> None:
-        """The job's containers are free again."""
-        self._placer.finish(job.job_id)
-        self._freed.set()
-
-
 async def run_workload(
     run: Run, network: EmulatedNetwork, controller: Controller, scale: Scale, say: Say = lambda _: None
 ) -> Outcome:
     """Run all jobs of a run to their end.
 
     Raises:
-        WorkloadError: a job failed.
+        WorkloadError: a job failed for good.
         PlacementError: data or containers do not fit.
         ControllerError: the controller ended.
     """
     specification = run.specification
-    topology = network.topology
     planned = submissions(specification)
     jobs = [submission.job() for submission in planned]
-    manager = ResourceManager(run, topology)
-    manager.load(jobs)
     outcome = Outcome(time.time())
     started = time.monotonic()
-    pool = AgentPool(
-        {host.name: host.ip for host in topology.hosts},
-        lambda host, argv, fds: network.popen(host, argv, pass_fds=tuple(fds), stdout=None, stderr=None),
-        NodeModel(int(specification.node.cores), specification.node.disk_mb_per_s),
-        scale,
-        run.seed,
-        racks={host.name: host.rack for host in topology.hosts},
-        started_at=started,
-        sink=outcome.events.append,
-    )
-    async with pool:
+    async with _agents(run, network, scale, started, outcome) as pool:
+        this = _Workload(run, network, pool, scale, outcome, say)
+        this.manager.load(jobs)
         say("loading data")
-        await _store(pool, manager, over_network=specification.data.load == "network")
-        probes = Probes(
-            network.switch.vswitchd_pid,
-            tuple(pool.pids.values()),
-            tuple(network.host_pid(host.name) for host in topology.hosts),
-        )
-        sampler = Sampler(probes, started)
+        await _store(pool, this.manager, over_network=specification.data.load == "network")
+        sampler = Sampler(_probes(network, pool), started)
         sampler.start()
-        watcher = asyncio.create_task(_watch_links(controller, specification.controller.poll_interval_s, outcome))
-        origin_s = pool.clock()
+        this.origin_s = pool.clock()
+        background = [asyncio.create_task(_watch_links(controller, specification.controller.poll_interval_s, outcome))]
+        for failure in specification.failures:
+            failing = cause(failure, network, pool.pids, this.wait_until_s, say)
+            background.append(asyncio.create_task(failing))
         running = [
-            asyncio.create_task(_run_job(job, submission, manager, pool, outcome, origin_s, scale, say))
+            asyncio.create_task(this.run_job(job, submission.at_s))
             for submission, job in zip(planned, jobs, strict=True)
         ]
         try:
-            await _first_failure_or_all([*running, watcher], running)
+            await _first_failure_or_all([*running, *background], running)
         finally:
-            for task in (*running, watcher):
+            for task in (*running, *background):
                 task.cancel()
-            await asyncio.gather(*running, watcher, return_exceptions=True)
+            await asyncio.gather(*running, *background, return_exceptions=True)
             outcome.samples = sampler.stop()
     return outcome
 
 
-async def _run_job(
-    job: Job,
-    submission: Submission,
-    manager: ResourceManager,
-    pool: AgentPool,
-    outcome: Outcome,
-    origin_s: float,
-    scale: Scale,
-    say: Say,
-) -> None:
-    submitted_s = origin_s + scale.wall_s(submission.at_s)
-    await asyncio.sleep(max(0.0, submitted_s - pool.clock()))
-    placement, terms = await manager.start(job, submission.at_s)
-    outcome.cost_terms[job.job_id] = terms
-    say(f"{job.job_id} started")
-    replicas = manager.state.view().blocks_of(job.files)
-    blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
-    result = await pool.run_job(
-        job, placement, blocks, outcome.events.append, submitted_s=submitted_s, deadline_s=DEADLINE_WALL_S
+class _Workload:
+    """The jobs of one run, from submission to their end."""
+
+    def __init__(
+        self, run: Run, network: EmulatedNetwork, pool: AgentPool, scale: Scale, outcome: Outcome, say: Say
+    ) -> None:
+        self.manager = ResourceManager(run, network.topology, self.now_s)
+        self.origin_s = 0.0  # when the schedule starts, on the pool's clock
+        self._attempts = run.specification.max_attempts
+        self._pool = pool
+        self._scale = scale
+        self._outcome = outcome
+        self._say = say
+
+    def now_s(self) -> float:
+        """Modelled seconds since the schedule started."""
+        return self._scale.modelled_s(self._pool.clock() - self.origin_s)
+
+    async def wait_until_s(self, modelled_s: float) -> None:
+        """Wait until a modelled time."""
+        await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
+
+    async def run_job(self, job: Job, at_s: float) -> None:
+        """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
+
+        Raises:
+            WorkloadError: it failed for good.
+        """
+        await self.wait_until_s(at_s)
+        for attempt in range(1, self._attempts + 1):
+            result = await self._attempt(job, at_s)
+            if result.failed is None:
+                self._say(f"{job.job_id} finished")
+                break
+            self._say(f"{job.job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
+            if not result.dead_hosts or attempt == self._attempts:
+                raise WorkloadError(f"job {job.job_id} failed in attempt {attempt}: {result.failed}")
+        self._outcome.results.append(result)
+
+    async def _attempt(self, job: Job, at_s: float) -> JobResult:
+        readings = self._outcome.link_readings
+        placement, terms = await self.manager.start(job, readings[-1] if readings else None)
+        self._outcome.cost_terms[job.job_id] = terms
+        self._say(f"{job.job_id} started")
+        replicas = self.manager.state.view().blocks_of(job.files)
+        blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
+        try:
+            return await self._pool.run_job(
+                job,
+                placement,
+                blocks,
+                self._outcome.events.append,
+                submitted_s=self.origin_s + self._scale.wall_s(at_s),
+                deadline_s=DEADLINE_WALL_S,
+            )
+        finally:
+            self.manager.finish(job, self._pool.dead_hosts)
+
+
+def _agents(run: Run, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome) -> AgentPool:
+    node, hosts = run.specification.node, network.topology.hosts
+    return AgentPool(
+        {host.name: host.ip for host in hosts},
+        lambda host, argv, fds: network.popen(host, argv, pass_fds=tuple(fds), stdout=None, stderr=None),
+        NodeModel(int(node.cores), node.disk_mb_per_s),
+        scale,
+        run.seed,
+        racks={host.name: host.rack for host in hosts},
+        started_at=started,
+        sink=outcome.events.append,
     )
-    manager.finish(job)
-    outcome.results.append(result)
-    if result.failed is not None:
-        raise WorkloadError(f"job {job.job_id} failed: {result.failed}")
-    say(f"{job.job_id} finished")
+
+
+def _probes(network: EmulatedNetwork, pool: AgentPool) -> Probes:
+    hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
+    return Probes(network.switch.vswitchd_pid, tuple(pool.pids.values()), hosts)
 
 
 async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) -> None:
@@ -196,8 +175,16 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
 
 
 async def _watch_links(controller: Controller, interval_s: float, outcome: Outcome) -> None:
+    """Collect the links' utilisation; a controller that was killed is started again, and some readings are missing."""
+    starting_until = 0.0
     while True:
-        outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+        try:
+            outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+        except ControllerError:
+            if await asyncio.to_thread(controller.restart_if_killed):
+                starting_until = time.monotonic() + READY_TIMEOUT_S
+            elif time.monotonic() > starting_until:
+                raise
         await asyncio.sleep(interval_s)
 
 

@@ -103,6 +103,16 @@ class EmulatedNetwork:
         """
         _wait_listening(self.host_pid(host), port, timeout_s)
 
+    def set_link(self, link_id: str, up: bool) -> None:
+        """Take a link down at its upper end, which both ends see, or bring it back.
+
+        Raises:
+            EmulationError: the kernel refuses.
+            KeyError: no such link.
+        """
+        link = self.topology.link_by_id[link_id]
+        _command(["ip", "link", "set", shaping.interface(link.b), "up" if up else "down"])
+
     def verify_shaping(self) -> None:
         """Compare the kernel's traffic control with the plan.
 
