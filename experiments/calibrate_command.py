@@ -37,7 +37,7 @@ def calibrate(specification: Specification, http_port: int, quick: bool, as_json
     else:
         _print(console, divisor, links, together)
     worst = max((abs(link.error) for link in links), default=0.0)
-    return int(worst > LINK_TOLERANCE or abs(together.error) > AGGREGATE_TOLERANCE)
+    return int(worst > LINK_TOLERANCE or together.shortfall > AGGREGATE_TOLERANCE)
 
 
 def _measure(

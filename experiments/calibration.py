@@ -68,6 +68,15 @@ class AggregateMeasurement:
         """Relative difference from the max-min fair rate."""
         return self.measured_mbps / self.fair_mbps - 1
 
+    @property
+    def shortfall(self) -> float:
+        """By how much the network carries less than it should.
+
+        More than the max-min fair sum is no fault of the machine: where TCP shares a link unfairly, connections that
+        cross fewer full links gain more than the others lose.
+        """
+        return max(0.0, -self.error)
+
 
 def links_alone(
     network: EmulatedNetwork, duration_s: int = 4, progress: Callable[[str], None] = lambda _: None

@@ -68,7 +68,7 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> tuple[s
             report, problem = runner.calibrate(run, network, control)
         finally:
             samples = sampler.stop()
-        return fidelity.assess(samples, run.specification.fidelity, abs(report["error"]), problem).reasons
+        return fidelity.assess(samples, run.specification.fidelity, report["shortfall"], problem).reasons
 
 
 def _key(run: Run) -> str:

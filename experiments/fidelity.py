@@ -130,14 +130,14 @@ def rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
 
 
 def assess(
-    samples: Sequence[Sample], thresholds: FidelitySpec, rate_error: float | None, forced: str | None = None
+    samples: Sequence[Sample], thresholds: FidelitySpec, rate_shortfall: float | None, forced: str | None = None
 ) -> Fidelity:
     """The verdict on a run.
 
     Args:
         samples: of the whole run.
         thresholds: from where on a figure makes the run doubtful.
-        rate_error: largest relative error of the calibration that preceded the run; None when there was none.
+        rate_shortfall: by how much the calibration before the run fell short, relatively; None when there was none.
         forced: why the run should have been refused, when it was run all the same.
     """
     if not samples:
@@ -154,7 +154,7 @@ def assess(
         "backlog_bytes_p95": _percentile(samples, "backlog_bytes", 95),
         "queue_drop_share": _share(samples, "queue_drops"),
         "retransmission_share": _share(samples, "retransmissions"),
-        "rate_error": rate_error,
+        "rate_shortfall": rate_shortfall,
     }
     reasons = [forced] if forced else []
     if (idle := figures["cpu_idle_p05"]) is not None and idle < thresholds.min_cpu_idle:
@@ -165,7 +165,7 @@ def assess(
         ("agents_run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the agents waited for a core"),
         ("receive_delay_s_p95", thresholds.max_receive_delay_s, "packets waited for the switches"),
         ("receive_drop_share", thresholds.max_receive_drop_share, "packets were lost before the switches"),
-        ("rate_error", thresholds.max_rate_error, "links did not carry what they should"),
+        ("rate_shortfall", thresholds.max_rate_error, "links did not carry what they should"),
     ):
         if (value := figures[figure]) is not None and value > most:
             reasons.append(f"{figure} {value:.3g} is above {most:g}: {meaning}")

@@ -24,6 +24,7 @@ from workloads.scale import Scale
 Say = Callable[[str], None]
 
 QUICK_CALIBRATION_S = 3
+CALIBRATION_ATTEMPTS = 2
 
 
 class CalibrationRefused(RuntimeError):
@@ -101,14 +102,15 @@ def network_with_controller(
 
 
 def calibrate(run: Run, network: EmulatedNetwork, control: Controller) -> tuple[dict[str, Any], str | None]:
-    """The quick calibration: its report, and what is wrong when it is outside of the tolerance."""
-    measured = calibration.all_uplinks(
-        network, lambda *flow: control.path(network.topology, *flow), QUICK_CALIBRATION_S
-    )
-    report = {**asdict(measured), "error": measured.error}
+    """The quick calibration: its report, and what is wrong when twice it is outside of the tolerance."""
     tolerance = run.specification.fidelity.max_rate_error
-    if abs(measured.error) <= tolerance:
-        return report, None
+    for attempt in range(1, CALIBRATION_ATTEMPTS + 1):
+        measured = calibration.all_uplinks(
+            network, lambda *flow: control.path(network.topology, *flow), QUICK_CALIBRATION_S
+        )
+        report = {**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": attempt}
+        if measured.shortfall <= tolerance:
+            return report, None
     return report, (
         f"calibration: the up-links carry {measured.measured_mbps:.1f} Mbit/s instead of {measured.fair_mbps:.1f} "
         f"({measured.error:+.1%}, tolerance {tolerance:.0%})"
@@ -127,12 +129,11 @@ def _save(
         job_records.job_record(result, scale, origin_s, racks, outcome.cost_terms[result.job_id])
         for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
     ]
-    rate_error = abs(record.calibration["error"])
     finished = record.finished(
         _now(),
         jobs,
         traffic_matrix=job_records.traffic_matrix(outcome.results, scale, racks),
-        fidelity=fidelity.assess(outcome.samples, run.specification.fidelity, rate_error, problem),
+        fidelity=fidelity.assess(outcome.samples, run.specification.fidelity, record.calibration["shortfall"], problem),
     )
     writer.save(finished)
     return finished

@@ -169,6 +169,9 @@ class SubmissionSpec(_Shorthand):
     job_id: Name | None = Field(default=None, description="Its name in the results; profile and number when left out")
     input_bytes: Bytes | None = None
     containers: Annotated[int, Field(ge=2)] | None = Field(default=None, description="With the application master")
+    shuffle_factor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="On what it repartitions and broadcasts; 1 when left out"
+    )
 
 
 class WorkloadSpec(_Shorthand):

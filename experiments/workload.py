@@ -32,7 +32,7 @@ def _listed(jobs: tuple[SubmissionSpec, ...]) -> tuple[Submission, ...]:
         while job_id is None or (job.job_id is None and job_id in taken):
             counts[stem] = counts.get(stem, 0) + 1
             job_id = f"{stem}-{counts[stem]}"
-        given = {"input_bytes": job.input_bytes, "containers": job.containers}
+        given = {name: getattr(job, name) for name in ("input_bytes", "containers", "shuffle_factor")}
         overrides = {name: value for name, value in given.items() if value is not None}
         listed.append(Submission(job_id, job.profile, job.at_s, overrides))
     return tuple(sorted(listed, key=lambda submission: submission.at_s))
