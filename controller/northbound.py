@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller import documents, schemas
 from controller.core import Core
@@ -192,11 +193,22 @@ async def _stream(journal: Journal, after_id: int, limit: int | None) -> AsyncIt
         stop()
 
 
+class _WithoutDelay(H11Protocol):
+    """Sends at once. asyncio sees to that only for sockets that it has made itself; here every answer would wait 40 ms.
+
+    The listener's own option is not enough: a client may have connected before this process set it.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
+
 def serve(app: FastAPI, listener: socket.socket, failed: Callable[[BaseException], None]) -> None:
     """Serve the API on a listening socket, in a thread of its own; `failed` is called when that thread ends."""
-    # asyncio leaves this to us for sockets that it has not made; without, every answer waits 40 ms for an ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60)
+    config = uvicorn.Config(
+        app, http=_WithoutDelay, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60
+    )
     server = uvicorn.Server(config)
 
     def run() -> None:

@@ -1,5 +1,6 @@
 """The controller as a process: its exit contract."""
 
+import http.client
 import json
 import signal
 import socket
@@ -43,6 +44,22 @@ def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(plan):
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert [line["event"] for line in lines] == ["started", "stopped"]
+
+
+def test_a_client_that_connected_early_does_not_wait_for_delayed_acknowledgements(plan):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
+        client.connect()
+        process = start(plan, "--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
+        durations = []
+        for _ in range(30):
+            begin = time.monotonic()
+            client.request("GET", "/v1/health")
+            assert client.getresponse().read()
+            durations.append(time.monotonic() - begin)
+    process.terminate()
+    process.communicate(timeout=10)
+    assert sorted(durations)[15] < 0.03
 
 
 @pytest.mark.parametrize(
