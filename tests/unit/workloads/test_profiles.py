@@ -23,7 +23,8 @@ def test_profiles_of_the_thesis_have_its_sizes_and_weights(name):
     assert job.input_bytes == size
     assert (profile.weights.closeness, profile.weights.locality) == (closeness, locality)
     assert (job.containers, job.memory_mb, job.vcores) == (12, 3072, 1)
-    assert "not measured" in profile.provenance
+    for said in ("Recorded", "Check of the two sizes", "Differs from the thesis's Flink 0.9", "shuffle_factor"):
+        assert said in profile.provenance
     assert all(file.startswith("j/") for file in job.files)
 
 
@@ -64,17 +65,27 @@ def test_iterations_are_unrolled_and_chained():
     assert stages["label"].exchanges[0].source == "update-10"
 
 
-def test_factors_shrink_the_volumes_of_later_iterations():
-    stages = {stage.name: stage for stage in load_profile("connected-components").job("j").stages}
+def test_rounds_of_a_delta_iteration_send_less_and_less():
+    stages = load_profile("connected-components").job("j").stage_by_name
     volumes = [stages[f"minimum-{i}"].exchanges[0].bytes for i in range(1, 6)]
-    assert volumes == pytest.approx([volumes[0] * factor for factor in (1, 1, 0.7, 0.2, 0.05)], abs=1)
+    assert volumes[0] == max(volumes) > 2 * volumes[-1]
+    both_directions = stages["adjacency"].exchanges[0].bytes
+    assert max(volumes) < both_directions  # a combiner leaves no more than was sent
+
+
+def test_query_3_ships_no_more_rows_than_the_tables_have():
+    scale_factor = 250e9 / 956.2e6
+    stages = load_profile("tpch-q3").job("j").stage_by_name
+    for stage, source, rows in (("customer-orders", "orders", 1.5e6), ("shipping", "lineitem", 6e6)):
+        size = next(item.bytes for item in stages[stage].exchanges if item.source == source)
+        assert 0.4 * 16 < size / (rows * scale_factor) < 0.6 * 80  # half of the rows pass the filters
 
 
 def test_query_10_broadcasts_all_orders():
     lineitem = load_profile("tpch-q10").job("j").stage_by_name["lineitem"]
     exchange = next(item for item in lineitem.inputs if isinstance(item, Exchange))
     assert exchange.kind == "broadcast"
-    assert exchange.bytes == pytest.approx(261.5 * 1.5e6 * 12, rel=0.01)
+    assert 8 <= exchange.bytes / (250e9 / 956.2e6 * 1.5e6) <= 40  # at least two integers an order
 
 
 def written(tmp_path, change):
