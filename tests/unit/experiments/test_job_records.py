@@ -1,0 +1,142 @@
+"""Records say in modelled units what agents and controller saw on the wall and on the wire."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import series
+from experiments.job_records import job_record, link_rows, traffic_matrix
+from workloads.events import JobResult, StageResult
+from workloads.scale import Scale
+
+RACKS = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
+HOSTS = tuple(RACKS)
+SCALE = Scale(rate_divisor=8, volume_divisor=400)  # 50 modelled seconds in one on the wall
+
+
+def result(**changed):
+    known = {
+        "job_id": "kmeans-1",
+        "profile": "kmeans",
+        "placement": ("h1", "h1", "h3"),
+        "attempt": 1,
+        "submitted_s": 10.0,
+        "started_s": 10.5,
+        "finished_s": 14.0,
+    }
+    return JobResult(**{**known, **changed})
+
+
+def record(job, origin_s=9.0, scale=SCALE):
+    return job_record(job, scale, origin_s, RACKS, {"total": 0.25})
+
+
+def test_times_are_modelled_seconds_since_the_first_submission():
+    job = record(result(stages=[StageResult("scan", 10.6, 12.0), StageResult("never-started")]))
+    assert (job.submitted_s, job.started_s, job.finished_s) == (50.0, 75.0, 250.0)
+    assert job.completion_time_s == 200.0
+    assert job.cost_terms == {"total": 0.25}
+    (stage,) = job.stages
+    assert (stage.name, stage.started_s, stage.finished_s) == ("scan", pytest.approx(80.0), 150.0)
+
+
+def test_a_failed_job_has_a_reason_and_no_time():
+    job = record(result(failed="agent of h3 died"))
+    assert job.reason == "agent of h3 died"
+    assert job.finished_s is None
+    assert job.completion_time_s is None
+
+
+def test_bytes_are_modelled_and_divided_by_where_they_came_from():
+    job = record(
+        result(
+            read_bytes={("h1", "h1"): 1000, ("h2", "h1"): 200, ("h3", "h1"): 30, ("h4", "h3"): 4},
+            exchanged_bytes={("h1", "h3"): 5, ("h1", "h1"): 10_000, ("h1", "h2"): 7},
+            written_bytes={("h3", "h1"): 6, ("h3", "h3"): 100_000},
+            stages=[StageResult("scan", 10.6, 12.0, planned_bytes=90, sent_bytes=90, received_bytes=88)],
+        )
+    )
+    assert job.read_bytes.model_dump() == {"local": 400_000, "rack": 81_600, "remote": 12_000}
+    assert job.transferred_bytes == 400 * (200 + 30 + 4 + 5 + 7 + 6)
+    assert job.cross_rack_bytes == 400 * (30 + 5 + 6)
+    (stage,) = job.stages
+    assert (stage.planned_bytes, stage.sent_bytes, stage.received_bytes) == (36_000, 36_000, 35_200)
+
+
+matrices = st.dictionaries(st.tuples(st.sampled_from(HOSTS), st.sampled_from(HOSTS)), st.integers(0, 10**10))
+results = st.builds(
+    lambda read, exchanged, written: result(read_bytes=read, exchanged_bytes=exchanged, written_bytes=written),
+    matrices,
+    matrices,
+    matrices,
+)
+scales = st.builds(Scale, st.floats(1, 64), st.integers(1, 1000).map(float))
+
+
+@given(st.lists(results, max_size=4), scales)
+def test_the_matrix_and_the_jobs_tell_of_the_same_bytes(jobs, scale):
+    matrix = traffic_matrix(jobs, scale, RACKS)
+    records = [record(job, scale=scale) for job in jobs]
+    pairs = {(a, b): matrix.bytes[HOSTS.index(a)][HOSTS.index(b)] for a in HOSTS for b in HOSTS}
+    between = sum(size for (a, b), size in pairs.items() if a != b)
+    across = sum(size for (a, b), size in pairs.items() if RACKS[a] != RACKS[b])
+    assert between == sum(job.transferred_bytes for job in records)
+    assert across == sum(job.cross_rack_bytes for job in records)
+    assert matrix.hosts == HOSTS
+
+
+@given(results, scales)
+def test_nothing_read_is_lost_between_the_places(job, scale):
+    read = record(job, scale=scale).read_bytes
+    assert read.total == scale.volume_divisor * sum(job.read_bytes.values())
+    assert read.local == scale.volume_divisor * job.local_read_bytes
+
+
+@given(results, scales)
+def test_cross_rack_bytes_are_a_part_of_the_transferred_ones(job, scale):
+    job = record(job, scale=scale)
+    assert 0 <= job.cross_rack_bytes <= job.transferred_bytes
+
+
+@given(scales, st.floats(0, 100), st.floats(0, 100))
+def test_a_completion_time_does_not_depend_on_when_the_first_job_came(scale, origin_s, shift_s):
+    times = [
+        record(result(submitted_s=10 + shift_s, started_s=10 + shift_s, finished_s=14 + shift_s), origin, scale)
+        for origin in (origin_s, 0.0)
+    ]
+    assert math.isclose(times[0].completion_time_s, times[1].completion_time_s, rel_tol=1e-9, abs_tol=1e-6)
+
+
+def reading(time_s, bits_per_s=1e6, drops=0, utilisation=0.16):
+    link = {"capacity_mbps": 6.25, "tx_bytes": 1, "tx_packets": 1, "utilisation": utilisation}
+    return {
+        "time_s": time_s,
+        "links": [
+            {"id": "t1-c1/1", "direction": "up", "bits_per_s": bits_per_s, "drops": drops, **link},
+            {"id": "t1-c1/1", "direction": "down", "bits_per_s": 0.0, "drops": 0, **link},
+        ],
+    }
+
+
+def test_link_rows_are_in_modelled_units_and_drops_since_the_row_before():
+    readings = [reading(1000.0, drops=3), reading(1000.5, drops=3), reading(1001.0, drops=8)]
+    rows = [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+    assert [row["time_s"] for row in rows] == [0.0, 25.0, 50.0]
+    assert [row["bits_per_s"] for row in rows] == [8e6] * 3
+    assert [row["utilisation"] for row in rows] == [0.16] * 3
+    assert [row["drops"] for row in rows] == [0, 0, 5]  # what was dropped before the run is not the run's
+    assert set(rows[0]) == set(series.LINKS)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=40).map(sorted))
+def test_a_reading_seen_several_times_counts_once(moments):
+    readings = [reading(1000.0 + moment, drops=7 * moment) for moment in moments]
+    rows = [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+    assert [row["time_s"] for row in rows] == [50.0 * moment for moment in sorted(set(moments))]
+    assert sum(row["drops"] for row in rows) == 7 * (moments[-1] - moments[0])
+
+
+def test_no_reading_before_the_controller_has_looked_gives_no_rows():
+    assert list(link_rows([{"time_s": 0.0, "links": []}], SCALE, 1000.0)) == []

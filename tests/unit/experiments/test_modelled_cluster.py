@@ -1,0 +1,70 @@
+"""The placement room gets the cluster, files and requests that the specification describes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import modelled_cluster
+from experiments.specification import StrategySpec, WeightsSpec
+from tests.unit.experiments.synthetic import specification
+from topologies.fat_tree import fat_tree, thesis
+from workloads.profiles import load_profile, profile_names
+
+MIB = 2**20
+
+
+def test_nodes_have_what_the_specification_gives_them():
+    spec = specification("node.slots=6", "node.memory_bytes=24 GiB", "node.cores=4")
+    cluster = modelled_cluster.cluster(spec, thesis())
+    assert cluster.names == tuple(f"h{number}" for number in range(1, 9))
+    assert {(node.slots, node.memory_mb) for node in cluster.nodes} == {(6, 24 * 1024)}
+    assert all(node.vcores >= 6 for node in cluster.nodes)  # slots bound the containers, not the cores
+
+
+@given(st.integers(1, 6), st.integers(1, 5))
+def test_racks_and_hops_are_the_networks(racks, hosts_per_rack):
+    topology = fat_tree(racks=racks, hosts_per_rack=hosts_per_rack)
+    cluster = modelled_cluster.cluster(specification(), topology)
+    assert {rack: tuple(names) for rack, names in cluster.racks.items()} == dict(topology.racks)
+    assert cluster.hops.matrix.tolist() == topology.hop_matrix.tolist()
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_files_hold_the_whole_input_in_blocks_of_the_given_size(name):
+    spec = specification("data.replication=2", "data.block_bytes=64 MiB")
+    job = load_profile(name).job("job", input_bytes=10**9)
+    files = modelled_cluster.files(spec, job)
+    assert sum(file.size_bytes for file in files) == pytest.approx(10**9, abs=len(files))
+    for file in files:
+        assert (file.replication, file.block_bytes) == (2, 64 * MIB)
+        assert sum(file.block_size(block.index) for block in file.blocks) == file.size_bytes
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_request_asks_for_what_the_job_needs(name):
+    job = load_profile(name).job("job")
+    request = modelled_cluster.request(StrategySpec(name="neawa"), job)
+    assert (request.job_id, request.signature, request.containers) == ("job", name, job.containers)
+    assert request.inputs == tuple(job.files)
+    weights = load_profile(name).weights
+    assert (request.weights.closeness, request.weights.locality) == (weights.closeness, weights.locality)
+
+
+def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_before_both():
+    by_profile, by_job = WeightsSpec(closeness=1, locality=0), WeightsSpec(closeness=0.25, locality=0.75)
+    strategy = StrategySpec(name="neawa", weights={"kmeans": by_profile, "job-2": by_job})
+    profile = load_profile("kmeans")
+
+    def closeness(job_id):
+        return modelled_cluster.request(strategy, profile.job(job_id)).weights.closeness
+
+    assert closeness("job-1") == 1
+    assert closeness("job-2") == 0.25
+
+
+@given(containers=st.integers(2, 64), slots=st.integers(1, 16))
+def test_a_colocation_is_as_wide_as_the_workers_need(containers, slots):
+    job = load_profile("kmeans").job("job", containers=containers)
+    described = modelled_cluster.colocation(specification(f"node.slots={slots}"), job)
+    assert described.files == tuple(job.files)
+    assert (described.size - 1) * slots < containers - 1 <= described.size * slots
