@@ -26,7 +26,7 @@ def test_racks_and_hops_are_the_networks(racks, hosts_per_rack):
     topology = fat_tree(racks=racks, hosts_per_rack=hosts_per_rack)
     cluster = modelled_cluster.cluster(specification(), topology)
     assert {rack: tuple(names) for rack, names in cluster.racks.items()} == dict(topology.racks)
-    assert cluster.hops.matrix.tolist() == topology.hop_matrix.tolist()
+    assert cluster.hops.matrix().tolist() == topology.hop_matrix.tolist()
 
 
 @pytest.mark.parametrize("name", profile_names())
