@@ -15,6 +15,7 @@ from workloads.job import Exchange, Job, Read, Stage
 _ATTEMPT = re.compile(r"_\d+\Z")
 _MEMORY_MB = 1024
 _DISK_MB_PER_S = 10_000
+_COUNTS = {"MAP": "numMaps", "REDUCE": "numReduces"}
 _MOST_HOSTS = 254
 
 
@@ -110,7 +111,8 @@ def _entries(document: Mapping[str, Any], key: str, source: str) -> list[tuple[s
 def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
     """Attempts of one kind that count, by name: of a task's attempts the one with transfers, else the first to finish.
 
-    Speculative and failed attempts are left out, as is their work.
+    Speculative and failed attempts are left out, as is their work. Hadoop's set-up and clean-up run in map slots, and
+    some traces list them as maps: when there are more maps than `numMaps`, those without transfers are left out.
     """
     role = "mapper" if kind == "MAP" else "reducer"
     used = {str(_field(entry, role, str, place)) for place, entry in _entries(document, "transfers", source)}
@@ -129,7 +131,8 @@ def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str
             chosen[_ATTEMPT.sub("", name)] = task
     if not chosen:
         raise TraceError(f"{source}: tasks: none of type {kind}; give the trace of a job with maps and reducers")
-    return {task.name: task for task in chosen.values()}
+    count = whole(_field(document, _COUNTS[kind], object, source), f"{source}: {_COUNTS[kind]}")
+    return {task.name: task for task in chosen.values() if task.name in used or len(chosen) <= count}
 
 
 def _received(

@@ -44,7 +44,8 @@ def trace(quoted=False):
     ]
     config = {"numMapSlots": number(2), "numReduceSlots": number(1)}
     times = {"submitTime": number(8.5), "startTime": 9, "finishTime": number(31.0)}
-    return {"name": "job_7", "config": config, **times, "tasks": tasks, "transfers": transfers}
+    counts = {"numMaps": number(3), "numReduces": number(2)}
+    return {"name": "job_7", "config": config, **counts, **times, "tasks": tasks, "transfers": transfers}
 
 
 def imported(document):
@@ -61,6 +62,18 @@ def test_the_transfers_and_durations_are_conserved(quoted):
     assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == reduce.exchanges[0].bytes == total
     assert scan.cpu_s == pytest.approx(4 + 5 + 6)
     assert reduce.cpu_s == pytest.approx(2.5 + 6)
+
+
+def test_set_up_and_clean_up_that_are_listed_as_maps_are_left_out():
+    document = trace()
+    document["tasks"].append({**document["tasks"][0], "type": "MAP", "name": "attempt_7_m_000004_0"})
+    assert imported(document).jobs == imported(trace()).jobs
+
+
+def test_maps_that_pass_nothing_on_count_as_long_as_they_are_announced():
+    document = trace()
+    document["transfers"] = [item for item in document["transfers"] if "m_000002" not in item["mapper"]]
+    assert imported(document).jobs[0].job.stages[0].cpu_s == pytest.approx(4 + 5 + 6)
 
 
 def test_reducers_are_dealt_out_to_the_task_trackers_with_what_they_got():
@@ -93,6 +106,7 @@ def test_provenance_says_where_tasks_ran_and_how_long_the_job_took():
         (lambda d: d["transfers"][2].update(size=-1), r"transfers\.2: size: -1"),
         (lambda d: d["transfers"][2].update(size=1.5), "give a whole number"),
         (lambda d: d["transfers"][2].update(mapper="m9"), "mapper 'm9' is not among the tasks"),
+        (lambda d: d.pop("numMaps"), "numMaps is missing"),
         (lambda d: d["config"].update(numMapSlots=0), r"config\.numMapSlots: 0"),
         (lambda d: d["tasks"][1].update(finishTime=1), r"tasks\.1: finishTime 1.* is before startTime 10"),
         (lambda d: d["tasks"][5].pop("shuffleFinished"), r"tasks\.5: shuffleFinished is missing"),
