@@ -8,7 +8,7 @@ from experiments.specification import Specification, StrategySpec
 from placement import Cluster, Colocation, ContainerRequest, File, Node, Weights
 from topologies.topology import Topology
 from workloads.job import Job
-from workloads.profiles import load_profile
+from workloads.profiles import ProfileWeights
 
 
 def cluster(specification: Specification, topology: Topology) -> Cluster:
@@ -33,9 +33,9 @@ def colocation(specification: Specification, job: Job) -> Colocation | None:
     return Colocation(job.profile, files=tuple(job.files), size=size) if job.files else None
 
 
-def request(strategy: StrategySpec, job: Job) -> ContainerRequest:
-    """What a job asks of the resource manager, with the weights of the strategy or else of its profile."""
-    chosen = strategy.weights.get(job.job_id) or strategy.weights.get(job.profile) or load_profile(job.profile).weights
+def request(strategy: StrategySpec, job: Job, weights: ProfileWeights) -> ContainerRequest:
+    """What a job asks of the resource manager, with the weights of the strategy or else its profile's `weights`."""
+    chosen = strategy.weights.get(job.job_id) or strategy.weights.get(job.profile) or weights
     return ContainerRequest(
         job_id=job.job_id,
         signature=job.profile,

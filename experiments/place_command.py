@@ -10,16 +10,18 @@ from experiments import modelled_cluster, place
 from experiments.specification import Specification
 from experiments.workload import submissions
 from placement import load_strategy
+from workloads.profiles import load_profile
 
 
 def show(specification: Specification, as_json: bool) -> int:
     """Print the placements of a specification's first network."""
     topology = specification.topology.build(specification.topology.factors[0])
-    jobs = [submission.job() for submission in submissions(specification)]
+    submitted = [(one.job(), load_profile(one.profile).weights) for one in submissions(specification)]
+    jobs = [job for job, _ in submitted]
     document = place.dry_run(
         modelled_cluster.cluster(specification, topology),
         [file for job in jobs for file in modelled_cluster.files(specification, job)],
-        [modelled_cluster.request(specification.strategies[0], job) for job in jobs],
+        [modelled_cluster.request(specification.strategies[0], *one) for one in submitted],
         {strategy.label: load_strategy(strategy.name, **strategy.options) for strategy in specification.strategies},
         specification.seed,
         [described for job in jobs if (described := modelled_cluster.colocation(specification, job))],

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from experiments import modelled_cluster
 from experiments.plan import Run
+from experiments.workload import submissions
 from placement import ClusterState, Placement, PlacementError, Placer, cost_terms, load_strategy
 from topologies.topology import Topology
 from workloads.job import Job
+from workloads.profiles import load_profile
 
 
 class ResourceManager:
@@ -30,6 +32,7 @@ class ResourceManager:
         self._run = run
         self._topology = topology
         self._now_s = now_s
+        self._weights = {one.job_id: load_profile(one.profile).weights for one in submissions(run.specification)}
         self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
         strategy = load_strategy(run.strategy.name, **run.strategy.options)
         self._placer = Placer(self.state, strategy, np.random.default_rng(run.seed))
@@ -60,7 +63,7 @@ class ResourceManager:
         Raises:
             PlacementError: they do not fit although nothing runs.
         """
-        request = modelled_cluster.request(self._run.strategy, job)
+        request = modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
         async with self._turn:
             while self.state.view().room(request).sum() < request.containers:
                 if not self.state.view().running:

@@ -1,13 +1,20 @@
 """The placement room gets the cluster, files and requests that the specification describes."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import modelled_cluster
+from experiments.plan import resolve
+from experiments.resource_manager import ResourceManager
 from experiments.specification import StrategySpec, WeightsSpec
+from experiments.workload import submissions
 from tests.unit.experiments.synthetic import specification
 from topologies.fat_tree import fat_tree, thesis
+from workloads import profiles
 from workloads.profiles import load_profile, profile_names
 
 MIB = 2**20
@@ -43,7 +50,7 @@ def test_files_hold_the_whole_input_in_blocks_of_the_given_size(name):
 @pytest.mark.parametrize("name", profile_names())
 def test_a_request_asks_for_what_the_job_needs(name):
     job = load_profile(name).job("job")
-    request = modelled_cluster.request(StrategySpec(name="neawa"), job)
+    request = modelled_cluster.request(StrategySpec(name="neawa"), job, load_profile(name).weights)
     assert (request.job_id, request.signature, request.containers) == ("job", name, job.containers)
     assert request.inputs == tuple(job.files)
     weights = load_profile(name).weights
@@ -56,10 +63,24 @@ def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_befor
     profile = load_profile("kmeans")
 
     def closeness(job_id):
-        return modelled_cluster.request(strategy, profile.job(job_id)).weights.closeness
+        return modelled_cluster.request(strategy, profile.job(job_id), profile.weights).weights.closeness
 
     assert closeness("job-1") == 1
     assert closeness("job-2") == 0.25
+
+
+def test_a_profile_from_a_file_has_its_own_weights(tmp_path):
+    path = tmp_path / "mine.yaml"
+    text = (Path(profiles.__file__).parent / "kmeans.yaml").read_text()
+    path.write_text(
+        text.replace("name: kmeans", "name: mine").replace("closeness: 0.7, locality: 0.3", "closeness: 0, locality: 1")
+    )
+    spec = specification(f"workload=[{{profile: {path}}}]", "strategies=[neawa]")
+    (job,) = [submission.job() for submission in submissions(spec)]
+    manager = ResourceManager(resolve(spec)[0], thesis(), lambda: 0.0)
+    manager.load([job])
+    _, terms = asyncio.run(manager.start(job, None))
+    assert terms["total"] == pytest.approx(terms["locality"])
 
 
 @given(containers=st.integers(2, 64), slots=st.integers(1, 16))
