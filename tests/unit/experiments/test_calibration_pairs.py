@@ -94,6 +94,7 @@ rates = st.floats(0.1, 1e4)
 def test_the_error_leads_back_to_the_measured_rate(fair, measured):
     aggregate = AggregateMeasurement(1, 1, 1, fair_mbps=fair, measured_mbps=measured)
     assert aggregate.fair_mbps * (1 + aggregate.error) == pytest.approx(measured)
+    assert aggregate.shortfall == pytest.approx(max(0.0, 1 - measured / fair))
 
 
 def interval(seconds, megabytes, omitted=False):

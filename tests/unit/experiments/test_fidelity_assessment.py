@@ -62,7 +62,7 @@ def test_each_threshold_flips_the_verdict_alone(changed, limits, figure):
     assert assess(samples(**changed), LIMITS.model_copy(update=limits), rate_shortfall=0.0).verdict == "trusted"
 
 
-def test_the_calibration_error_flips_the_verdict_and_no_calibration_does_not():
+def test_the_calibration_flips_the_verdict_and_no_calibration_does_not():
     assert assess(samples(), LIMITS, rate_shortfall=0.051).reasons[0].startswith("rate_shortfall 0.051 is above 0.05")
     assert assess(samples(), LIMITS, rate_shortfall=0.05).verdict == "trusted"
     assert assess(samples(), LIMITS, rate_shortfall=None).verdict == "trusted"
