@@ -99,8 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", _doctor, "what this machine has, what will be used, what is missing")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _command(commands, "clean", _clean, "remove what a killed testbed left behind, and nothing else")
-    schema = _command(commands, "schema", _schema, "print the JSON schema of specifications, for editors")
-    schema.set_defaults(no_specification=True)
+    _command(commands, "schema", _schema, "print the JSON schema of specifications, for editors")
     return parser
 
 
@@ -157,6 +156,11 @@ def _add_port(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_port(port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise RequestError(f"--http-port {port}: give a port from 1 to 65535, or 0 for a free one")
+
+
 def specification(options: argparse.Namespace) -> Specification:
     """The specification that the options describe, checked.
 
@@ -181,8 +185,7 @@ def _run(options: argparse.Namespace) -> int:
     from experiments.results import ResultsFolder
     from topologies import isolation
 
-    if not 0 <= options.http_port <= 65535:
-        raise RequestError(f"--http-port {options.http_port}: give a port from 1 to 65535, or 0 for a free one")
+    _check_port(options.http_port)
     if options.resume is not None:
         ResultsFolder.open(options.resume)
         return isolation.run(lambda: _in_isolation(options, None))
@@ -248,6 +251,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from experiments import calibrate_command
     from topologies import isolation
 
+    _check_port(options.http_port)
     wanted = specification(options)
 
     def measure() -> int:

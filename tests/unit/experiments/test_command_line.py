@@ -109,8 +109,9 @@ def test_everything_that_is_wrong_is_said_at_once(refused):
     assert [line.partition(":")[0] for line in lines] == ["strategies.0.name", "data.replication"]
 
 
-def test_a_port_that_does_not_exist(refused):
-    (line,) = refused("run", "--http-port", "70000")
+@pytest.mark.parametrize("command", ["run", "calibrate"])
+def test_a_port_that_does_not_exist(refused, command):
+    (line,) = refused(command, "--http-port", "70000")
     assert line == "--http-port 70000: give a port from 1 to 65535, or 0 for a free one"
 
 
