@@ -61,6 +61,7 @@ def _refusals() -> tuple[type[Exception], ...]:
     from experiments.record import RecordError
     from placement.hops import PlacementError
     from topologies.isolation import IsolationError
+    from workloads.importers import TraceError
     from workloads.job import JobError
     from workloads.schedule import ScheduleError
 
@@ -74,6 +75,7 @@ def _refusals() -> tuple[type[Exception], ...]:
         IsolationError,
         JobError,
         ScheduleError,
+        TraceError,
     )
 
 
@@ -89,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_calibrate(commands)
     _add_place(commands)
+    importing = _command(commands, "import", _import, "turn a recorded trace into a specification that runs")
+    importing.add_argument("trace", type=Path, help="Spark event log, Hadoop job trace (MRemu), or coflow benchmark")
+    importing.add_argument("--format", choices=("auto", "spark", "mremu", "coflow"), default="auto", help="[auto]")
+    importing.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
     report = _command(commands, "report", _report, "make the report of a results folder again")
     report.add_argument("folder", type=Path, help="results folder, or the folder of one run")
     report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
@@ -268,6 +274,14 @@ def _place(options: argparse.Namespace) -> int:
     from experiments import place_command
 
     return place_command.show(specification(options), options.json)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from experiments.import_command import import_file
+
+    for path in import_file(options.trace, options.format, options.output):
+        print(path)
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -16,16 +16,24 @@ from workloads.profiles import load_profile
 def show(specification: Specification, as_json: bool) -> int:
     """Print the placements of a specification's first network."""
     topology = specification.topology.build(specification.topology.factors[0])
-    submitted = [(one.job(), load_profile(one.profile).weights) for one in submissions(specification)]
-    jobs = [job for job, _ in submitted]
-    document = place.dry_run(
-        modelled_cluster.cluster(specification, topology),
-        [file for job in jobs for file in modelled_cluster.files(specification, job)],
-        [modelled_cluster.request(specification.strategies[0], *one) for one in submitted],
-        {strategy.label: load_strategy(strategy.name, **strategy.options) for strategy in specification.strategies},
-        specification.seed,
-        [described for job in jobs if (described := modelled_cluster.colocation(specification, job))],
-    )
+    planned = submissions(specification)
+    jobs = [submission.job() for submission in planned]
+    profile_weights = [load_profile(submission.profile).weights for submission in planned]
+    dry_runs = [
+        place.dry_run(
+            modelled_cluster.cluster(specification, topology),
+            [file for job in jobs for file in modelled_cluster.files(specification, job)],
+            [
+                modelled_cluster.request(strategy, job, weights)
+                for job, weights in zip(jobs, profile_weights, strict=True)
+            ],
+            {strategy.label: load_strategy(strategy.name, **strategy.options)},
+            specification.seed,
+            [described for job in jobs if (described := modelled_cluster.colocation(specification, job))],
+        )
+        for strategy in specification.strategies
+    ]
+    document = {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
     if as_json:
         print(json.dumps(document, indent=1))
     else:
