@@ -51,9 +51,7 @@ def _measure(
 
 def _print(console: Console, divisor: float, links: list[LinkMeasurement], together: AggregateMeasurement) -> None:
     if links:
-        table = Table(
-            "Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}"
-        )
+        table = Table("Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}")
         for title in ("Plan, Mbit/s", "Measured, Mbit/s", "Error"):
             table.add_column(title, justify="right")
         for link in links:
