@@ -13,7 +13,7 @@ from experiments import specification_file
 from experiments.command_line import _parser, main, specification
 from tests.unit.experiments.synthetic import results
 
-COMMANDS = ("run", "calibrate", "place", "report", "show", "doctor", "clean", "schema")
+COMMANDS = ("run", "calibrate", "place", "import", "report", "show", "doctor", "clean", "schema")
 
 
 @pytest.fixture
