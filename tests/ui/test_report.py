@@ -79,7 +79,7 @@ class Visit:
     """What the browser found at each width, and what it wrote to its console."""
 
     scheme: str
-    found: dict[str, dict]
+    found: dict[str, dict[str, object]]
     console: list[str]
 
 

@@ -164,7 +164,7 @@ def _events(
                 source, target = (peer, host) if kind == "read" else (host, peer)
                 traffic[hosts.index(source), hosts.index(target)] += size
         rows.append({"time_s": job.finished_s, "kind": "job_finished", "job": job.job_id})
-    return sorted(rows, key=lambda row: row["time_s"]), traffic
+    return sorted(rows, key=lambda row: float(str(row["time_s"]))), traffic
 
 
 def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> list[dict[str, object]]:

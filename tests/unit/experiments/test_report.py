@@ -211,7 +211,7 @@ def test_containers_lie_on_their_hosts_and_do_not_overlap(cell):
     boxes = re.compile(r"M([\d.]+) (\d+)h([\d.]+)")
     drawn = 0
     for row in host_rows(cell, ids, cell.end_s):
-        lanes = {}
+        lanes: dict[str, list[tuple[float, float]]] = {}
         for _, path in row.held:
             for x, y, width in boxes.findall(path):
                 lanes.setdefault(y, []).append((float(x), float(x) + float(width)))
