@@ -226,7 +226,7 @@ def _do_runs(options: argparse.Namespace, wanted: Specification | None) -> int:
         problems = campaign.run_all(folder, campaign.Options(options.http_port, options.force), reporter)
         _finish(folder.path, options, console)
     except (KeyboardInterrupt, SystemExit):
-        console.print(f"stopped; `run --resume {folder.path}` does what is left", highlight=False)
+        console.print(f"stopped; `run --resume {folder.path}` does what is left", highlight=False, soft_wrap=True)
         raise
     finally:
         campaign.give_to_caller(folder.path)

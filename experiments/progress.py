@@ -34,16 +34,21 @@ class Reporter:
     @contextlib.contextmanager
     def _in_lines(self, name: str) -> Iterator[Say]:
         begin = time.monotonic()
-        yield lambda news: self._console.print(f"{time.monotonic() - begin:6.1f} s  {name}: {news}", highlight=False)
+
+        def say(news: str) -> None:
+            line = f"{time.monotonic() - begin:6.1f} s  {name}: {news}"
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+        yield say
 
 
 def _bar(console: Console) -> Progress:
     columns = (
-        TextColumn("{task.fields[run]}", style="bold"),
+        TextColumn("{task.fields[run]}", style="bold", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"),
+        TextColumn("{task.fields[news]}", markup=False),
     )
     return Progress(*columns, console=console, transient=True)
 

@@ -1,0 +1,44 @@
+"""News of runs are shown as they are: unbroken lines where nobody watches, a moving line where somebody does."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from experiments.progress import Reporter
+
+NEWS = "failed: " + "a long reason [1, 5] [red] " * 10
+
+
+def shown(terminal=False, quiet=False):
+    written = io.StringIO()
+    console = Console(file=written, width=60, force_terminal=terminal)
+    with Reporter(console, quiet).runs(2) as show:
+        for name in ("r00-default", "r00-neawa"):
+            with show(name) as say:
+                say(NEWS)
+    return written.getvalue()
+
+
+def test_lines_are_neither_broken_nor_interpreted():
+    lines = shown().splitlines()
+    assert len(lines) == 2
+    assert all(line.endswith(NEWS) for line in lines)
+    assert "r00-default: " in lines[0]
+    assert "r00-neawa: " in lines[1]
+
+
+def test_quiet_shows_nothing():
+    assert shown(quiet=True) == shown(terminal=True, quiet=True) == ""
+
+
+def test_a_terminal_gets_one_line_that_moves():
+    assert "\x1b[2K" in shown(terminal=True)  # the line is cleared and written again
+    assert "a long reason [1, 5] [red]" in shown(terminal=True)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_error_inside_of_a_run_comes_through(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal)
+    with pytest.raises(RuntimeError, match="broken"), Reporter(console).runs(1) as show, show("r00"):
+        raise RuntimeError("broken")
