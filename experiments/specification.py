@@ -257,7 +257,7 @@ class ScaleSpec(_Part):
         default=8.0, description="Divides every rate; auto: the smallest that the machine carries faithfully"
     )
     volume_divisor: Annotated[float, Field(ge=1)] = Field(
-        default=400.0, description="Divides all bytes and CPU seconds"
+        default=512.0, description="Divides all bytes and CPU seconds"
     )
 
 
