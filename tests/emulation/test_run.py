@@ -1,0 +1,244 @@
+"""A whole experiment on a small network: its records tell what was moved, and what is doubtful is called so."""
+
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+
+import polars as pl
+import pytest
+import yaml
+from rich.console import Console
+
+from experiments import calibration, campaign, comparison, plan, runner, specification_file
+from experiments.controller_process import listen
+from experiments.progress import Reporter
+from experiments.report.build import write_report
+from experiments.results import ResultsFolder
+from topologies import isolation
+
+pytestmark = pytest.mark.timeout(300)
+
+PROFILE = """
+name: join
+description: Joins two tables and keeps the result in memory.
+provenance: Made up.
+weights: {closeness: 0.5, locality: 0.5}
+input_bytes: 3000000000
+containers: 6
+slots_per_container: 1
+memory_mb: 1024
+vcores: 1
+stages:
+  - name: left
+    inputs: [{read: left, share: 0.8, cpu_s_per_gb: 5}]
+  - name: right
+    inputs: [{read: right, share: 0.2, cpu_s_per_gb: 5}]
+  - name: join
+    inputs:
+      - {from: left, bytes_per_input_byte: 0.3, skew: 0.5}
+      - {from: right, bytes_per_input_byte: 0.02, kind: broadcast, pipelined: false}
+"""
+RATE_DIVISOR = 16.0
+
+
+def specification(profile, **changed):
+    """A small experiment; at these divisors a run's jobs take some three seconds."""
+    path = profile / "join.yaml"
+    path.write_text(PROFILE)
+    document = {
+        "name": "small",
+        "topology": {
+            "preset": "fat-tree",
+            "parameters": {"racks": 2, "hosts_per_rack": 2, "core_switches": 1, "uplink_ports_per_rack": 2},
+            "blocking_factor": 4,
+        },
+        "strategies": ["default", "neawa", "coloc"],
+        "workload": [{"profile": str(path)}, {"profile": str(path), "input_bytes": "2 GB", "at_s": 3}],
+        "controller": {"poll_interval_s": 0.1},
+        "scale": {"rate_divisor": RATE_DIVISOR, "volume_divisor": 100},
+        **changed,
+    }
+    result = specification_file.loads(yaml.safe_dump(document))
+    plan.check(result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """An experiment of three runs: the results folder and what went wrong."""
+    parent = tmp_path_factory.mktemp("results")
+    folder = ResultsFolder.create(parent, specification(parent), datetime.now(timezone.utc))
+    problems = campaign.run_all(folder, campaign.Options(force=True), Reporter(Console(quiet=True), quiet=True))
+    return folder, problems
+
+
+def test_every_run_is_finished_and_judged(experiment):
+    folder, problems = experiment
+    assert problems == []
+    records = folder.records()
+    assert {record.strategy for record in records} == {"default", "neawa", "coloc"}
+    for record in records:
+        assert record.status == "finished"
+        assert record.fidelity.verdict in ("trusted", "doubtful")
+        assert (record.fidelity.verdict == "doubtful") == bool(record.fidelity.reasons)
+        assert record.fidelity.figures["rate_shortfall"] == record.calibration["shortfall"]
+        assert record.provenance.datapath in ("kernel", "userspace")
+        assert record.makespan_s == max(job.finished_s for job in record.jobs)
+        assert [(job.job_id, job.submitted_s) for job in record.jobs] == [("join-1", 0), ("join-2", pytest.approx(3))]
+        assert all(len(job.placement) == 6 for job in record.jobs)
+
+
+def test_a_doubtful_run_was_tried_again(experiment):
+    folder, _ = experiment
+    by_id = {record.run_id: record for record in folder.records()}
+    first = {name: record for name, record in by_id.items() if not name.endswith("-again")}
+    assert len(first) == 3
+    assert {name for name, record in first.items() if record.doubtful} == {
+        name.removesuffix("-again") for name in by_id.keys() - first.keys()
+    }
+
+
+def test_no_byte_is_lost_between_plan_sender_and_receiver(experiment):
+    folder, _ = experiment
+    for record in folder.records():
+        for job, input_bytes in zip(record.jobs, (3e9, 2e9), strict=True):
+            stages = {stage.name: stage for stage in job.stages}
+            assert set(stages) == {"left", "right", "join"}
+            for stage in stages.values():
+                assert stage.planned_bytes == stage.sent_bytes == stage.received_bytes
+            assert job.read_bytes.total == pytest.approx(input_bytes, rel=1e-4)
+            assert stages["left"].sent_bytes == pytest.approx(0.8 * input_bytes, rel=1e-4)
+            assert stages["join"].sent_bytes == pytest.approx((0.3 + 5 * 0.02) * input_bytes, rel=1e-3)
+
+
+def test_the_traffic_matrix_is_the_sum_of_the_events(experiment):
+    folder, _ = experiment
+    for record in folder.records():
+        events = folder.run(record.run_id).events()
+        moved: dict[tuple[str, str], int] = {}
+        for kind, host, peer, size in events.select("kind", "host", "peer", "bytes").iter_rows():
+            if kind in ("read", "transfer"):
+                pair = (peer, host) if kind == "read" else (host, peer)
+                moved[pair] = moved.get(pair, 0) + size
+        hosts = record.traffic_matrix.hosts
+        matrix = {
+            (a, b): size
+            for a, row in zip(hosts, record.traffic_matrix.bytes, strict=True)
+            for b, size in zip(hosts, row, strict=True)
+            if size
+        }
+        assert matrix == moved
+
+
+def test_up_links_carry_what_crosses_racks_and_headers(experiment):
+    """Between the first and the last reading of the counters; the last tenths of a second are not in it."""
+    folder, _ = experiment
+    for record in folder.records():
+        crossed = sum(job.cross_rack_bytes for job in record.jobs)
+        seen_until_s = folder.run(record.run_id).links()["time_s"].max()
+        assert seen_until_s == pytest.approx(record.makespan_s, abs=0.5 * 100 / RATE_DIVISOR)
+        for direction in ("up", "down"):
+            carried = carried_bytes(folder.run(record.run_id).links(), direction)
+            assert 0.9 * crossed <= carried <= 1.25 * crossed + 1e7, (record.run_id, direction)
+
+
+def carried_bytes(links, direction):
+    """Modelled bytes on all up-links in one direction, from the rates over the intervals between readings."""
+    of_uplinks = links.filter(pl.col("link").str.starts_with("t") & (pl.col("direction") == direction))
+    elapsed_s = pl.col("time_s").diff().over("link", order_by="time_s")
+    return of_uplinks.select((elapsed_s * pl.col("bits_per_s") / 8).sum()).item()
+
+
+def test_a_strategy_that_keeps_a_job_together_crosses_racks_less(experiment):
+    folder, _ = experiment
+    crossed = {record.strategy: sum(job.cross_rack_bytes for job in record.jobs) for record in folder.records()}
+    assert crossed["coloc"] < crossed["default"]
+
+
+def test_summary_and_report_are_made_from_the_records(experiment):
+    folder, _ = experiment
+    assert write_report(folder.path) == folder.path / "report.html"
+    (network,) = comparison.compare(folder.records()).networks
+    assert {one.strategy for one in network.strategies} == {"default", "neawa", "coloc"}
+    for name in ("report.html", "summary.json", "datapackage.json"):
+        assert (folder.path / name).stat().st_size > 500, name
+
+
+def test_a_finished_experiment_has_nothing_left_to_do(experiment):
+    folder, _ = experiment
+    before = [record.finished_at for record in folder.records()]
+    assert campaign.run_all(folder, campaign.Options(), Reporter(Console(quiet=True), quiet=True)) == []
+    assert [record.finished_at for record in folder.records()] == before
+
+
+@contextlib.contextmanager
+def busy(processes, at_most_s=90):
+    """That many processes that want a core; each ends by itself should nobody end it."""
+    loop = f"import time\nend = time.monotonic() + {at_most_s}\nwhile time.monotonic() < end: pass"
+    running = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """The first run of the small experiment, its folder, and conditions to do it under."""
+    wanted = specification(tmp_path, strategies=["default"], fidelity={"max_rate_error": 0.15})
+    folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
+    (run,) = plan.resolve(wanted)
+    with listen(isolation.current()) as listener:
+        yield run, folder.run(run.id), functools.partial(runner.Conditions, listener, RATE_DIVISOR)
+
+
+def test_a_run_without_cpu_to_spare_is_doubtful(prepared):
+    run, folder, conditions = prepared
+    with busy(2 * (os.cpu_count() or 1)):
+        record = runner.execute(run, folder, conditions(force=True))
+    assert record.fidelity.verdict == "doubtful"
+    assert any(reason.startswith("cpu_idle_p05 ") and "no CPU to spare" in reason for reason in record.fidelity.reasons)
+
+
+def sabotage(network):
+    """All that the first rack sends to the core goes at a tenth of its rate."""
+    for link in network.topology.uplinks:
+        if link.a.node == "t1":
+            device, rate = f"t1-eth{link.a.port_no}", f"{link.capacity_mbps / 10}mbit"
+            change = ["tc", "class", "change", "dev", device, "parent", "1:", "classid", "1:1"]
+            subprocess.check_call([*change, "htb", "rate", rate, "ceil", rate])
+
+
+def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_links(prepared, tmp_path):
+    run, _, conditions = prepared
+    with runner.network_with_controller(run, tmp_path / "log", conditions(), lambda _: None) as (network, control):
+        report, problem = runner.calibrate(run, network, control)
+        assert problem is None
+        assert report["shortfall"] <= 0.15
+        assert report["loaded_directions"] == report["uplink_directions"] == 8
+        sabotage(network)
+        report, problem = runner.calibrate(run, network, control)
+    assert report["shortfall"] > 0.3
+    assert problem.startswith("calibration: the up-links carry ")
+
+
+def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, monkeypatch):
+    run, folder, conditions = prepared
+    measure = calibration.all_uplinks
+
+    def on_slow_uplinks(network, *rest):
+        sabotage(network)
+        return measure(network, *rest)
+
+    monkeypatch.setattr(calibration, "all_uplinks", on_slow_uplinks)
+    with pytest.raises(runner.CalibrationRefused, match=r"up-links carry .* use --force"):
+        runner.execute(run, folder, conditions())
+    record = folder.record()
+    assert record.status == "failed"
+    assert "up-links carry" in record.reason
+    assert record.jobs == ()
