@@ -98,8 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     report = _command(commands, "report", _report, "make the report of a results folder again")
     report.add_argument("folder", type=Path, help="results folder, or the folder of one run")
     report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
-    show = _command(commands, "show", _show, "print the table of a results folder")
-    show.add_argument("folder", type=Path, help="results folder")
+    show = _command(commands, "show", _show, "print the table of a results folder, or what a run's containers used")
+    show.add_argument("folder", type=Path, help="results folder, or the folder of one run")
+    show.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
     show.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
     show.add_argument("--json", action="store_true", help="as JSON")
     doctor = _command(commands, "doctor", _doctor, "what this machine has, what will be used, what is missing")
@@ -295,11 +296,28 @@ def _show(options: argparse.Namespace) -> int:
     from experiments import comparison, table
     from experiments.results import ResultsFolder
 
+    if (options.folder / "record.json").is_file():
+        return _show_run(options)
     result = comparison.compare(ResultsFolder.open(options.folder).records(), options.allow_mixed)
     if options.json:
         print(comparison.to_json(result))
     else:
         Console().print(table.render(result))
+    return 0
+
+
+def _show_run(options: argparse.Namespace) -> int:
+    from experiments import monitoring
+    from experiments.results import RunFolder
+
+    run = RunFolder(options.folder)
+    jobs = [job.job_id for job in run.record().jobs]
+    if options.job is not None and options.job not in jobs:
+        raise RequestError(f"--job {options.job}: not in this run; its jobs are {', '.join(jobs)}")
+    if options.json:
+        print(run.record().to_json())
+    else:
+        Console().print(monitoring.render(run, options.job))
     return 0
 
 
