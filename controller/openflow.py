@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from controller.counters import PortCounters
 from controller.discovery import Port
@@ -118,106 +118,6 @@ def _or_exit(handler: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-def _application(api: SimpleNamespace) -> type:
-    events, main, dead = api.ofp_event, api.handler.MAIN_DISPATCHER, api.handler.DEAD_DISPATCHER
-
-    def on(name: str, *states: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-        listen = api.handler.set_ev_cls(getattr(events, f"EventOFP{name}"), list(states) or [main])
-        return lambda handler: listen(_or_exit(handler))
-
-    event_base: Foreign = api.event.EventBase
-    app_base: Foreign = api.App
-
-    class Tick(event_base):  # type: ignore[misc]
-        """Time passes, in the thread that handles the switches' messages."""
-
-    class Application(app_base):  # type: ignore[misc]
-        """Receives the library's events, one at a time."""
-
-        OFP_VERSIONS = (api.openflow_1_5,)
-
-        def __init__(self, core: Reports, switchboard: Switchboard, poll_interval_s: float) -> None:
-            super().__init__()
-            self.core = core
-            self.switchboard = switchboard
-            self.pacer = Pacer(core, switchboard, poll_interval_s)
-            self.register_handler(Tick, _or_exit(self.pacer.tick))
-
-        def start(self) -> None:
-            super().start()
-            api.hub.spawn(self.keep_ticking)
-
-        def keep_ticking(self) -> None:
-            while True:
-                api.hub.sleep(TICK_S)
-                self._send_event(Tick(), None)
-
-        @on("StateChange", main, dead)
-        def state_changed(self, event: Foreign) -> None:
-            datapath = event.datapath
-            if event.state == main:
-                datapath.send_msg(
-                    datapath.ofproto_parser.OFPPortDescStatsRequest(datapath, 0, datapath.ofproto.OFPP_ANY)
-                )
-            else:
-                self.lost(datapath)
-
-        def lost(self, datapath: Foreign) -> None:
-            dpid = datapath.id
-            if self.switchboard.datapaths.get(dpid) is datapath:
-                del self.switchboard.datapaths[dpid]
-                self.core.switch_disconnected(dpid)
-
-        @on("PortDescStatsReply")
-        def ports_described(self, event: Foreign) -> None:
-            datapath = event.msg.datapath
-            self.switchboard.datapaths[datapath.id] = datapath
-            self.pacer.heard(datapath.id)
-            ports = [port for port in event.msg.body if port.port_no <= datapath.ofproto.OFPP_MAX]
-            local = [_text(port.name) for port in event.msg.body if port.port_no == datapath.ofproto.OFPP_LOCAL]
-            self.core.switch_connected(datapath.id, [_port(datapath, port) for port in ports], "".join(local))
-
-        @on("PortStatus")
-        def port_status(self, event: Foreign) -> None:
-            datapath, port = event.msg.datapath, event.msg.desc
-            if port.port_no > datapath.ofproto.OFPP_MAX or datapath.id not in self.switchboard.datapaths:
-                return
-            if event.msg.reason == datapath.ofproto.OFPPR_DELETE:
-                self.core.port_removed(datapath.id, port.port_no)
-            else:
-                self.core.port_changed(datapath.id, _port(datapath, port))
-
-        @on("PacketIn")
-        def packet_in(self, event: Foreign) -> None:
-            self.core.frame_received(event.msg.datapath.id, event.msg.match["in_port"], bytes(event.msg.data))
-
-        @on("PortStatsReply")
-        def port_counters(self, event: Foreign) -> None:
-            datapath = event.msg.datapath
-            self.pacer.heard(datapath.id)
-            known = [port for port in event.msg.body if port.port_no <= datapath.ofproto.OFPP_MAX]
-            self.core.counters_read(datapath.id, [_counters(port) for port in known])
-
-        @on("GroupStatsReply")
-        def groups_listed(self, event: Foreign) -> None:
-            self.core.groups_listed(event.msg.datapath.id, [group.group_id for group in event.msg.body])
-
-        @on("BarrierReply")
-        def barrier_reply(self, event: Foreign) -> None:
-            self.core.confirmed(event.msg.datapath.id, event.msg.xid)
-
-        @on("ErrorMsg")
-        def refused(self, event: Foreign) -> None:
-            message, ofp = event.msg, event.msg.datapath.ofproto
-            text = f"dpid {message.datapath.id:#x}: error type {message.type}, code {message.code}"
-            refused = bytes(message.data)
-            if refused[1:2] in (bytes([ofp.OFPT_FLOW_MOD]), bytes([ofp.OFPT_GROUP_MOD])):
-                raise RefusedError(f"{text}: it refused a rule; the message began {refused.hex()}")
-            _LOG.warning("switch_error", extra={"fields": {"what": text}})
-
-    return Application
-
-
 class Pacer:
     """What is done at intervals: the core's ticks and polls, and noticing switches that fell silent."""
 
@@ -246,6 +146,123 @@ class Pacer:
         self._core.tick()
         if self._ticks % self._ticks_per_poll == 0:
             self._core.poll()
+
+
+class Handlers:
+    """Receives the library's events, one at a time, as the library's application class that this is mixed into."""
+
+    core: Reports
+    switchboard: Switchboard
+    pacer: Pacer
+    connected_state: str
+
+    EVENTS: ClassVar = {
+        "state_changed": "StateChange",
+        "ports_described": "PortDescStatsReply",
+        "port_status": "PortStatus",
+        "packet_in": "PacketIn",
+        "port_counters": "PortStatsReply",
+        "groups_listed": "GroupStatsReply",
+        "barrier_reply": "BarrierReply",
+        "refused": "ErrorMsg",
+    }
+
+    def state_changed(self, event: Foreign) -> None:
+        """A connection is complete, or has ended."""
+        datapath, dpid = event.datapath, event.datapath.id
+        if event.state == self.connected_state:
+            datapath.send_msg(datapath.ofproto_parser.OFPPortDescStatsRequest(datapath, 0, datapath.ofproto.OFPP_ANY))
+        elif self.switchboard.datapaths.get(dpid) is datapath:
+            del self.switchboard.datapaths[dpid]
+            self.core.switch_disconnected(dpid)
+
+    def ports_described(self, event: Foreign) -> None:
+        """A switch that has just connected lists its ports."""
+        datapath = event.msg.datapath
+        self.switchboard.datapaths[datapath.id] = datapath
+        self.pacer.heard(datapath.id)
+        ports = [port for port in event.msg.body if port.port_no <= datapath.ofproto.OFPP_MAX]
+        local = [_text(port.name) for port in event.msg.body if port.port_no == datapath.ofproto.OFPP_LOCAL]
+        self.core.switch_connected(datapath.id, [_port(datapath, port) for port in ports], "".join(local))
+
+    def port_status(self, event: Foreign) -> None:
+        """A port has changed."""
+        datapath, port = event.msg.datapath, event.msg.desc
+        if port.port_no > datapath.ofproto.OFPP_MAX or datapath.id not in self.switchboard.datapaths:
+            return
+        if event.msg.reason == datapath.ofproto.OFPPR_DELETE:
+            self.core.port_removed(datapath.id, port.port_no)
+        else:
+            self.core.port_changed(datapath.id, _port(datapath, port))
+
+    def packet_in(self, event: Foreign) -> None:
+        """A switch hands over a frame."""
+        self.core.frame_received(event.msg.datapath.id, event.msg.match["in_port"], bytes(event.msg.data))
+
+    def port_counters(self, event: Foreign) -> None:
+        """Counters have arrived."""
+        datapath = event.msg.datapath
+        self.pacer.heard(datapath.id)
+        known = [port for port in event.msg.body if port.port_no <= datapath.ofproto.OFPP_MAX]
+        self.core.counters_read(datapath.id, [_counters(port) for port in known])
+
+    def groups_listed(self, event: Foreign) -> None:
+        """A switch lists its groups."""
+        self.core.groups_listed(event.msg.datapath.id, [group.group_id for group in event.msg.body])
+
+    def barrier_reply(self, event: Foreign) -> None:
+        """A switch confirms."""
+        self.core.confirmed(event.msg.datapath.id, event.msg.xid)
+
+    def refused(self, event: Foreign) -> None:
+        """A switch reports an error.
+
+        Raises:
+            RefusedError: it was about a rule.
+        """
+        message, ofp = event.msg, event.msg.datapath.ofproto
+        text = f"dpid {message.datapath.id or 0:#x}: error type {message.type}, code {message.code}"
+        refused = bytes(message.data)
+        if refused[1:2] in (bytes([ofp.OFPT_FLOW_MOD]), bytes([ofp.OFPT_GROUP_MOD])):
+            raise RefusedError(f"{text}: it refused a rule; the message began {refused.hex()}")
+        _LOG.warning("switch_error", extra={"fields": {"what": text}})
+
+
+def _application(api: SimpleNamespace) -> Callable[[Reports, Switchboard, float], Foreign]:
+    """The handlers as an application of the library."""
+    main, dead = api.handler.MAIN_DISPATCHER, api.handler.DEAD_DISPATCHER
+    event_base: Foreign = api.event.EventBase
+    app_base: Foreign = api.App
+
+    class Tick(event_base):  # type: ignore[misc]
+        """Time passes, in the thread that handles the switches' messages."""
+
+    class Application(app_base):  # type: ignore[misc]
+        OFP_VERSIONS = (api.openflow_1_5,)
+        connected_state = main
+
+        def __init__(self, core: Reports, switchboard: Switchboard, poll_interval_s: float) -> None:
+            super().__init__()
+            self.core = core
+            self.switchboard = switchboard
+            self.pacer = Pacer(core, switchboard, poll_interval_s)
+            self.register_handler(Tick, _or_exit(self.pacer.tick))
+
+        def start(self) -> None:
+            super().start()
+            api.hub.spawn(self.keep_ticking)
+
+        def keep_ticking(self) -> None:
+            while True:
+                api.hub.sleep(TICK_S)
+                self._send_event(Tick(), None)
+
+    handlers: dict[str, object] = {}
+    for name, event in Handlers.EVENTS.items():
+        states = [main, dead] if event == "StateChange" else [main]
+        listen = api.handler.set_ev_cls(getattr(api.ofp_event, f"EventOFP{event}"), states)
+        handlers[name] = listen(_or_exit(getattr(Handlers, name)))
+    return type("Controller", (Application, Handlers), handlers)
 
 
 def _port(datapath: Foreign, port: Foreign) -> Port:
