@@ -57,7 +57,9 @@ CHECKS = (
     Check("imports", (".venv/bin/lint-imports",)),
     Check("unit tests", (*_PYTEST, "tests/unit")),
     Check("browser tests", (*_PYTEST, "tests/ui")),
+    Check("Ryu", (".venv/bin/python", "scripts/provision_ryu.py", "--where-possible"), root=True),
     Check("emulation tests", (*_ISOLATED, *_PYTEST, "tests/emulation"), root=True),
+    Check("lifecycle tests", (*_PYTEST, "tests/lifecycle"), root=True),
 )
 
 
@@ -67,7 +69,10 @@ def main() -> int:
     provision.ensure_environment(provision.RUNTIME + provision.TESTING)
     checks = [check for check in CHECKS if not (arguments.fast and check.root)]
     if os.geteuid() != 0 and any(check.root for check in checks):
-        print("The emulation tests take root: start again with sudo, or leave them out with --fast.", file=sys.stderr)
+        print(
+            "The tests on emulated networks take root: start again with sudo, or leave them out with --fast.",
+            file=sys.stderr,
+        )
         return 2
     outcomes = []
     for check in checks:
@@ -99,7 +104,7 @@ def summary(outcomes: list[Outcome], planned: int) -> list[str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check the project: style, types, imports, and all tests.")
-    parser.add_argument("--fast", action="store_true", help="leave out the emulation tests, which take root")
+    parser.add_argument("--fast", action="store_true", help="leave out the tests on emulated networks, which take root")
     parser.add_argument("--no-install", action="store_true", help="print what is missing instead of installing it")
     return parser.parse_args()
 
