@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except PermissionError as error:
+        print(f"error: {error.filename}: {error.strerror}; start again with sudo, or choose another", file=sys.stderr)
+        return 2
     except _refusals() as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """What the command line answers: results on its standard output, a wrong request in a line that says what to do."""
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from experiments import specification_file
 from experiments.command_line import _parser, main, specification
 from tests.unit.experiments.synthetic import results
+from topologies import isolation
 
 COMMANDS = ("run", "calibrate", "place", "import", "report", "show", "doctor", "clean", "schema")
 
@@ -120,6 +122,15 @@ def test_an_emulation_without_root(refused, command):
     (line,) = refused(command)
     assert "needs root" in line
     assert "sudo" in line
+
+
+def test_what_may_not_be_touched_takes_the_right_to(refused, monkeypatch):
+    def deny():
+        raise PermissionError(errno.EACCES, "Permission denied", "/run/placement-testbed/lock")
+
+    monkeypatch.setattr(isolation, "clean_up", deny)
+    (line,) = refused("clean")
+    assert line.startswith("/run/placement-testbed/lock: Permission denied; start again with sudo")
 
 
 def test_options_without_a_command_mean_run(refused):
