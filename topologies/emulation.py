@@ -166,6 +166,7 @@ def emulated(
     """
     own = isolation.current()
     setLogLevel("error")
+    _disable_ipv6()
     Mininet.inited = True  # else it raises a dozen sysctls of the machine and leaves them so
     shapes = shaping.plan(topology, queue_bytes)
     with openvswitch.running(own, datapath or openvswitch.detect_datapath()) as switch:
@@ -235,7 +236,14 @@ def _configure_hosts(network: EmulatedNetwork) -> None:
                 _command(["ip", "-batch", "-"], "\n".join(batch) + "\n")
                 _command(["tc", "-batch", "-"], _tc_batch(network.shapes[host.name]))
                 host_settings.write("net.ipv4.tcp_congestion_control", network.congestion_control)
-                host_settings.write("net.ipv6.conf.all.disable_ipv6", "1")
+                _disable_ipv6()
+
+
+def _disable_ipv6() -> None:
+    """Keep this network namespace from sending neighbour and router solicitations; without IPv6 there are none."""
+    for group in ("all", "default"):
+        with contextlib.suppress(FileNotFoundError):
+            host_settings.write(f"net.ipv6.conf.{group}.disable_ipv6", "1")
 
 
 @contextlib.contextmanager
