@@ -65,7 +65,6 @@ def examine(facts: Facts) -> tuple[Finding, ...]:
         _program(facts, ("ip", "tc", "ss"), "iproute2", "links, shaping and sockets"),
         _program(facts, ("iperf3",), "iperf3", "calibration"),
         _program(facts, ("ping",), "ping", "reachability by hand and in the tests", "iputils-ping", needed=False),
-        _program(facts, ("ethtool",), "ethtool", "offloads, looked at by hand", needed=False),
     )
     return (*(check(facts) for check in checks), *programs)
 

@@ -39,7 +39,6 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ss": ("-V",),
     "mnexec": ("-v",),
     "iperf3": ("--version",),
-    "ethtool": ("--version",),
     "ping": ("-V",),
 }
 QDISCS: Mapping[str, str] = {

@@ -48,10 +48,12 @@ RUNTIME = (
     Package("mininet", ("mnexec", str(MININET))),
     Package("openvswitch-switch", ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl")),
     Package("iperf3", ("iperf3",)),
-    Package("ethtool", ("ethtool",)),
     Package("iproute2", ("ip", "tc", "ss")),
 )
-TESTING = (Package("chromium", ("chromium",), ("chromium-browser", "google-chrome"), "chromium-browser"),)
+TESTING = (
+    Package("iputils-ping", ("ping",)),
+    Package("chromium", ("chromium",), ("chromium-browser", "google-chrome"), "chromium-browser"),
+)
 
 
 @dataclass(frozen=True)

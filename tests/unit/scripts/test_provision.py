@@ -100,8 +100,8 @@ def test_instructions_are_the_plan_with_sudo_where_it_is_needed(root, prefix):
 
 
 def test_what_is_missing_is_named():
-    text = lacking(facts(missing_packages=("mininet", "ethtool"), environment="absent"))
-    assert "mininet ethtool" in text
+    text = lacking(facts(missing_packages=("mininet", "iperf3"), environment="absent"))
+    assert "mininet iperf3" in text
     assert str(provision.ENVIRONMENT) in text
     assert "apt" not in lacking(facts(environment="absent"))
     assert ".venv" not in lacking(facts(missing_packages=("mininet",)))
