@@ -25,6 +25,8 @@ import psutil
 from topologies import host_settings
 from topologies.isolation import STATE_DIRECTORY
 
+_RYU_ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-ryu"
+
 Module = Literal["loaded", "loadable", "absent"]
 Access = Literal["writable", "read-only", "absent"]
 
@@ -124,7 +126,7 @@ def gather() -> Facts:
         mininet=_mininet_version(),
         system_python=(_first_line(["/usr/bin/python3", "--version"]) or "").removeprefix("Python ") or None,
         python=platform.python_version(),
-        controllers={"os-ken": _package_version("os-ken"), "ryu": _package_version("ryu")},
+        controllers={"os-ken": _package_version("os-ken"), "ryu": _ryu_version()},
         holder=holder,
         leftovers=leftovers,
     )
@@ -209,6 +211,12 @@ def _mininet_version() -> str | None:
     from topologies.emulation import MININET_VERSION
 
     return MININET_VERSION
+
+
+def _ryu_version() -> str | None:
+    """Version of Ryu in the environment of its own, which `scripts/provision_ryu.py` makes."""
+    found = sorted(_RYU_ENVIRONMENT.glob("lib/python*/site-packages/ryu-*.dist-info"))
+    return found[0].name.removeprefix("ryu-").removesuffix(".dist-info") if found else None
 
 
 def _package_version(name: str) -> str | None:
