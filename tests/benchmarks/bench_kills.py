@@ -33,6 +33,7 @@ def main() -> int:
         table.add_column(column, justify="right")
     for column in ("left for good", "harm to others"):
         table.add_column(column)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and remove what `foreign` makes
     failures = 0
     with tempfile.TemporaryDirectory() as folder, foreign(Path(folder)) as others:
         for number, kills in KILLS.items():

@@ -1,7 +1,7 @@
 """Things of somebody else on the same machine that look as much like the testbed's own as they can.
 
-A network namespace, virtual links named like a switch's port, an Open vSwitch with a bridge named like a switch, an
-iperf3 server, and log files in /tmp: all that Mininet's own clean-up would remove.
+A virtual link named like a switch's port, a network namespace with an Open vSwitch whose bridge and port are named like
+a switch's, an iperf3 server, and log files in /tmp: all that Mininet's own clean-up would remove.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Foreign:
     """What must survive."""
 
     namespace: str
+    link: str
     switch: Path
     iperf3: subprocess.Popen[bytes]
     iperf3_port: int
@@ -41,30 +42,29 @@ class Foreign:
         else:
             client = ["iperf3", "-c", "127.0.0.1", "-p", str(self.iperf3_port), "-n", "1M"]
             lines += _failure(client, "the iperf3 server does not serve")
-        lines += _failure(["ip", "netns", "exec", self.namespace, "ip", "link", "show", "lo"], "no namespace")
-        lines += _failure(["ip", "link", "show", _PORT], "no virtual link")
-        bridges = _output(self._vsctl("list-br")).split()
+        lines += _failure(["ip", "-n", self.namespace, "link", "show", _PORT], "no namespace with a link")
+        lines += _failure(["ip", "link", "show", self.link], "no virtual link")
+        vsctl = ["ovs-vsctl", f"--db=unix:{self.switch}/db.sock", "--timeout=10"]
+        bridges = _output([*vsctl, "list-br"]).split()
         if bridges != [_BRIDGE]:
             lines.append(f"bridges are {bridges} instead of {[_BRIDGE]}")
         if _PORT not in _output(["env", f"OVS_RUNDIR={self.switch}", "ovs-appctl", "dpif/show"]):
             lines.append("the bridge has lost its port")
         return lines
 
-    def _vsctl(self, *arguments: str) -> list[str]:
-        return ["ovs-vsctl", f"--db=unix:{self.switch}/db.sock", "--timeout=10", *arguments]
-
 
 @contextlib.contextmanager
 def foreign(folder: Path) -> Iterator[Foreign]:
     """Make it all, and remove it at the end; `folder` is for the switch's files."""
     token = secrets.token_hex(3)
+    link = f"t{secrets.randbelow(9000) + 1000}-eth1"
     with contextlib.ExitStack() as stack:
         namespace = f"foreign-{token}"
         _run(["ip", "netns", "add", namespace])
         stack.callback(_run, ["ip", "netns", "delete", namespace])
-        _run(["ip", "link", "add", _PORT, "type", "veth", "peer", "name", f"x{token}"])
-        stack.callback(_run, ["ip", "link", "delete", _PORT])
-        switch = stack.enter_context(_open_vswitch(folder))
+        _run(["ip", "link", "add", link, "type", "veth", "peer", "name", _PORT, "netns", namespace])
+        stack.callback(_run, ["ip", "link", "delete", link])
+        switch = stack.enter_context(_open_vswitch(folder, namespace))
         files = tuple(Path("/tmp", f"{token}{suffix}") for suffix in (".log", ".out"))
         for path in files:
             path.write_text("somebody else's\n")
@@ -74,14 +74,14 @@ def foreign(folder: Path) -> Iterator[Foreign]:
             subprocess.Popen(["iperf3", "-s", "-B", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL)
         )
         stack.callback(server.terminate)
-        things = Foreign(namespace, switch, server, port, files)
+        things = Foreign(namespace, link, switch, server, port, files)
         wait_until(lambda: not things.harm(), "somebody else's things work")
         yield things
 
 
 @contextlib.contextmanager
-def _open_vswitch(folder: Path) -> Iterator[Path]:
-    """A second Open vSwitch with its files in `folder` and a bridge in the machine's own network namespace."""
+def _open_vswitch(folder: Path, namespace: str) -> Iterator[Path]:
+    """An Open vSwitch with its files in `folder` and a bridge with a port in a network namespace."""
     variables = {**os.environ, **{f"OVS_{kind}DIR": str(folder) for kind in ("RUN", "LOG", "DB")}}
     daemon = ["--no-chdir", "--detach", "--log-file", "-vconsole:off", "--pidfile"]
     database = folder / "conf.db"
@@ -91,7 +91,7 @@ def _open_vswitch(folder: Path) -> Iterator[Path]:
         _run(["ovsdb-server", *daemon, f"--remote=punix:{folder}/db.sock", str(database)], variables)
         stack.callback(_end, folder / "ovsdb-server.pid")
         _run([*vsctl, "--no-wait", "init"])
-        _run(["ovs-vswitchd", *daemon, f"unix:{folder}/db.sock"], variables)
+        _run(["ip", "netns", "exec", namespace, "ovs-vswitchd", *daemon, f"unix:{folder}/db.sock"], variables)
         stack.callback(_end, folder / "ovs-vswitchd.pid")
         stack.callback(_run, [*vsctl, "--timeout=10", "del-br", _BRIDGE])
         bridge = ["add-br", _BRIDGE, "--", "set", "bridge", _BRIDGE, "datapath_type=netdev"]
