@@ -102,14 +102,20 @@ def links_alone(
 
 
 def all_uplinks(
-    network: EmulatedNetwork, path_of: PathOf, duration_s: int = 4, flows_per_host: int = 16
+    network: EmulatedNetwork,
+    path_of: PathOf,
+    duration_s: int = 4,
+    flows_per_host: int = 16,
+    with_neighbours: bool = False,
 ) -> AggregateMeasurement:
     """Load all up-links in both directions at once and compare with max-min fairness.
 
-    Every host sends to a host of the next rack; on a network of one rack, to its neighbour.
+    Every host sends to a host of the next rack; on a network of one rack, to its neighbour. With neighbours, every host
+    sends to its neighbour as well, which loads all host links too: the most that a network can be asked to carry.
     """
     topology = network.topology
-    pairs = [(source, destination, flows_per_host) for source, destination in _ring(topology)]
+    partners = [*_ring(topology), *(_neighbours(topology) if with_neighbours and len(topology.racks) > 1 else ())]
+    pairs = [(source, destination, flows_per_host) for source, destination in partners]
     reports = _transfers(network, pairs, duration_s)
     paths: list[Sequence[tuple[str, Direction]]] = []
     for (source, destination, _), report in zip(pairs, reports, strict=True):
@@ -132,6 +138,14 @@ def _ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
             partner = others[(place + (len(racks) == 1)) % len(others)]
             if partner != name:
                 yield by_name[name], by_name[partner]
+
+
+def _neighbours(topology: Topology) -> Iterator[tuple[Host, Host]]:
+    by_name = {host.name: host for host in topology.hosts}
+    for members in topology.racks.values():
+        for place, name in enumerate(members):
+            if len(members) > 1:
+                yield by_name[name], by_name[members[(place + 1) % len(members)]]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
         CalibrationRefused: the network is out of tolerance and `force` is not set.
         Exception: whatever made the run fail; the record says so as well.
     """
-    scale = Scale(conditions.rate_divisor, run.specification.scale.volume_divisor)
+    volume_divisor = run.specification.scale.volume_divisor_for(conditions.rate_divisor)
+    scale = Scale(conditions.rate_divisor, volume_divisor)
     with folder.writing(_now) as writer:
         divisors = ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor)
         record = RunRecord.open(run, _now(), scale=divisors)
@@ -101,12 +102,21 @@ def network_with_controller(
         yield network, control
 
 
-def calibrate(run: Run, network: EmulatedNetwork, control: Controller) -> tuple[dict[str, Any], str | None]:
-    """The quick calibration: its report, and what is wrong when twice it is outside of the tolerance."""
+def calibrate(
+    run: Run,
+    network: EmulatedNetwork,
+    control: Controller,
+    attempts: int = CALIBRATION_ATTEMPTS,
+    with_neighbours: bool = False,
+) -> tuple[dict[str, Any], str | None]:
+    """The quick calibration: its report, and what is wrong when it is outside of the tolerance in every attempt."""
     tolerance = run.specification.fidelity.max_rate_error
-    for attempt in range(1, CALIBRATION_ATTEMPTS + 1):
+    for attempt in range(1, attempts + 1):
         measured = calibration.all_uplinks(
-            network, lambda *flow: control.path(network.topology, *flow), QUICK_CALIBRATION_S
+            network,
+            lambda *flow: control.path(network.topology, *flow),
+            QUICK_CALIBRATION_S,
+            with_neighbours=with_neighbours,
         )
         report = {**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": attempt}
         if measured.shortfall <= tolerance:

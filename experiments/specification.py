@@ -27,6 +27,7 @@ from topologies.shaping import SWITCH_QUEUE_BYTES
 from topologies.topology import Topology
 
 SCHEMA_VERSION: Final = 1
+MODELLED_S_PER_WALL_S: Final = 64
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -254,11 +255,16 @@ class ScaleSpec(_Part):
     """How much smaller the emulation is than the cluster it models."""
 
     rate_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
-        default=8.0, description="Divides every rate; auto: the smallest that the machine carries faithfully"
+        default="auto", description="Divides every rate; auto: the smallest that the machine carries with CPU to spare"
     )
-    volume_divisor: Annotated[float, Field(ge=1)] = Field(
-        default=512.0, description="Divides all bytes and CPU seconds"
+    volume_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
+        default="auto",
+        description=f"Divides all bytes and CPU seconds; auto: {MODELLED_S_PER_WALL_S} times the rate divisor",
     )
+
+    def volume_divisor_for(self, rate_divisor: float) -> float:
+        """The volume divisor that goes with a rate divisor."""
+        return MODELLED_S_PER_WALL_S * rate_divisor if self.volume_divisor == "auto" else self.volume_divisor
 
 
 class FailureSpec(_Part):

@@ -26,6 +26,7 @@ Datapath = Literal["kernel", "userspace"]
 
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _SEND_BUFFER_BYTES = 128 * 2**20
+_RECEIVE_BUFFER_BYTES = 2**20  # a dozen TCP super-frames; the usual 208 KB hold three and lose bursts
 
 
 class OpenVSwitchError(RuntimeError):
@@ -104,8 +105,9 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
     """Start ovsdb-server and ovs-vswitchd in this namespace, and stop them.
 
     The userspace datapath starts with TCP segmentation offload, without which virtual links with checksum offload carry
-    no TCP at all. It also sends for all ports through one socket, whose buffer is made when it sends first: until
-    `settle_buffers`, `net.core.wmem_default` of the machine is raised.
+    no TCP at all. It also sends for all ports through one socket, whose buffer is made when it sends first, and
+    receives through one socket a port: until `settle_buffers`, `net.core.wmem_default` and `net.core.rmem_default` of
+    the machine are raised.
 
     Raises:
         OpenVSwitchError: a daemon did not start.
@@ -124,6 +126,7 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
             _command([*vsctl, "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"])
             with isolation.host_network():
                 host_settings.change(isolation.directory, "net.core.wmem_default", str(_SEND_BUFFER_BYTES))
+                host_settings.change(isolation.directory, "net.core.rmem_default", str(_RECEIVE_BUFFER_BYTES))
         _command(["ovs-vswitchd", *daemon, f"unix:{directory}/db.sock"])
         yield OpenVSwitch(directory, datapath, int((directory / "ovs-vswitchd.pid").read_text()))
     finally:
