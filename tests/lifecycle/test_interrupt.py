@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from experiments.results import ResultsFolder
-from tests.lifecycle.testbed import _TOKEN, Testbed, leftovers, nobody_else
+from tests.lifecycle.testbed import _TOKEN, Testbed, leftovers, nobody_else, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -91,7 +91,7 @@ def test_an_interrupted_experiment_leaves_nothing_but_its_results_and_can_be_fin
     rest.read()
     assert rest.process.wait(timeout=60) == 0
     rest.process.stdout.close()
-    assert leftovers(rest, before) == []
+    wait_until(lambda: not rest.remains(), "the end of all processes")
     finished = {record.strategy: record for record in folder.records() if not record.run_id.endswith("-again")}
     assert {name: record.status for name, record in finished.items()} == {"default": "finished", "neawa": "finished"}
     assert finished["default"] == stopped["default"]
