@@ -7,6 +7,7 @@ a switch's, an iperf3 server, and log files in /tmp: all that Mininet's own clea
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
@@ -55,10 +56,16 @@ class Foreign:
 
 @contextlib.contextmanager
 def foreign(folder: Path) -> Iterator[Foreign]:
-    """Make it all, and remove it at the end; `folder` is for the switch's files."""
+    """Make it all, and remove it at the end; `folder` is for the switch's files.
+
+    Waits while other tests have such things on the machine: their coming and going would look like a testbed's doing.
+    """
     token = secrets.token_hex(3)
     link = f"t{secrets.randbelow(9000) + 1000}-eth1"
     with contextlib.ExitStack() as stack:
+        directory = os.open(Path(__file__).parent, os.O_RDONLY)
+        stack.callback(os.close, directory)
+        fcntl.flock(directory, fcntl.LOCK_EX)
         namespace = f"foreign-{token}"
         _run(["ip", "netns", "add", namespace])
         stack.callback(_run, ["ip", "netns", "delete", namespace])

@@ -1,6 +1,6 @@
 """A small network with controller and traffic, until somebody ends it: what the tests of this directory kill.
 
-Prints one line of JSON first (run id and port of the API), then the name of each stage that it has reached.
+Prints one line of JSON first (the port of the API), then the name of each stage that it has reached.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from topologies import isolation
 from topologies.emulation import OPENFLOW_PORT, emulated
 from topologies.fat_tree import fat_tree
 
-STAGES = ("started", "network", "ready", "traffic")
-
 
 def main() -> None:
     """Build, connect, load, and wait for the end."""
     own = isolation.current()
     topology = fat_tree(racks=2, hosts_per_rack=2, core_switches=1, uplink_ports_per_rack=2).scaled(8)
     listener = listen(own)
-    print(json.dumps({"run_id": own.run_id, "port": listener.getsockname()[1]}), flush=True)
+    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
     log = own.directory / "controller.log"
     with (
         controller(topology, own, OPENFLOW_PORT, listener, Options(), log) as control,

@@ -22,7 +22,7 @@ from topologies.isolation import STATE_DIRECTORY
 ISOLATED = (sys.executable, "-m", "topologies.isolation", "--")
 SETTINGS = Path("/proc/sys/net")
 
-_CHANGING = re.compile(r"_count$|^fs$|/ns_last_pid$|nf_log|flush$")  # of /proc/sys/net, what changes by itself
+_CHANGING = re.compile(r"_count$|nf_log|flush$|/(conf|neigh)/(?!all/|default/)")  # by itself, or with an interface
 _SUSPECT = re.compile(r"^(mn|mininet|ovs|vconn|vlogs|iperf3?\.|placement-testbed)")
 _TOKEN = "LIFECYCLE_TEST"  # in the environment of a testbed and so of every process that it starts
 
@@ -119,7 +119,7 @@ class Testbed:
     process: subprocess.Popen[str]
     token: str
     errors: Path
-    run_id: str | None = None
+    directories: set[Path] = field(default_factory=set)
     port: int | None = None
     stages: list[str] = field(default_factory=list)
 
@@ -127,8 +127,7 @@ class Testbed:
         """Read what the program printed: up to a stage, or up to its end."""
         for line in self.process.stdout:
             if line.startswith("{"):
-                about = json.loads(line)
-                self.run_id, self.port = about["run_id"], about["port"]
+                self.port = json.loads(line)["port"]
             self.stages.append("started" if line.startswith("{") else line.strip())
             if self.stages[-1] == until:
                 return
@@ -137,6 +136,8 @@ class Testbed:
 
     def kill(self, number: int) -> int:
         """Send a signal, wait for the end and return the exit code."""
+        if _holds_lock(self.process.pid):
+            self.directories |= {path for path in STATE_DIRECTORY.iterdir() if path.is_dir()}
         self.process.send_signal(number)
         code = self.process.wait(timeout=20)
         self.read()
@@ -160,10 +161,8 @@ class Testbed:
         return lines
 
     def files(self) -> list[str]:
-        """What the testbed's directory still holds."""
-        if self.run_id is None or not (STATE_DIRECTORY / self.run_id).exists():
-            return []
-        return [f"file {STATE_DIRECTORY / self.run_id}"]
+        """Its directories that are still there."""
+        return [f"file {path}" for path in self.directories if path.exists()]
 
 
 @contextlib.contextmanager
