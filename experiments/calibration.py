@@ -66,7 +66,7 @@ class AggregateMeasurement:
     @property
     def error(self) -> float:
         """Relative difference from the max-min fair rate."""
-        return self.measured_mbps / self.fair_mbps - 1
+        return self.measured_mbps / self.fair_mbps - 1 if self.fair_mbps else 0.0
 
     @property
     def shortfall(self) -> float:

@@ -48,11 +48,11 @@ def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list
         KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in the folder.
     """
     specification = folder.specification()
-    runs = folder.remaining(plan.resolve(specification))
+    runs = plan.resolve(specification)
     problems: list[str] = []
     with listen(isolation.current(), options.http_port) as listener, reporter.runs(len(runs)) as show:
         divisors: dict[float | None, float] = {}
-        for run in _with_repetitions(runs, folder):
+        for run in _left_to_do(runs, folder):
             with show(run.id) as say:
                 try:
                     if run.blocking_factor not in divisors:
@@ -61,27 +61,34 @@ def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list
                     runner.execute(run, folder.run(run.id), conditions, say)
                 except Exception as error:
                     problems.append(f"{run.id}: {' '.join(str(error).split()) or type(error).__name__}")
+                    folder.run(run.id).path.mkdir(parents=True, exist_ok=True)
                     write_text(folder.run(run.id).path / "failure.txt", traceback.format_exc())
                     say(f"failed: {problems[-1]}")
     return problems
 
 
-def _with_repetitions(runs: Iterable[Run], folder: ResultsFolder) -> Iterator[Run]:
+def _left_to_do(runs: Iterable[Run], folder: ResultsFolder) -> Iterator[Run]:
+    """Runs that have not finished, each followed by its repetition when it is doubtful and has none yet."""
     for run in runs:
-        yield run
-        record = _record(folder, run)
-        if record is not None and record.status == "finished" and record.doubtful:
-            yield dataclasses.replace(run, id=f"{run.id}-again")
+        if _finished(folder, run) is None:
+            yield run
+        again = dataclasses.replace(run, id=f"{run.id}-again")
+        record = _finished(folder, run)
+        if record is not None and record.doubtful and _finished(folder, again) is None:
+            yield again
 
 
-def _record(folder: ResultsFolder, run: Run) -> RunRecord | None:
-    return folder.run(run.id).record() if (folder.run(run.id).path / "record.json").is_file() else None
+def _finished(folder: ResultsFolder, run: Run) -> RunRecord | None:
+    if not (folder.run(run.id).path / "record.json").is_file():
+        return None
+    record = folder.run(run.id).record()
+    return record if record.status == "finished" else None
 
 
 def give_to_caller(path: Path) -> None:
-    """Hand a folder made under sudo to the user who called it."""
+    """Hand a results folder made under sudo, and the folder that it lies in, to the user who called it."""
     user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if user is None or group is None:
         return
-    for item in (path, *path.rglob("*")):
+    for item in (path.parent, *path.parent.glob(".rate-divisors.json"), path, *path.rglob("*")):
         os.chown(item, int(user), int(group), follow_symlinks=False)

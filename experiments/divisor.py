@@ -15,6 +15,7 @@ from experiments.atomic import write_text
 from experiments.fidelity import Probes, Sampler
 from experiments.plan import Run
 from experiments.provenance import machine_fingerprint
+from experiments.record import Fidelity
 from experiments.runner import Conditions
 from experiments.specification import FidelitySpec
 
@@ -23,18 +24,13 @@ CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 Say = Callable[[str], None]
 
 
-class NoDivisorError(RuntimeError):
-    """The machine carries the network at no divisor; the message says what failed at the largest."""
-
-
 def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
     """The rate divisor to use for a run.
 
-    `auto` tries the candidates from the smallest on with all up-links loaded at once, and takes the first whose rates
-    are right and whose samples are trusted. The finding is kept in `cache_folder` for this machine and topology.
-
-    Raises:
-        NoDivisorError: none passes.
+    `auto` tries the candidates from the smallest on with all links loaded at once, and takes the first whose rates are
+    right and whose samples are trusted with reserve; when there is none, the first that is trusted without. The finding
+    is kept in `cache_folder` for this machine and topology. When none will do, the one at which the network falls least
+    short is used for now: the verdict on each run says what came of it.
     """
     wanted = run.specification.scale.rate_divisor
     if wanted != "auto":
@@ -42,25 +38,34 @@ def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: S
     cache = cache_folder / ".rate-divisors.json"
     known: dict[str, float] = json.loads(cache.read_text()) if cache.is_file() else {}
     key = _key(run)
-    if key not in known:
-        known[key] = _search(run, listener, say)
-        write_text(cache, json.dumps(known, indent=1))
-    return known[key]
+    if key in known:
+        return known[key]
+    divisor, passed = _search(run, listener, say)
+    if passed:
+        write_text(cache, json.dumps({**known, key: divisor}, indent=1))
+    else:
+        say(f"no rate divisor will do on this machine as it is now; using {divisor:g}")
+    return divisor
 
 
-def _search(run: Run, listener: socket.socket, say: Say) -> float:
-    reasons: tuple[str, ...] = ()
+def _search(run: Run, listener: socket.socket, say: Say) -> tuple[float, bool]:
+    """The best divisor, and whether it will do."""
+    barely: list[float] = []
+    shortfalls: dict[float, float] = {}
     for divisor in CANDIDATES:
         say(f"trying rate divisor {divisor:g}")
         with tempfile.TemporaryDirectory() as scratch:
-            reasons = _trial(run, Conditions(listener, divisor), Path(scratch), say)
-        if not reasons:
-            return divisor
-    raise NoDivisorError(f"rate_divisor: {CANDIDATES[-1]:g} is still too small for this machine: {'; '.join(reasons)}")
+            with_reserve, without = _trial(run, Conditions(listener, divisor), Path(scratch), say)
+        if with_reserve.verdict == "trusted":
+            return divisor, True
+        if without.verdict == "trusted":
+            barely.append(divisor)
+        shortfalls[divisor] = without.figures["rate_shortfall"] or 0.0
+    return (barely[0], True) if barely else (min(shortfalls, key=lambda divisor: shortfalls[divisor]), False)
 
 
-def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> tuple[str, ...]:
-    """Why a divisor will not do; nothing when it will."""
+def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> tuple[Fidelity, Fidelity]:
+    """Verdicts on a divisor, with reserve and without."""
     with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
         sampler = Sampler(Probes(network.switch.vswitchd_pid, (), hosts), time.monotonic())
@@ -69,8 +74,12 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> tuple[s
             report, problem = runner.calibrate(run, network, control, attempts=1, with_neighbours=True)
         finally:
             samples = sampler.stop()
-        verdict = fidelity.assess(samples, _with_reserve(run.specification.fidelity), report["shortfall"], problem)
-        return verdict.reasons
+        plain = run.specification.fidelity
+        with_reserve, without = (
+            fidelity.assess(samples, thresholds, report["shortfall"], problem)
+            for thresholds in (_with_reserve(plain), plain)
+        )
+        return with_reserve, without
 
 
 def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import series, specification_file
 from experiments.atomic import write_text
-from experiments.plan import Run
 from experiments.record import RecordError, RunRecord
 from experiments.specification import Specification
 
@@ -183,12 +182,6 @@ class ResultsFolder:
     def records(self) -> tuple[RunRecord, ...]:
         """Records of all runs that were started, in the order in which they were."""
         return tuple(sorted((run.record() for run in self.runs()), key=lambda record: record.started_at))
-
-    def remaining(self, runs: Iterable[Run]) -> tuple[Run, ...]:
-        """Those of the planned runs that have not finished, so that an experiment can be resumed."""
-        done = {record.run_id for record in self.records() if record.status == "finished"}
-        return tuple(run for run in runs if run.id not in done)
-
 
 def _reason(error: BaseException) -> str:
     message = " ".join(str(error).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ async def run_workload(
         ]
         try:
             await _first_failure_or_all([*running, *background], running)
+            with contextlib.suppress(ControllerError):
+                outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         finally:
             for task in (*running, *background):
                 task.cancel()

@@ -159,12 +159,6 @@ def test_a_killed_process_leaves_an_interrupted_run(folder, run):
     assert "stopped" in record.reason
 
 
-def test_only_unfinished_runs_remain(tmp_path):
-    folder = results(tmp_path, "repeats=2", failed=("r00-bf5-neawa",))
-    (folder.run("r01-bf5-coloc").path / "record.json").unlink()
-    assert [run.id for run in folder.remaining(resolve(folder.specification()))] == ["r00-bf5-neawa", "r01-bf5-coloc"]
-
-
 def test_series_come_back_and_absent_ones_are_empty(folder, run):
     assert folder.run(run.id).events().height == 0
     with folder.run(run.id).writing(later) as writer:

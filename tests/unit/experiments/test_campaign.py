@@ -1,0 +1,34 @@
+import dataclasses
+
+import pytest
+
+from experiments import campaign
+from experiments.plan import resolve
+from tests.unit.experiments.synthetic import results
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return results(tmp_path, "repeats=2", failed=("r00-bf5-neawa",))
+
+
+def left(folder):
+    return [run.id for run in campaign._left_to_do(resolve(folder.specification()), folder)]
+
+
+def test_only_unfinished_runs_are_left(folder):
+    (folder.run("r01-bf5-coloc").path / "record.json").unlink()
+    assert left(folder) == ["r00-bf5-neawa", "r01-bf5-coloc"]
+
+
+def test_a_doubtful_run_is_repeated_once_also_when_resumed(folder):
+    run = folder.run("r00-bf5-default")
+    record = run.record()
+    doubtful = record.fidelity.model_copy(update={"verdict": "doubtful", "reasons": ("no CPU",)})
+    (run.path / "record.json").write_text(record.updated(fidelity=doubtful).to_json())
+    assert left(folder) == ["r00-bf5-default-again", "r00-bf5-neawa"]
+    again = folder.run("r00-bf5-default-again")
+    again.path.mkdir()
+    repeated = dataclasses.replace(resolve(folder.specification())[0], id="r00-bf5-default-again")
+    (again.path / "record.json").write_text(record.updated(run_id=repeated.id, fidelity=doubtful).to_json())
+    assert left(folder) == ["r00-bf5-neawa"]
