@@ -183,6 +183,7 @@ class ResultsFolder:
         """Records of all runs that were started, in the order in which they were."""
         return tuple(sorted((run.record() for run in self.runs()), key=lambda record: record.started_at))
 
+
 def _reason(error: BaseException) -> str:
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
