@@ -18,7 +18,7 @@ _CREDIT_S = 0.004  # late timers on a busy machine cost nothing up to here
 _MOST_CREDIT_BYTES = 64 * 1024  # one TCP segmentation super-frame
 _TOLERANCE = 0.002  # tc prints rates rounded to a tenth of a per cent
 
-SWITCH_QUEUE_BYTES = 64 * 1024
+SWITCH_QUEUE_BYTES = 72 * 1024  # one TCP super-frame, which the kernel counts as up to 45 frames, and a little
 HOST_QUEUE_BYTES = 1000 * _FRAME_BYTES  # what Linux' default queue of 1000 packets holds
 
 
