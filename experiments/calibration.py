@@ -29,6 +29,7 @@ _PRIORITY = 60_000
 _COOKIE = "0xca11b8"
 _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
+_SETTLING_MEGABITS = 18.75
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -104,7 +105,7 @@ def links_alone(
 def all_uplinks(
     network: EmulatedNetwork,
     path_of: PathOf,
-    duration_s: int = 4,
+    duration_s: int,
     flows_per_host: int = 16,
     with_neighbours: bool = False,
 ) -> AggregateMeasurement:
@@ -127,6 +128,15 @@ def all_uplinks(
     loaded = {step for path in paths for step in path} & uplinks
     measured = sum(report.goodput_mbps for report in reports) / GOODPUT_SHARE
     return AggregateMeasurement(len(paths), len(loaded), len(uplinks), fair, measured)
+
+
+def settled_duration_s(topology: Topology) -> int:
+    """How long many connections must be watched: the slower the thinnest link, the longer TCP takes to fill it.
+
+    Three seconds on links of 6.25 Mbit/s and more, at most twelve.
+    """
+    thinnest_mbps = min(link.capacity_mbps for link in topology.links)
+    return round(min(12.0, max(3.0, _SETTLING_MEGABITS / thinnest_mbps)))
 
 
 def _ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
@@ -244,7 +254,7 @@ class _Report:
 
 
 def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[_Report]:
-    """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first."""
+    """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones."""
     processes: list[subprocess.Popen[str]] = []
     try:
         servers = []
@@ -257,7 +267,7 @@ def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]]
         clients = []
         for number, (source, destination, flows) in enumerate(pairs):
             argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
-            argv += ["-t", str(duration_s), "-O", "1"]
+            argv += ["-t", str(duration_s), "-O", str(max(1, duration_s // 3))]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
         processes += clients
         sent = [_document(client, duration_s) for client in clients]
@@ -272,9 +282,9 @@ def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]]
 
 def _document(process: subprocess.Popen[str], duration_s: int) -> dict[str, Any]:
     try:
-        output, _ = process.communicate(timeout=duration_s + 20)
+        output, _ = process.communicate(timeout=duration_s + 30)
     except subprocess.TimeoutExpired:
-        raise CalibrationError(f"iperf3 did not end within {duration_s + 20} s") from None
+        raise CalibrationError(f"iperf3 did not end within {duration_s + 30} s") from None
     try:
         document: dict[str, Any] = json.loads(output)
     except ValueError:

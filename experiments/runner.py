@@ -23,7 +23,6 @@ from workloads.scale import Scale
 
 Say = Callable[[str], None]
 
-QUICK_CALIBRATION_S = 3
 CALIBRATION_ATTEMPTS = 2
 
 
@@ -115,7 +114,7 @@ def calibrate(
         measured = calibration.all_uplinks(
             network,
             lambda *flow: control.path(network.topology, *flow),
-            QUICK_CALIBRATION_S,
+            calibration.settled_duration_s(network.topology),
             with_neighbours=with_neighbours,
         )
         report = {**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": attempt}
