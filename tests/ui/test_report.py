@@ -175,6 +175,6 @@ def test_the_reader_sees_result_doubts_and_origin(visit):
             "1 failed run",
             "host h3 did not answer",
             "congestion control",
-            "rate_divisor: 8.0",
+            "rate_divisor: auto",
         ):
             assert words in page["text"]
