@@ -231,9 +231,9 @@ def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, 
     run, folder, conditions = prepared
     measure = calibration.all_uplinks
 
-    def on_slow_uplinks(network, *rest):
+    def on_slow_uplinks(network, *rest, **options):
         sabotage(network)
-        return measure(network, *rest)
+        return measure(network, *rest, **options)
 
     monkeypatch.setattr(calibration, "all_uplinks", on_slow_uplinks)
     with pytest.raises(runner.CalibrationRefused, match=r"up-links carry .* use --force"):
