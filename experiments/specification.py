@@ -292,7 +292,7 @@ class FidelitySpec(_Part):
 
     min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
     max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
-    max_rate_error: Share = Field(default=0.05, description="Up-links' calibrated rate against max-min fairness")
+    max_rate_error: Share = Field(default=0.1, description="What up-links may lack of their max-min fair rate")
     max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(
         default=0.005, description="Mean wait for a core of the switches or an agent, 95th percentile"
     )

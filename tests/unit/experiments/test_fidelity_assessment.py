@@ -63,8 +63,8 @@ def test_each_threshold_flips_the_verdict_alone(changed, limits, figure):
 
 
 def test_the_calibration_flips_the_verdict_and_no_calibration_does_not():
-    assert assess(samples(), LIMITS, rate_shortfall=0.051).reasons[0].startswith("rate_shortfall 0.051 is above 0.05")
-    assert assess(samples(), LIMITS, rate_shortfall=0.05).verdict == "trusted"
+    assert assess(samples(), LIMITS, rate_shortfall=0.101).reasons[0].startswith("rate_shortfall 0.101 is above 0.1")
+    assert assess(samples(), LIMITS, rate_shortfall=0.1).verdict == "trusted"
     assert assess(samples(), LIMITS, rate_shortfall=None).verdict == "trusted"
 
 
