@@ -15,6 +15,7 @@ from experiments.calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE, Aggrega
 from experiments.controller_process import listen
 from experiments.divisor import choose_divisor
 from experiments.plan import Run
+from experiments.progress import Say
 from experiments.runner import Conditions
 from experiments.specification import Specification
 from topologies import isolation
@@ -41,7 +42,7 @@ def calibrate(specification: Specification, http_port: int, quick: bool, as_json
 
 
 def _measure(
-    run: Run, conditions: Conditions, scratch: Path, quick: bool, say: runner.Say
+    run: Run, conditions: Conditions, scratch: Path, quick: bool, say: Say
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
     with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         links = [] if quick else list(calibration.links_alone(network, progress=lambda link: say(f"{link} alone")))

@@ -7,21 +7,19 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from experiments import fidelity, runner
 from experiments.atomic import write_text
 from experiments.fidelity import Probes, Sampler
 from experiments.plan import Run
+from experiments.progress import Say
 from experiments.provenance import machine_fingerprint
 from experiments.record import Fidelity
 from experiments.runner import Conditions
 from experiments.specification import FidelitySpec
 
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-
-Say = Callable[[str], None]
 
 
 def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:

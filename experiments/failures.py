@@ -6,10 +6,9 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 
+from experiments.progress import Say
 from experiments.specification import FailureSpec
 from topologies.emulation import EmulatedNetwork
-
-Say = Callable[[str], None]
 
 
 async def cause(

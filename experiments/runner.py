@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,14 +14,13 @@ from typing import Any
 from experiments import calibration, fidelity, job_records, provenance, series
 from experiments.controller_process import Controller, Options, controller
 from experiments.plan import Run
+from experiments.progress import Say
 from experiments.record import RunRecord, ScaleRecord
 from experiments.results import RunFolder, RunWriter
 from experiments.workload_run import Outcome, run_workload
 from topologies import isolation
 from topologies.emulation import OPENFLOW_PORT, EmulatedNetwork, emulated
 from workloads.scale import Scale
-
-Say = Callable[[str], None]
 
 CALIBRATION_ATTEMPTS = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from experiments.controller_process import READY_TIMEOUT_S, Controller, Controll
 from experiments.failures import cause
 from experiments.fidelity import Probes, Sample, Sampler
 from experiments.plan import Run
+from experiments.progress import Say
 from experiments.resource_manager import ResourceManager
 from experiments.workload import submissions
 from topologies.emulation import EmulatedNetwork
@@ -24,8 +25,6 @@ from workloads.scale import Scale
 from workloads.splits import BlockKey
 
 DEADLINE_WALL_S = 600.0
-
-Say = Callable[[str], None]
 
 
 class WorkloadError(RuntimeError):
