@@ -84,6 +84,7 @@ def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:
     """Thresholds that leave room for a run, whose load comes in bursts and that of the trial does not."""
     return thresholds.model_copy(
         update={
+            "max_rate_error": thresholds.max_rate_error / 2,
             "max_receive_delay_s": thresholds.max_receive_delay_s / 4,
             "max_receive_drop_share": thresholds.max_receive_drop_share / 10,
         }
