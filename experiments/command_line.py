@@ -10,39 +10,29 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from experiments import arguments
 from experiments.diagnostics import SpecificationError
 from experiments.specification import Specification
-
-EXAMPLES = """examples:
-  sudo python run_testbed.py                                 the thesis's experiment
-  sudo python run_testbed.py --blocking-factor 1 2 5 10      at several blocking factors
-  sudo python run_testbed.py run --strategy default neawa --repeats 5 --seed 7
-  sudo python run_testbed.py run --spec my-experiment.yaml --output results
-  sudo python run_testbed.py calibrate
-  python run_testbed.py report results/20260101T120000-thesis
-"""
 
 
 class RequestError(ValueError):
     """Something that was asked for cannot be done; the message names it and the remedy."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments ask; returns the exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    words = list(sys.argv[1:] if argv is None else argv)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "run")
-    options = parser.parse_args(words)
+    options = arguments.parser().parse_args(words)
     try:
-        code: int = options.command(options)
-        return code
+        return _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -79,90 +69,6 @@ def _refusals() -> tuple[type[Exception], ...]:
         JobError,
         ScheduleError,
         TraceError,
-    )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_testbed.py",
-        description="Measures how much it matters where datablocks and containers go, on an emulated network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--no-install", action="store_true", help="install nothing; say what is missing and stop")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_run(commands)
-    _add_calibrate(commands)
-    _add_place(commands)
-    importing = _command(commands, "import", _import, "turn a recorded trace into a specification that runs")
-    importing.add_argument("trace", type=Path, help="Spark event log, Hadoop job trace (MRemu), or coflow benchmark")
-    importing.add_argument("--format", choices=("auto", "spark", "mremu", "coflow"), default="auto", help="[auto]")
-    importing.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
-    report = _command(commands, "report", _report, "make the report of a results folder again")
-    report.add_argument("folder", type=Path, help="results folder, or the folder of one run")
-    report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
-    show = _command(commands, "show", _show, "print the table of a results folder, or what a run's containers used")
-    show.add_argument("folder", type=Path, help="results folder, or the folder of one run")
-    show.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
-    show.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
-    show.add_argument("--json", action="store_true", help="as JSON")
-    doctor = _command(commands, "doctor", _doctor, "what this machine has, what will be used, what is missing")
-    doctor.add_argument("--json", action="store_true", help="as JSON")
-    _command(commands, "clean", _clean, "remove what a killed testbed left behind, and nothing else")
-    _command(commands, "schema", _schema, "print the JSON schema of specifications, for editors")
-    return parser
-
-
-_Commands = argparse._SubParsersAction  # what add_subparsers returns; argparse has no public name for it
-
-
-def _command(
-    commands: _Commands[argparse.ArgumentParser], name: str, function: object, summary: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    parser.set_defaults(command=function)
-    return parser
-
-
-def _add_specification(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what to run")
-    group.add_argument("--spec", default="thesis", metavar="FILE", help="specification (YAML) or preset [thesis]")
-    group.add_argument("--blocking-factor", nargs="+", metavar="N", help="one or several blocking factors")
-    group.add_argument("--strategy", nargs="+", metavar="NAME", help="placement strategies, by name or module:Class")
-    group.add_argument("--workload", metavar="NAME", help="a schedule, such as mixed-high or kmeans-mid")
-    group.add_argument("--seed", metavar="N", help="seed of the first repeat")
-    group.add_argument("--repeats", metavar="N", help="runs of every combination")
-    group.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other value, by its dotted path")
-
-
-def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "run", _run, "run an experiment (the default command)")
-    _add_specification(parser)
-    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")
-    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
-    _add_port(parser)
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON; implies --quiet")
-
-
-def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "calibrate", _calibrate, "measure every link alone, then all up-links at once")
-    _add_specification(parser)
-    _add_port(parser)
-    parser.add_argument("--quick", action="store_true", help="only all up-links at once")
-    parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
-
-
-def _add_place(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "place", _place, "show where blocks and containers would go; needs no root")
-    _add_specification(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
-
-
-def _add_port(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--http-port", type=int, default=0, metavar="PORT", help="loopback port of the controller's API [a free one]"
     )
 
 
@@ -349,3 +255,16 @@ def _schema(_options: argparse.Namespace) -> int:
 
     print(json.dumps(specification_file.json_schema(), indent=1))
     return 0
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "calibrate": _calibrate,
+    "place": _place,
+    "import": _import,
+    "report": _report,
+    "show": _show,
+    "doctor": _doctor,
+    "clean": _clean,
+    "schema": _schema,
+}

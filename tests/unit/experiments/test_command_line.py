@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments import specification_file
-from experiments.command_line import _parser, main, specification
+from experiments.arguments import parser
+from experiments.command_line import main, specification
 from tests.unit.experiments.synthetic import results
 from topologies import isolation
 
@@ -188,7 +189,7 @@ def test_every_command_explains_itself(capsys, command):
 
 def test_options_reach_the_specification():
     words = "run --blocking-factor 1 2.5 --strategy packed random --workload q3-mid --seed 7 --repeats 3"
-    options = _parser().parse_args([*words.split(), "--set", "scale.rate_divisor=auto"])
+    options = parser().parse_args([*words.split(), "--set", "scale.rate_divisor=auto"])
     found = specification(options)
     assert found.topology.blocking_factor == (1, 2.5)
     assert [strategy.name for strategy in found.strategies] == ["packed", "random"]
