@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -158,7 +158,8 @@ class CoLoc(HdfsBlocks):
     def place_containers(self, view: ClusterView, request: ContainerRequest, rng: np.random.Generator) -> Placement:
         """Nodes for a job's containers (Algorithm 4); the application master by YARN's default.
 
-        Workers go to favoured nodes with room; the rest goes by YARN's default, on unreserved nodes first.
+        Workers go to the container nodes, evenly, if a number of them is set; then to favoured nodes with room; the
+        rest goes by YARN's default, on unreserved nodes first.
 
         Raises:
             PlacementError: they do not fit, or an input is not stored.
@@ -166,12 +167,10 @@ class CoLoc(HdfsBlocks):
         view.blocks_of(request.inputs)
         placed = place_master(view, request, rng)
         matching = _descriptions_of(view, request)
-        room = view.room(request, placed)
-        left = {
-            node: int(room[view.cluster.index[node]])
-            for node in dict.fromkeys(n for one in matching for n in one.nodes)
-            if room[view.cluster.index[node]]
-        }
+        room = {node: int(most) for node, most in zip(view.cluster.names, view.room(request, placed), strict=True)}
+        hosts = _container_nodes(view, matching, room, rng)
+        placed += _evenly(room, hosts, request.containers - len(placed), rng)
+        left = {node: room[node] for node in dict.fromkeys(n for one in matching for n in one.nodes) if room[node]}
         while left and len(placed) < request.containers:
             node = self._next_favoured(view, left, rng)
             placed = (*placed, node)
@@ -191,6 +190,38 @@ class CoLoc(HdfsBlocks):
 
 def _descriptions_of(view: ClusterView, request: ContainerRequest) -> list[Colocation]:
     return [one for one in view.colocations.values() if any(one.covers(name) for name in request.inputs)]
+
+
+def _container_nodes(
+    view: ClusterView, matching: Sequence[Colocation], room: Mapping[str, int], rng: np.random.Generator
+) -> list[str]:
+    """Random favoured nodes with room, as many as the descriptions let host containers; none when they set no number.
+
+    When they ask for more nodes than there are favoured ones, random further ones join that nobody else has reserved.
+    """
+    wanted = max((one.container_nodes for one in matching), default=0)
+    favoured = dict.fromkeys(node for one in matching for node in one.nodes if node not in view.dead)
+    others = view.reserved(but=[one.key for one in matching])
+    inside = [node for node in favoured if room[node]]
+    outside = [node for node, most in room.items() if most and node not in favoured and node not in others]
+    return _some(rng, inside, wanted) + _some(rng, outside, wanted - len(favoured))
+
+
+def _some(rng: np.random.Generator, names: Sequence[str], most: int) -> list[str]:
+    return [names[place] for place in rng.permutation(len(names))[:most]] if most > 0 else []
+
+
+def _evenly(room: dict[str, int], nodes: Sequence[str], containers: int, rng: np.random.Generator) -> Placement:
+    """Containers on these nodes, each on one that got fewest, until they are full; takes their room."""
+    given = dict.fromkeys(nodes, 0)
+    placed: list[str] = []
+    while len(placed) < containers and (able := [node for node in nodes if room[node]]):
+        fewest = min(given[node] for node in able)
+        node = pick(rng, [node for node in able if given[node] == fewest])
+        given[node] += 1
+        room[node] -= 1
+        placed.append(node)
+    return tuple(placed)
 
 
 def _least_held(

@@ -19,6 +19,8 @@ class Colocation:
         size: number of nodes, 0 to take it from past runs.
         nodes: the favoured nodes, empty until the first file comes.
         expiry_s: how long the nodes stay reserved once all files are stored, in seconds.
+        container_nodes: number of nodes that host the job's containers, 0 for all favoured ones; above the number of
+            those, nodes without its data join them.
 
     Raises:
         PlacementError: not exactly one of files and folder, or an amount out of range.
@@ -30,12 +32,17 @@ class Colocation:
     size: int = 0
     nodes: tuple[str, ...] = ()
     expiry_s: float = 3600.0
+    container_nodes: int = 0
 
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.folder):
             raise PlacementError(f"colocation {self.signature}: give either files or a folder")
         if self.size < 0:
             raise PlacementError(f"colocation {self.signature}: size {self.size}; give 0 (from history) or more")
+        if self.container_nodes < 0:
+            raise PlacementError(
+                f"colocation {self.signature}: container_nodes {self.container_nodes}; give 0 (all) or more"
+            )
         if not self.expiry_s > 0:
             raise PlacementError(f"colocation {self.signature}: expiry_s {self.expiry_s}; give a positive time")
 

@@ -329,6 +329,56 @@ class TestContainers:
         counts = Counter(place.submit(recurring(14, "f", master=False)))
         assert [counts[name] for name in nodes_of(place)[0]] == [2, 4, 4, 4]
 
+    @settings(deadline=None)
+    @given(size=st.integers(1, 8), hosts=st.integers(1, 8), workers=st.integers(1, 64), seed=st.integers(0, 99))
+    def test_a_number_of_container_nodes_is_kept_and_shared_evenly(self, size, hosts, workers, seed):
+        workers = min(workers, 8 * hosts)
+        place = placer(Colocation("k", ("f",), size=size, container_nodes=hosts), seed=seed)
+        place.store(blocks_file("f", 4))
+        counts = Counter(place.submit(recurring(workers, "f", master=False)))
+        even = [workers // hosts + (turn < workers % hosts) for turn in range(hosts)]
+        assert sorted(counts.values(), reverse=True) == [count for count in even if count]
+        if workers >= hosts:
+            assert len(counts.keys() & set(nodes_of(place)[0])) == min(size, hosts)
+
+    @settings(deadline=None)
+    @given(hosts=st.integers(1, 8), workers=st.integers(1, 32), others=st.integers(1, 32), seed=st.integers(0, 99))
+    def test_more_container_nodes_take_part_only_when_the_chosen_ones_are_full(self, hosts, workers, others, seed):
+        place = placer(Colocation("k", ("f",), size=8, container_nodes=hosts), seed=seed)
+        place.store(blocks_file("f", 4))
+        random = Placer(place.state, load_strategy("random"), np.random.default_rng(seed))
+        random.submit(job(others, master=False, job_id="others"))
+        view = place.state.view()
+        room = dict(zip(view.cluster.names, view.room(job(1)).tolist(), strict=True))
+        counts = Counter(place.submit(recurring(workers, "f", master=False)))
+        full = sum(counts[node] == room[node] for node in counts)
+        assert len(counts) <= hosts or full >= min(hosts, sum(map(bool, room.values())))
+
+    def test_what_the_container_nodes_cannot_take_goes_to_the_other_favoured_nodes_and_then_anywhere(self):
+        place = placer(Colocation("k", ("f",), size=2, nodes=("h1", "h2"), container_nodes=1))
+        place.store(blocks_file("f", 4))
+        assert sorted(Counter(place.submit(recurring(9, "f", master=False))).items()) in (
+            [("h1", 8), ("h2", 1)],
+            [("h1", 1), ("h2", 8)],
+        )
+        place.finish("job")
+        counts = Counter(place.submit(recurring(20, "f", master=False, job_id="again")))
+        assert counts.pop("h1") == counts.pop("h2") == 8
+        assert sum(counts.values()) == 4
+
+    def test_the_largest_number_of_container_nodes_of_the_matching_descriptions_counts(self):
+        both = (Colocation("a", ("f",), size=4, container_nodes=1), Colocation("b", ("f",), size=4, container_nodes=3))
+        place = placer(*both)
+        place.store(blocks_file("f", 4))
+        assert len(set(place.submit(recurring(9, "f", master=False)))) == 3
+
+    def test_nodes_that_join_are_not_those_that_others_reserved(self):
+        other = Colocation("other", ("x",), size=3, nodes=("h3", "h4", "h5"))
+        place = placer(Colocation("k", ("f",), size=2, nodes=("h1", "h2"), container_nodes=5), other)
+        place.store(blocks_file("f", 4))
+        place.state.reserve(other.key)
+        assert set(place.submit(recurring(20, "f", master=False))) == {"h1", "h2", "h6", "h7", "h8"}
+
     def test_dead_favoured_nodes_get_nothing(self):
         place = placer(Colocation("k", ("f",), size=2, nodes=("h1", "h2")))
         place.store(blocks_file("f", 4))
