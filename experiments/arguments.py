@@ -13,6 +13,13 @@ EXAMPLES = """examples:
   sudo python run_testbed.py calibrate
   python run_testbed.py report results/20260101T120000-thesis
 """
+EXIT_CODES = """exit codes:
+  0        all is well
+  1        a run failed, or a check found something
+  2        the request was wrong or the machine is not ready for it
+  128 + N  signal N ended it, such as 130 for Ctrl-C
+"""
+_FOLDER = "results/20260101T120000-thesis"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="run_testbed.py",
         description="Measures how much it matters where datablocks and containers go, on an emulated network.",
-        epilog=EXAMPLES,
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--no-install", action="store_true", help="install nothing; say what is missing and stop")
@@ -28,30 +35,55 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_calibrate(commands)
     _add_place(commands)
-    importing = _command(commands, "import", "turn a recorded trace into a specification that runs")
+    importing = _command(
+        commands,
+        "import",
+        "turn a recorded trace into a specification that runs",
+        "import application_1 --output q3.yaml",
+    )
     importing.add_argument("trace", type=Path, help="Spark event log, Hadoop job trace (MRemu), or coflow benchmark")
     importing.add_argument("--format", choices=("auto", "spark", "mremu", "coflow"), default="auto", help="[auto]")
     importing.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
-    report = _command(commands, "report", "make the report of a results folder again")
+    report = _command(commands, "report", "make the report of a results folder again", f"report {_FOLDER}")
     report.add_argument("folder", type=Path, help="results folder, or the folder of one run")
     report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
-    show = _command(commands, "show", "print the table of a results folder, or what a run's containers used")
+    show = _command(
+        commands,
+        "show",
+        "print the table of a results folder, or what a run's containers used",
+        f"show {_FOLDER}",
+        f"show {_FOLDER}/runs/r00-bf5-neawa --job kmeans-1",
+    )
     show.add_argument("folder", type=Path, help="results folder, or the folder of one run")
     show.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
     show.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
     show.add_argument("--json", action="store_true", help="as JSON")
-    doctor = _command(commands, "doctor", "what this machine has, what will be used, what is missing")
+    _add_compare(commands)
+    doctor = _command(commands, "doctor", "what this machine has, what will be used, what is missing", "doctor --json")
     doctor.add_argument("--json", action="store_true", help="as JSON")
-    _command(commands, "clean", "remove what a killed testbed left behind, and nothing else")
-    _command(commands, "schema", "print the JSON schema of specifications, for editors")
+    _command(commands, "clean", "remove what a killed testbed left behind, and nothing else", "sudo clean")
+    _command(commands, "schema", "print the JSON schema of specifications, for editors", "schema > schema.json")
     return whole
 
 
 _Commands = argparse._SubParsersAction  # what add_subparsers returns; argparse has no public name for it
 
 
-def _command(commands: _Commands[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+def _command(
+    commands: _Commands[argparse.ArgumentParser], name: str, summary: str, *examples: str
+) -> argparse.ArgumentParser:
+    """Add a command; its examples are what follows `python run_testbed.py`, behind `sudo ` where it takes root."""
+    lines = []
+    for example in examples:
+        words = example.removeprefix("sudo ")
+        lines.append(f"  {example.removesuffix(words)}python run_testbed.py {words}\n")
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example{'s' if len(lines) > 1 else ''}:\n{''.join(lines)}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(command=name)
     return parser
 
@@ -68,7 +100,14 @@ def _add_specification(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "run", "run an experiment (the default command)")
+    parser = _command(
+        commands,
+        "run",
+        "run an experiment (the default command)",
+        "sudo run --strategy default neawa --blocking-factor 1 5 --repeats 5",
+        "sudo run --spec my-experiment.yaml --set seed=7 scale.rate_divisor=16",
+        f"sudo run --resume {_FOLDER}",
+    )
     _add_specification(parser)
     parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
     parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")
@@ -79,7 +118,12 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "calibrate", "measure every link alone, then all up-links at once")
+    parser = _command(
+        commands,
+        "calibrate",
+        "measure every link alone, then all up-links at once",
+        "sudo calibrate --blocking-factor 5 --quick",
+    )
     _add_specification(parser)
     _add_port(parser)
     parser.add_argument("--quick", action="store_true", help="only all up-links at once")
@@ -87,8 +131,27 @@ def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_place(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "place", "show where blocks and containers would go; needs no root")
+    parser = _command(
+        commands,
+        "place",
+        "show where blocks and containers would go; needs no root",
+        "place --strategy default neawa --workload mixed-mid",
+    )
     _add_specification(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_compare(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "compare",
+        "put the runs of several results folders side by side",
+        "compare results/20260101T120000-thesis results/20260102T090000-thesis",
+    )
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="results folders; the first is the reference"
+    )
+    parser.add_argument("--allow-mixed", action="store_true", help="although machines, versions or divisors differ")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -230,6 +230,12 @@ def _show_run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from experiments import compare_command
+
+    return compare_command.compare(options.folders, options.allow_mixed, options.json)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from experiments import doctor, machine
 
@@ -264,6 +270,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "import": _import,
     "report": _report,
     "show": _show,
+    "compare": _compare,
     "doctor": _doctor,
     "clean": _clean,
     "schema": _schema,

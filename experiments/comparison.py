@@ -104,13 +104,13 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
     planned = [strategy["label"] for strategy in records[0].specification.get("strategies", ())]
     labels.sort(key=lambda label: planned.index(label) if label in planned else len(planned))
     factors = sorted({record.blocking_factor for record in records}, key=lambda factor: factor or 0)
-    networks, aside = [], [_set_aside(record, False) for record in records if record.status != "finished"]
+    networks, aside = [], [set_aside(record, False) for record in records if record.status != "finished"]
     for factor in factors:
         used: dict[str, list[RunRecord]] = {}
         for label in labels:
             used[label] = list(used_records(records, label, factor, include_doubtful))
             doubtful = [record for record in _finished(records, label, factor) if record.doubtful]
-            aside += [_set_aside(record, record in used[label]) for record in doubtful]
+            aside += [set_aside(record, record in used[label]) for record in doubtful]
         count = len({record.repeat for record in records})
         networks.append(_network(factor, BASELINE if BASELINE in labels else labels[0], used, count))
     return Comparison(records[0].experiment, tuple(networks), tuple(aside), mixed)
@@ -256,7 +256,8 @@ def _certain(values: list[float]) -> Spread:
     return found
 
 
-def _set_aside(record: RunRecord, used: bool) -> SetAside:
+def set_aside(record: RunRecord, used: bool) -> SetAside:
+    """The word that a run needs which did not finish or is doubtful; `used` says whether it is in the figures."""
     if record.status == "finished":
         status = "doubtful"
         reasons = record.fidelity.reasons if record.fidelity else ("its fidelity was not assessed",)

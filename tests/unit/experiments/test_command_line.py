@@ -16,7 +16,7 @@ from experiments.command_line import main, specification
 from tests.unit.experiments.synthetic import results
 from topologies import isolation
 
-COMMANDS = ("run", "calibrate", "place", "import", "report", "show", "doctor", "clean", "schema")
+COMMANDS = ("run", "calibrate", "place", "import", "report", "show", "compare", "doctor", "clean", "schema")
 
 
 @pytest.fixture
