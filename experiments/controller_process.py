@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
 _POLL_S = 0.05
+_DYING_S = 1.0  # a process that is killed is cut off from its clients a moment before it has ended
 
 
 class ControllerError(RuntimeError):
@@ -105,17 +108,23 @@ class Controller:
             node = link.b.node if link.a.node == node else link.a.node
         return path
 
-    def restart_if_killed(self) -> bool:
-        """Start the process again when a signal ended it; the switches' routes outlive it. Tells whether it did.
+    def restart_if_killed(self) -> signal.Signals | None:
+        """Start the process again when a signal ended it; the switches' routes outlive it.
+
+        Returns:
+            That signal; None when the process is alive.
 
         Raises:
             ControllerError: it has ended by itself, which is an error of its own.
         """
-        if (code := self.process.poll()) is None or code >= 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=_DYING_S)
+        if self.process.returncode is None or self.process.returncode >= 0:
             self._require_alive()
-            return False
+            return None
+        killed_by = signal.Signals(-self.process.returncode)
         self.process = self._start()
-        return True
+        return killed_by
 
     def stop(self) -> None:
         """End the process."""
@@ -128,8 +137,8 @@ class Controller:
 
     def _require_alive(self) -> None:
         if self.process.poll() is not None:
-            end = " | ".join(self._log.read_text().splitlines()[-3:])
-            raise ControllerError(f"the controller ended with exit code {self.process.returncode}: {end}")
+            code, log = self.process.returncode, self._log
+            raise ControllerError(f"the controller ended with exit code {code}: {_last_word(log)}; see {log.name}")
 
     def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:
         """Wait until every planned link is discovered and every route installed; returns the seconds it took.
@@ -137,6 +146,17 @@ class Controller:
         Raises:
             ControllerError: not ready in time; the message names the missing switches and links.
         """
+        return self._wait(lambda health: health["status"] == "ready", timeout_s)
+
+    def wait_until_routed(self, timeout_s: float = READY_TIMEOUT_S) -> float:
+        """Wait until routes are installed over the links there are, all or not; returns the seconds it took.
+
+        Raises:
+            ControllerError: not in time; the message names the missing switches and links.
+        """
+        return self._wait(lambda health: health["routes_installed"], timeout_s)
+
+    def _wait(self, satisfied: Callable[[dict[str, Any]], bool], timeout_s: float) -> float:
         begin = time.monotonic()
         problem = "it does not answer"
         while time.monotonic() - begin < timeout_s:
@@ -145,7 +165,7 @@ class Controller:
             except ControllerError:
                 self._require_alive()
             else:
-                if health["status"] == "ready":
+                if satisfied(health):
                     return time.monotonic() - begin
                 problem = _missing(health)
             time.sleep(_POLL_S)
@@ -214,6 +234,16 @@ class _HostNetworkTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with self._isolation.host_network():
             return super().handle_request(request)
+
+
+def _last_word(log: Path) -> str:
+    """What the log says last: the error when it is a trace, else the line as it is."""
+    lines = log.read_text().splitlines() or ["its log is empty"]
+    try:
+        trace: str = json.loads(lines[-1])["traceback"]
+    except (ValueError, LookupError, TypeError):
+        return lines[-1]
+    return trace.splitlines()[-1]
 
 
 def _missing(health: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ EVENTS: Mapping[str, tuple[ColumnType, str]] = {
     "start_s": ("number", "when a read, computation or transfer began, modelled seconds"),
     "local": ("boolean", "whether the bytes stayed on one node"),
     "ok": ("boolean", "whether the checksum was right"),
-    "detail": ("string", "file and index of a block, name of an exchange, or a reason"),
+    "detail": ("string", "file and index of a block, name of an exchange, id of a link, or a reason"),
     "peer_task": ("integer", "receiving task of a transfer"),
     "source_port": ("integer", "TCP port of the sender"),
     "destination_port": ("integer", "TCP port of the receiver"),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.controller_process import READY_TIMEOUT_S, Controller, ControllerError
-from experiments.failures import cause
+from experiments.controller_process import Controller, ControllerError
+from experiments.failures import Note, cause
 from experiments.fidelity import Probes, Sample, Sampler
 from experiments.plan import Run
 from experiments.progress import Say
@@ -18,7 +18,7 @@ from experiments.resource_manager import ResourceManager
 from experiments.workload import submissions
 from topologies.emulation import EmulatedNetwork
 from workloads.agents import AgentPool
-from workloads.events import Event, JobResult
+from workloads.events import Event, EventKind, JobResult
 from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
@@ -71,9 +71,10 @@ async def run_workload(
         sampler = Sampler(_probes(network, pool), started)
         sampler.start()
         this.origin_s = pool.clock()
-        background = [asyncio.create_task(_watch_links(controller, specification.controller.poll_interval_s, outcome))]
+        watching = _watch_links(controller, specification.controller.poll_interval_s, outcome.link_readings, this.note)
+        background = [asyncio.create_task(watching)]
         for failure in specification.failures:
-            failing = cause(failure, network, pool.pids, this.wait_until_s, say)
+            failing = cause(failure, network, pool.pids, this.wait_until_s, this.note, say)
             background.append(asyncio.create_task(failing))
         running = [
             asyncio.create_task(this.run_job(job, submission.at_s))
@@ -112,6 +113,10 @@ class _Workload:
     async def wait_until_s(self, modelled_s: float) -> None:
         """Wait until a modelled time."""
         await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
+
+    def note(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
+        """Keep an event that happens now and is not of a job."""
+        self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
 
     async def run_job(self, job: Job, at_s: float) -> None:
         """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
@@ -176,17 +181,26 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
     await pool.store(blocks, sizes, over_network=over_network)
 
 
-async def _watch_links(controller: Controller, interval_s: float, outcome: Outcome) -> None:
-    """Collect the links' utilisation; a controller that was killed is started again, and some readings are missing."""
-    starting_until = 0.0
+async def _watch_links(controller: Controller, interval_s: float, readings: list[dict[str, Any]], note: Note) -> None:
+    """Collect the links' utilisation; a controller that was killed is started again, and some readings are missing.
+
+    Raises:
+        ControllerError: it has ended by itself, or does not answer.
+    """
+    restarted = False
     while True:
         try:
-            outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+            if restarted:
+                await asyncio.to_thread(controller.wait_until_routed)
+                note("controller_ready")
+                restarted = False
+            readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         except ControllerError:
-            if await asyncio.to_thread(controller.restart_if_killed):
-                starting_until = time.monotonic() + READY_TIMEOUT_S
-            elif time.monotonic() > starting_until:
+            killed_by = await asyncio.to_thread(controller.restart_if_killed)
+            if killed_by is None:
                 raise
+            note("controller_restarted", detail=killed_by.name)
+            restarted = True
         await asyncio.sleep(interval_s)
 
 

@@ -24,6 +24,11 @@ EventKind = Literal[
     "job_finished",
     "job_failed",
     "sample",
+    "link_failed",
+    "link_restored",
+    "host_failed",
+    "controller_restarted",
+    "controller_ready",
 ]
 
 
@@ -41,7 +46,7 @@ class Event:
         start_s: When it began, of reads, computations and transfers.
         local: Whether it stayed on one node.
         ok: Whether the checksum was right; a wrong one fails the job or takes another replica.
-        detail: File and index of a block, name of an exchange, or a reason.
+        detail: File and index of a block, name of an exchange, id of a link, or a reason.
         peer_task: Receiving task of a transfer.
         source_port, destination_port: TCP ports of the flow, which tell its path under ECMP; None within a node.
         cpu_s: Of samples: CPU seconds of the model since the last sample, on the wall.

@@ -1,0 +1,146 @@
+"""What fails in the middle of a run: a link, the controller's process, the controller itself."""
+
+import contextlib
+import functools
+import signal
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from experiments import controller_process, plan, runner
+from experiments.controller_process import ControllerError, listen
+from experiments.results import ResultsFolder
+from tests.emulation.small_run import RATE_DIVISOR, specification
+from topologies import isolation
+
+pytestmark = pytest.mark.timeout(120)
+
+VOLUME_DIVISOR = 50
+READING_S = 0.1 * VOLUME_DIVISOR / RATE_DIVISOR  # modelled time between two readings of the counters
+
+
+@contextlib.contextmanager
+def prepared(tmp_path, **changed):
+    """A run of one job that takes some five seconds, its folder, and a call that does it."""
+    scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR}
+    job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
+    wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
+    folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
+    (run,) = plan.resolve(wanted)
+    with listen(isolation.current()) as listener:
+        conditions = runner.Conditions(listener, RATE_DIVISOR, force=True)
+        yield folder.run(run.id), functools.partial(runner.execute, run, folder.run(run.id), conditions)
+
+
+def when_the_job_has_started(action):
+    """Takes the news of a run and acts when the job has started."""
+
+    def say(news):
+        if news == "join started":
+            action()
+
+    return say
+
+
+def times_s(events, kind):
+    return events.filter(pl.col("kind") == kind)["time_s"].to_list()
+
+
+def assert_no_byte_was_lost(record):
+    assert record.status == "finished"
+    (job,) = record.jobs
+    assert job.cross_rack_bytes > 0
+    for stage in job.stages:
+        assert stage.planned_bytes == stage.sent_bytes == stage.received_bytes > 0
+
+
+def test_a_link_that_fails_and_returns_in_mid_run_costs_no_byte(tmp_path):
+    link, restore_after_s = "t1-c1/1", 5.0
+    failures = [{"at_s": 3.0, "link": link, "restore_after_s": restore_after_s}]
+    with prepared(tmp_path, failures=failures) as (folder, execute):
+        record = execute()
+    assert_no_byte_was_lost(record)
+    events = folder.events()
+    (failed_s,), (restored_s,) = times_s(events, "link_failed"), times_s(events, "link_restored")
+    assert set(events.filter(pl.col("kind").str.starts_with("link_"))["detail"]) == {link}
+    assert restored_s - failed_s == pytest.approx(restore_after_s, abs=0.5)
+    assert restored_s < record.makespan_s - 4 * READING_S
+    carried = folder.links().filter((pl.col("link") == link) & pl.col("time_s").is_between(0, record.makespan_s))
+    before = carried.filter(pl.col("time_s") < failed_s)
+    down = carried.filter(pl.col("time_s").is_between(failed_s + 2 * READING_S, restored_s))
+    after = carried.filter(pl.col("time_s") > restored_s)
+    other = folder.links().filter((pl.col("link") == "t1-c1/2") & pl.col("time_s").is_in(down["time_s"].implode()))
+    assert len(down) >= 2 * 5
+    assert down["bits_per_s"].max() == 0
+    assert min(part["bits_per_s"].max() for part in (before, other, after)) > 1e6
+
+
+def controllers():
+    """The controllers that this process runs."""
+    return [child for child in psutil.Process().children() if child.cmdline()[1:3] == ["-m", "controller"]]
+
+
+def test_a_controller_killed_in_mid_run_is_started_again_and_traffic_goes_on_meanwhile(tmp_path):
+    def kill():
+        (process,) = controllers()
+        process.send_signal(signal.SIGKILL)
+
+    with prepared(tmp_path) as (folder, execute):
+        record = execute(when_the_job_has_started(kill))
+    assert controllers() == []
+    assert_no_byte_was_lost(record)
+    events = folder.events()
+    (restarted_s,), (ready_s,) = times_s(events, "controller_restarted"), times_s(events, "controller_ready")
+    assert events.filter(pl.col("kind") == "controller_restarted")["detail"].to_list() == ["SIGKILL"]
+    rack = {host["name"]: host["rack"] for host in record.topology["hosts"]}
+    meanwhile = events.filter(pl.col("kind").is_in(["read", "transfer"]) & pl.col("start_s").is_between(0, ready_s))
+    crossed = [row for row in meanwhile.iter_rows(named=True) if rack[row["host"]] != rack[row["peer"]]]
+    assert sum(restarted_s < row["time_s"] < ready_s for row in crossed) > 0
+    log = (folder.path / "controller.log").read_text()
+    assert log.count('"event": "started"') == 2
+    assert log.count('"status": "ready"') == 2
+    assert folder.links()["time_s"].max() > ready_s
+
+
+BROKEN = """\
+#!{python}
+import os, sys
+sys.path.insert(0, {root!r})
+from controller import core
+import controller.__main__ as program
+tick = core.Core.tick
+def broken(self):
+    if os.path.exists({trigger!r}):
+        raise LookupError("lost track")
+    tick(self)
+core.Core.tick = broken
+program.main(sys.argv[3:])
+"""
+
+
+def test_a_controller_that_fails_by_itself_fails_the_run_with_the_reason(tmp_path, monkeypatch):
+    interpreter, trigger = tmp_path / "python", tmp_path / "now"
+    root = str(Path(__file__).parents[2])
+    interpreter.write_text(BROKEN.format(python=sys.executable, root=root, trigger=str(trigger)))
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(controller_process.Options, "python", str(interpreter))
+    struck_s = []
+
+    def strike():
+        struck_s.append(time.monotonic())
+        trigger.touch()
+
+    reason = "the controller ended with exit code 1: LookupError: lost track; see controller.log"
+    with prepared(tmp_path) as (folder, execute):
+        with pytest.raises(ControllerError, match=reason):
+            execute(when_the_job_has_started(strike))
+        assert time.monotonic() - struck_s[0] < 15
+    record = folder.record()
+    assert record.status == "failed"
+    assert record.reason.endswith(reason)
+    assert "Traceback" in (folder.path / "controller.log").read_text()
