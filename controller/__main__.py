@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from controller import northbound, openflow
 from controller.core import Core
-from controller.elephants import datapath_flows
+from controller.elephants import DatapathFlows
 from controller.journal import Journal, log_to_stderr
 from controller.messages import Switchboard
 from controller.paths import PathFinder
@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     journal = Journal()
     switchboard = Switchboard(generation=int(time.time()))
     try:
-        flows = datapath_flows if options.multipath == "least-loaded" else None
+        flows = DatapathFlows() if options.multipath == "least-loaded" else None
         core = Core(topology, switchboard, journal, options.seed, secrets.token_bytes(8), queue_drops, flows)
     except ValueError as error:
         fail(f"--topology {options.topology}: {error}")

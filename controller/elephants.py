@@ -1,8 +1,10 @@
 """The policy `least-loaded`: flows that turn out to be large are pinned to the emptiest path.
 
 Every flow starts where the hash puts it. The switches' datapath counts each of them; one that has carried what a link
-of the fabric carries in `ELEPHANT_S`, and of late at least `ELEPHANT_SHARE` of its rate (streams of acknowledgements do
-not), is an elephant, and gets entries of its own along the path with the least load. A link's load is its utilisation,
+of the fabric carries in `ELEPHANT_LOOKS` of the time between two looks, and of late at least `ELEPHANT_SHARE` of its
+rate (streams of acknowledgements do not), is an elephant, and gets entries of its own along the path with the least
+load. The measure is time and not bytes because it has to fit how often one looks: a flow that ends before the next look
+gains nothing from being moved, however many bytes a divisor makes of it. A link's load is its utilisation,
 but at least the number of elephants pinned to it: each of them takes what it can get.
 """
 
@@ -20,7 +22,7 @@ from controller.paths import Path, TraceError, ask_vswitchd
 from controller.routing import PRIORITY_PINNED
 from topologies.topology import Direction, Endpoint, Topology
 
-ELEPHANT_S = 0.25
+ELEPHANT_LOOKS = 0.5
 ELEPHANT_SHARE = 0.05
 PIN_IDLE_S = 5.0
 _SWITCH_TIMEOUT_S = 60
@@ -73,13 +75,24 @@ class Sighting:
     carried_bytes: int
 
 
-def datapath_flows() -> list[Sighting]:
-    """The flows that the running ovs-vswitchd carries; none, with a warning, while it does not answer."""
-    try:
-        return read_datapath_flows(ask_vswitchd("dpctl/dump-flows", "--names"))
-    except TraceError as error:
-        _LOG.warning("datapath_not_read", extra={"fields": {"why": str(error)}})
-        return []
+class DatapathFlows:
+    """The flows that the running ovs-vswitchd carries; none while it does not answer, which is logged once."""
+
+    def __init__(self, ask: Callable[..., str] = ask_vswitchd) -> None:
+        self._ask = ask
+        self._answers = True
+
+    def __call__(self) -> list[Sighting]:
+        """Those that it carries now."""
+        try:
+            text = self._ask("dpctl/dump-flows", "--names")
+        except TraceError as error:
+            if self._answers:
+                _LOG.warning("datapath_not_read", extra={"fields": {"why": str(error)}})
+            self._answers = False
+            return []
+        self._answers = True
+        return read_datapath_flows(text)
 
 
 def read_datapath_flows(text: str) -> list[Sighting]:
@@ -179,9 +192,9 @@ class Elephants:
 
     def _is_elephant(self, sighting: Sighting, now_s: float) -> bool:
         """Never at the first look: the datapath remembers flows that have ended, and no rate is known yet."""
+        full_link = self._link_bytes_per_s * (now_s - self._before_s)
         lately = sighting.carried_bytes - self._before.get(sighting.flow, 0)
-        fast = lately >= ELEPHANT_SHARE * self._link_bytes_per_s * (now_s - self._before_s)
-        return fast and sighting.carried_bytes >= ELEPHANT_S * self._link_bytes_per_s
+        return lately >= ELEPHANT_SHARE * full_link and sighting.carried_bytes >= ELEPHANT_LOOKS * full_link
 
     def _pin(self, sighting: Sighting, own: set[LinkKey], look: Look) -> Path | None:
         flow = sighting.flow

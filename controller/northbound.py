@@ -51,12 +51,18 @@ def application(sources: Sources) -> FastAPI:
         responses=_UNAUTHORISED if guard else {},
         docs_url=None,
         redoc_url=None,
-        openapi_url="/v1/openapi.json",
+        openapi_url=None,
     )
     _add_network(app, sources)
     _add_links(app, sources)
     _add_paths(app, sources)
     _add_feeds(app, sources)
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    async def document() -> dict[str, Any]:
+        """All of this for programs; FastAPI's own route would answer without a token."""
+        return app.openapi()
+
     return app
 
 

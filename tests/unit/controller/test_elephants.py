@@ -3,15 +3,25 @@ import dataclasses
 import pytest
 
 from controller.counters import LinkUse
-from controller.elephants import ELEPHANT_S, PIN_IDLE_S, Elephants, FiveTuple, Look, Sighting, read_datapath_flows
-from controller.paths import PathFinder
+from controller.elephants import (
+    ELEPHANT_LOOKS,
+    PIN_IDLE_S,
+    DatapathFlows,
+    Elephants,
+    FiveTuple,
+    Look,
+    Sighting,
+    read_datapath_flows,
+)
+from controller.paths import PathFinder, TraceError
 from controller.routing import ecmp_rules
 from tests.unit.controller.test_core import World
 from topologies.fat_tree import thesis
 from topologies.topology import Endpoint
 
 PLAN = thesis().scaled(8)
-LARGE = int(6.25e6 / 8 * ELEPHANT_S) + 1
+LOOK_S = 0.5
+LARGE = int(6.25e6 / 8 * ELEPHANT_LOOKS * LOOK_S) + 1
 INTERFACES = {
     f"{end.node}-eth{end.port_no}": end for end in PLAN.link_at if end.node in {switch.name for switch in PLAN.switches}
 }
@@ -55,6 +65,20 @@ def test_flows_are_read_from_what_the_datapath_prints():
     assert str(tcp.flow) == "tcp 10.0.1.1:40000-10.0.2.1:9000"
 
 
+def test_that_the_datapath_does_not_answer_is_said_once_until_it_answers_again(caplog):
+    answers = iter([None, None, DUMP, None])
+
+    def ask(*_):
+        answer = next(answers)
+        if answer is None:
+            raise TraceError("gone")
+        return answer
+
+    flows = DatapathFlows(ask)
+    assert [len(flows()) for _ in range(4)] == [0, 0, 2, 0]
+    assert [record.message for record in caplog.records] == 2 * ["datapath_not_read"]
+
+
 def test_as_many_elephants_as_links_get_a_link_each_wherever_the_hash_put_them():
     herd = elephants()
     herd.update(look(0.0))
@@ -93,7 +117,16 @@ def test_an_elephant_that_has_its_path_to_itself_stays():
 def test_small_idle_and_foreign_flows_are_left_to_the_hash(carried, source):
     herd = elephants()
     for time_s, count in enumerate(carried):
-        assert herd.update(look(float(time_s), Sighting(flow(1, source), "t1-eth1", "t1-eth3", count))) == []
+        assert herd.update(look(LOOK_S * time_s, Sighting(flow(1, source), "t1-eth1", "t1-eth3", count))) == []
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 0.5, 5.0])
+def test_how_large_a_flow_must_be_goes_with_how_often_one_looks(interval_s):
+    large = LARGE * interval_s / LOOK_S
+    herd = elephants()
+    herd.update(look(0.0))
+    seen = [Sighting(flow(i), "t1-eth1", "t1-eth3", int(large * share)) for i, share in enumerate((0.98, 1.02))]
+    assert [pinned for pinned, _ in herd.update(look(interval_s, *seen))] == [flow(1)]
 
 
 def test_flows_within_a_rack_are_not_pinned():

@@ -132,7 +132,12 @@ def test_metrics_are_prometheus_text():
 def test_with_a_token_nothing_is_told_without_it():
     _, sources = world_and_sources(token="0123456789abcdef")
     client = TestClient(northbound.application(sources))
-    for path in ("/v1/health", "/v1/links", "/v1/events?limit=1", "/metrics"):
+    paths = ["/v1/openapi.json", "/v1/links/t1-c1/1/history", "/v1/paths?src=h1&dst=h3", "/v1/events?limit=1"]
+    paths += [
+        path for path in get("/v1/openapi.json")["paths"] if "{" not in path and not path.endswith(("events", "paths"))
+    ]
+    assert len(paths) == 4 + 6
+    for path in paths:
         assert client.get(path).status_code == 401
         assert client.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 401
         assert client.get(path, headers={"Authorization": "Bearer 0123456789abcdef"}).status_code == 200
@@ -158,6 +163,8 @@ def test_the_dashboard_asks_for_figures_that_exist():
     dashboard = json.loads((Path(__file__).parents[3] / "docs/controller-dashboard.json").read_text())
     exported = set(re.findall(r"^# TYPE (\w+)", CLIENT.get("/metrics").text, re.MULTILINE))
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    asked = {name for expression in expressions for name in re.findall(r"\b(?:link|controller)_\w+", expression)}
+    expressions += [each["query"]["query"] for each in dashboard["templating"]["list"] if each["type"] == "query"]
+    bare = [re.sub(r"\{.*?\}|\[.*?\]", "", expression) for expression in expressions]
+    asked = {name for expression in bare for name in re.findall(r"\b[a-z]\w*\b(?!\()", expression)} - {"or", "link"}
     assert asked <= exported
     assert len(asked) >= 8
