@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,33 +9,15 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from experiments import diagnostics
+from experiments import diagnostics, documents
 from experiments.diagnostics import SpecificationError, nearest
+from experiments.documents import Document
 from experiments.specification import Specification
-
-_PRESETS = Path(__file__).with_name("presets")
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice and reads `1e3` as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice; remove one", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
-)
 
 
 def preset_names() -> tuple[str, ...]:
-    """Names of the experiments that come with the testbed."""
-    return tuple(sorted(path.stem for path in _PRESETS.glob("*.yaml")))
+    """Names of the experiments that come with the testbed; those of sweeps are in `sweep_file`."""
+    return documents.preset_names(sweeps=False)
 
 
 def load(name_or_path: str | Path) -> Specification:
@@ -45,18 +26,7 @@ def load(name_or_path: str | Path) -> Specification:
     Raises:
         SpecificationError: no such file or preset, or its content cannot be run.
     """
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml") and not path.is_file():
-        name = str(name_or_path)
-        if name not in preset_names():
-            hint = nearest(name, preset_names())
-            raise SpecificationError([f"experiment {name!r}: neither a preset nor a YAML file; {hint}"])
-        path = _PRESETS / f"{name}.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecificationError([f"{path}: cannot be read ({error}); give a YAML file"]) from error
-    return loads(text, source=path.name)
+    return _specification(documents.read(name_or_path), str(name_or_path))
 
 
 def loads(text: str, source: str = "specification") -> Specification:
@@ -65,23 +35,13 @@ def loads(text: str, source: str = "specification") -> Specification:
     Raises:
         SpecificationError: one line for everything that is wrong, each with `source:line:column`.
     """
-    try:
-        tree = yaml.compose(text, Loader=_Loader)
-        document = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        what = " ".join(
-            str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
-        )
-        raise SpecificationError([f"{place}: not YAML: {what or error}"]) from error
-    if not isinstance(document, dict):
-        raise SpecificationError([f"{source}:1:1: must hold keys such as `name` and `strategies`"])
-    try:
-        return Specification.model_validate(document)
-    except ValidationError as error:
-        found = diagnostics.problems(error, Specification)
-        raise SpecificationError(f"{source}:{_position(tree, path)}: {line}" for path, line in found) from error
+    return _specification(documents.parse(text, source), source)
+
+
+def _specification(document: Document, name: str) -> Specification:
+    if document.is_sweep:
+        raise SpecificationError([f"{name}: this is a sweep, not one experiment; give it to the command `sweep`"])
+    return document.validated(Specification)
 
 
 def parse(document: Mapping[str, Any]) -> Specification:
@@ -109,16 +69,30 @@ def override(specification: Specification, assignments: Iterable[str]) -> Specif
     Raises:
         SpecificationError: not an assignment, a path that leads nowhere, or a value that is refused.
     """
+    return replace(specification, (assignment(text) for text in assignments))
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """The dotted path and the value of `dotted.path=value`, the value in YAML.
+
+    Raises:
+        SpecificationError: not an assignment, or a value that is not YAML.
+    """
+    dotted_path, equals, value = text.partition("=")
+    if not equals or not dotted_path.strip():
+        raise SpecificationError([f"{text!r}: write it as path=value, such as scale.rate_divisor=16"])
+    return dotted_path.strip(), documents.value(dotted_path, value)
+
+
+def replace(specification: Specification, values: Iterable[tuple[str, Any]]) -> Specification:
+    """The specification with the values at some dotted paths replaced, one after the other.
+
+    Raises:
+        SpecificationError: a path that leads nowhere, or a value that is refused.
+    """
     document = specification.model_dump(mode="json")
-    for assignment in assignments:
-        dotted_path, equals, text = assignment.partition("=")
-        if not equals or not dotted_path.strip():
-            raise SpecificationError([f"{assignment!r}: write it as path=value, such as scale.rate_divisor=16"])
-        try:
-            value = yaml.load(text, Loader=_Loader)
-        except (yaml.YAMLError, ValueError) as error:
-            raise SpecificationError([f"{dotted_path}: {text!r}: not a YAML value; put it in quotes"]) from error
-        _assign(document, dotted_path.strip(), value)
+    for dotted_path, value in values:
+        _assign(document, dotted_path, value)
     return parse(document)
 
 
@@ -145,24 +119,6 @@ def _key(place: object, part: str, dotted_path: str) -> str | int:
     if not part.isdecimal() or int(part) >= len(place):
         raise SpecificationError([f"{dotted_path}: {part!r} is not an index; use 0 to {len(place) - 1}"])
     return int(part)
-
-
-def _position(tree: yaml.Node | None, path: diagnostics.Path) -> str:
-    """Line and column of a value in a document, or of the nearest thing above it."""
-    node = tree
-    mark = tree.start_mark if tree is not None else None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if pair is None:
-                break
-            mark, node = pair[0].start_mark, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            mark = node.start_mark
-        elif not isinstance(node, yaml.SequenceNode):
-            break
-    return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
 
 
 def json_schema() -> dict[str, Any]:

@@ -132,8 +132,8 @@ def test_quantities_are_read_everywhere():
         ("name: a\nstrategies: [default]\n", "e.yaml:1:1: workload: missing; give it"),
         (SMALL + "name: b\n", "e.yaml:4:1: not YAML: key 'name' is given twice; remove one"),
         ("name: [a\nb: c\n", "e.yaml:2:2: not YAML: while parsing a flow sequence expected ',' or ']', but got ':'"),
-        ("- a\n", "e.yaml:1:1: must hold keys such as `name` and `strategies`"),
-        ("", "e.yaml:1:1: must hold keys such as `name` and `strategies`"),
+        ("- a\n", "e.yaml:1:1: must hold keys such as `name`"),
+        ("", "e.yaml:1:1: must hold keys such as `name`"),
     ],
 )
 def test_a_refusal_is_one_line_with_place_value_and_remedy(text, line):

@@ -1,0 +1,69 @@
+"""Sweeps as YAML documents: reading, writing, presets, and the schema for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments import documents, specification_file
+from experiments.diagnostics import SpecificationError
+from experiments.documents import Document
+from experiments.sweep import Sweep
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the sweeps that come with the testbed."""
+    return documents.preset_names(sweeps=True)
+
+
+def load(name_or_path: str | Path) -> Sweep:
+    """The sweep in a YAML file, or the preset of that name; a path of a base in it is relative to the file.
+
+    Raises:
+        SpecificationError: no such file or preset, or its content is no sweep.
+    """
+    path = documents.locate(name_or_path)
+    return _sweep(documents.read(path), str(name_or_path), path.parent)
+
+
+def loads(text: str, source: str = "sweep", folder: Path = Path()) -> Sweep:
+    """The sweep in a YAML text; `source` names it in errors, `folder` is where a path of a base starts.
+
+    Raises:
+        SpecificationError: one line for everything that is wrong, each with `source:line:column`.
+    """
+    return _sweep(documents.parse(text, source), source, folder)
+
+
+def _sweep(document: Document, name: str, folder: Path) -> Sweep:
+    if not document.is_sweep:
+        raise SpecificationError(
+            [
+                f"{name}: this is one experiment, not a sweep; run it with `run --spec {name}`, "
+                f"or say what varies: `sweep --spec {name} --vary KEY=V1,V2`"
+            ]
+        )
+    base = document.content.get("base")
+    if isinstance(base, str):
+        beside = folder / base
+        found = beside if base.endswith((".yaml", ".yml")) or beside.is_file() else base
+        document.content["base"] = specification_file.load(found).model_dump(mode="json")
+    return document.validated(Sweep)
+
+
+def dump(sweep: Sweep) -> str:
+    """YAML that `loads` reads back to an equal sweep, with the whole specification as its base."""
+    return yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a sweep, for completion and checks in editors."""
+    schema = Sweep.model_json_schema()
+    base = schema["properties"]["base"]
+    schema["properties"]["base"] = {
+        "description": base.pop("description"),
+        "anyOf": [{"type": "string"}, base],
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Sweep"}
