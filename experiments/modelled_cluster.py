@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from experiments.specification import Specification, StrategySpec
+from experiments.specification import ColocationSpec, Specification, StrategySpec
 from placement import Cluster, Colocation, ContainerRequest, File, Node, Weights
 from topologies.topology import Topology
 from workloads.job import Job
@@ -25,17 +25,28 @@ def files(specification: Specification, job: Job) -> tuple[File, ...]:
     return tuple(File(name, size, data.replication, data.block_bytes) for name, size in job.files.items())
 
 
-def colocation(specification: Specification, job: Job) -> Colocation | None:
-    """What a user of CoLoc would describe before loading a job's files: that they belong together, on as many nodes
-    as the job's workers need. None for a job that reads nothing.
+def colocation(specification: Specification, strategy: StrategySpec, job: Job) -> Colocation | None:
+    """What a user of CoLoc describes before loading a job's files: that they belong together, on as many nodes as the
+    strategy's `colocation` says or else as the job's workers need. None for a job that is not described or reads
+    nothing.
     """
-    size = -(-(job.containers - 1) // specification.node.slots)
-    return Colocation(job.profile, files=tuple(job.files), size=size) if job.files else None
+    wanted = strategy.colocation or ColocationSpec()
+    described = wanted.jobs is None or job.job_id in wanted.jobs or job.profile in wanted.jobs
+    if not (job.files and described):
+        return None
+    needed = -(-(job.containers - 1) // specification.node.slots)
+    return Colocation(
+        signature=job.profile,
+        files=tuple(job.files),
+        size=wanted.nodes or needed,
+        container_nodes=wanted.container_nodes or 0,
+    )
 
 
 def request(strategy: StrategySpec, job: Job, weights: ProfileWeights) -> ContainerRequest:
     """What a job asks of the resource manager, with the weights of the strategy or else its profile's `weights`."""
-    chosen = strategy.weights.get(job.job_id) or strategy.weights.get(job.profile) or weights
+    given = (strategy.weights.get(name) for name in (job.job_id, job.profile, "all"))
+    chosen = next(filter(None, given), weights)
     return ContainerRequest(
         job_id=job.job_id,
         signature=job.profile,

@@ -29,7 +29,7 @@ def show(specification: Specification, as_json: bool) -> int:
             ],
             {strategy.label: load_strategy(strategy.name, **strategy.options)},
             specification.seed,
-            [described for job in jobs if (described := modelled_cluster.colocation(specification, job))],
+            [described for job in jobs if (described := modelled_cluster.colocation(specification, strategy, job))],
         )
         for strategy in specification.strategies
     ]

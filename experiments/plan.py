@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -10,9 +10,9 @@ import yaml
 from experiments.diagnostics import Path, SpecificationError, nearest, problem
 from experiments.specification import Specification, StrategySpec
 from experiments.workload import submissions
-from placement import load_strategy, strategy_names
+from placement import Hooks, load_strategy, strategy_names
 from topologies.topology import Topology
-from workloads.profiles import profile_names
+from workloads.profiles import load_profile, profile_names
 from workloads.schedule import Submission, preset_names
 
 
@@ -74,9 +74,12 @@ def _strategies(specification: Specification) -> Iterator[str]:
             yield problem(("strategies", index, "name"), strategy.name, hint)
             continue
         try:
-            load_strategy(strategy.name, **strategy.options)
+            made = load_strategy(strategy.name, **strategy.options)
         except ValueError as error:
             yield f"strategies.{index}: {error}"
+        else:
+            if strategy.colocation is not None and not isinstance(made, Hooks):
+                yield f"strategies.{index}.colocation: {strategy.name!r} follows no such descriptions; remove it"
         if slugs.index(slugs[index]) < index:
             yield problem(("strategies", index, "label"), strategy.label, "too like another label; change it")
 
@@ -96,8 +99,22 @@ def _workload(specification: Specification) -> Iterator[str]:
     except (ValueError, OSError, yaml.YAMLError) as error:
         yield f"workload: {error}"
         return
-    for submission in submitted:
-        yield from _job(specification, submission)
+    wrong = [line for submission in submitted for line in _job(specification, submission)]
+    yield from wrong or _named_jobs(specification, submitted)
+
+
+def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
+    """Names of jobs and profiles outside of the workload that nothing has."""
+    profiles = {load_profile(submission.profile).name for submission in submitted}
+    for name in specification.workload.shuffle_factors:
+        if name not in profiles.union(profile_names()):
+            hint = f"unknown profile; {nearest(name, profiles.union(profile_names()))}"
+            yield problem(("workload", "shuffle_factors"), name, hint)
+    jobs = profiles.union(submission.job_id for submission in submitted)
+    for index, strategy in enumerate(specification.strategies):
+        for name in (strategy.colocation and strategy.colocation.jobs) or ():
+            if name not in jobs:
+                yield problem(("strategies", index, "colocation", "jobs"), name, f"no such job; {nearest(name, jobs)}")
 
 
 def _job(specification: Specification, submission: Submission) -> Iterator[str]:
@@ -121,6 +138,12 @@ def _job(specification: Specification, submission: Submission) -> Iterator[str]:
 
 def _data(specification: Specification) -> Iterator[str]:
     nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+    for index, strategy in enumerate(specification.strategies):
+        for key in ("nodes", "container_nodes"):
+            wanted = getattr(strategy.colocation, key, None)
+            if wanted is not None and wanted > nodes:
+                place: Path = ("strategies", index, "colocation", key)
+                yield problem(place, wanted, f"the cluster has {nodes} nodes; give at most that")
     if specification.data.replication > nodes:
         hint = f"there are {nodes} nodes and no two replicas share one; give at most that"
         yield problem(("data", "replication"), specification.data.replication, hint)

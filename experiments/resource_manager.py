@@ -47,7 +47,7 @@ class ResourceManager:
         """
         specification = self._run.specification
         for job in jobs:
-            if described := modelled_cluster.colocation(specification, job):
+            if described := modelled_cluster.colocation(specification, self._run.strategy, job):
                 self.state.describe(described)
         for job in jobs:
             for file in modelled_cluster.files(specification, job):

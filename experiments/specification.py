@@ -32,6 +32,7 @@ MODELLED_S_PER_WALL_S: Final = 64
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -145,13 +146,32 @@ class WeightsSpec(_Part):
         return self
 
 
+class ColocationSpec(_Part):
+    """What a user of CoLoc describes in advance; jobs that are not described go by Hadoop's defaults."""
+
+    jobs: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] | None = Field(
+        default=None, description="Job ids or profiles; all jobs when left out"
+    )
+    nodes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="That a job's data goes to; as many as its workers need when left out"
+    )
+    container_nodes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="That host its containers; those with its data when left out, others join above that"
+    )
+
+
 class StrategySpec(_Shorthand):
     """One placement strategy: a built-in name or `module:Class`, with its options."""
 
     name: str
     label: str = Field(default="", description="Name in tables and figures; the strategy's own name when left out")
     options: dict[str, Any] = {}
-    weights: dict[str, WeightsSpec] = Field(default={}, description="Instead of the profile's, by profile or job id")
+    weights: dict[str, WeightsSpec] = Field(
+        default={}, description="Instead of the profile's, by job id, profile, or `all`"
+    )
+    colocation: ColocationSpec | None = Field(
+        default=None, description="For strategies that follow colocation descriptions; all jobs when left out"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -170,7 +190,7 @@ class SubmissionSpec(_Shorthand):
     job_id: Name | None = Field(default=None, description="Its name in the results; profile and number when left out")
     input_bytes: Bytes | None = None
     containers: Annotated[int, Field(ge=2)] | None = Field(default=None, description="With the application master")
-    shuffle_factor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+    shuffle_factor: Factor | None = Field(
         default=None, description="On what it repartitions and broadcasts; 1 when left out"
     )
 
@@ -180,6 +200,9 @@ class WorkloadSpec(_Shorthand):
 
     preset: str | None = Field(default=None, description="Name of a schedule, or path of a YAML file that holds one")
     jobs: tuple[SubmissionSpec, ...] = ()
+    shuffle_factors: dict[str, Factor] = Field(
+        default={}, description="By profile, on what its jobs repartition and broadcast; a job's own goes before"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.specification import Specification, SubmissionSpec
 from workloads import schedule
+from workloads.profiles import load_profile
 from workloads.schedule import Submission
 
 
@@ -14,12 +17,27 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
 
     Raises:
         ScheduleError: there is no such schedule.
+        ProfileError: there are shuffle factors, and no such profile as one of the jobs'.
         OSError: its file cannot be read.
     """
+    factors = specification.workload.shuffle_factors
+    planned = _planned(specification)
+    return tuple(_with_factor(submission, factors) for submission in planned) if factors else planned
+
+
+def _planned(specification: Specification) -> tuple[Submission, ...]:
     name = specification.workload.preset
     if name is None:
         return _listed(specification.workload.jobs)
     return schedule.load_schedule(name) if name.endswith((".yaml", ".yml")) else schedule.preset(name)
+
+
+def _with_factor(submission: Submission, factors: Mapping[str, float]) -> Submission:
+    """The submission with the shuffle factor of its profile, unless it has its own."""
+    profile = load_profile(submission.profile).name
+    if profile not in factors or "shuffle_factor" in submission.overrides:
+        return submission
+    return replace(submission, overrides={**submission.overrides, "shuffle_factor": factors[profile]})
 
 
 def _listed(jobs: tuple[SubmissionSpec, ...]) -> tuple[Submission, ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from experiments import modelled_cluster
 from experiments.plan import resolve
 from experiments.resource_manager import ResourceManager
-from experiments.specification import StrategySpec, WeightsSpec
+from experiments.specification import ColocationSpec, StrategySpec, WeightsSpec
 from experiments.workload import submissions
 from tests.unit.experiments.synthetic import specification
 from topologies.fat_tree import fat_tree, thesis
@@ -59,14 +59,16 @@ def test_a_request_asks_for_what_the_job_needs(name):
 
 def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_before_both():
     by_profile, by_job = WeightsSpec(closeness=1, locality=0), WeightsSpec(closeness=0.25, locality=0.75)
-    strategy = StrategySpec(name="neawa", weights={"kmeans": by_profile, "job-2": by_job})
-    profile = load_profile("kmeans")
+    for_all = WeightsSpec(closeness=0.5, locality=0.5)
+    strategy = StrategySpec(name="neawa", weights={"all": for_all, "kmeans": by_profile, "job-2": by_job})
 
-    def closeness(job_id):
+    def closeness(job_id, name="kmeans"):
+        profile = load_profile(name)
         return modelled_cluster.request(strategy, profile.job(job_id), profile.weights).weights.closeness
 
     assert closeness("job-1") == 1
     assert closeness("job-2") == 0.25
+    assert closeness("job-1", "tpch-q3") == 0.5
 
 
 def test_a_profile_from_a_file_has_its_own_weights(tmp_path):
@@ -86,6 +88,35 @@ def test_a_profile_from_a_file_has_its_own_weights(tmp_path):
 @given(containers=st.integers(2, 64), slots=st.integers(1, 16))
 def test_a_colocation_is_as_wide_as_the_workers_need(containers, slots):
     job = load_profile("kmeans").job("job", containers=containers)
-    described = modelled_cluster.colocation(specification(f"node.slots={slots}"), job)
-    assert described.files == tuple(job.files)
+    described = modelled_cluster.colocation(specification(f"node.slots={slots}"), StrategySpec(name="coloc"), job)
+    assert (described.files, described.container_nodes) == (tuple(job.files), 0)
     assert (described.size - 1) * slots < containers - 1 <= described.size * slots
+
+
+def test_only_the_jobs_of_a_colocation_are_described_and_as_wide_as_it_says():
+    wanted = ColocationSpec(jobs=("job-1", "tpch-q3"), nodes=3, container_nodes=5)
+    strategy = StrategySpec(name="coloc", colocation=wanted)
+
+    def described(name, job_id):
+        return modelled_cluster.colocation(specification(), strategy, load_profile(name).job(job_id))
+
+    assert described("kmeans", "job-2") is None
+    for one in (described("kmeans", "job-1"), described("tpch-q3", "job-2")):
+        assert (one.size, one.container_nodes) == (3, 5)
+
+
+def test_a_run_colocates_the_described_jobs_and_no_other():
+    spec = specification(
+        "workload=kmeans-mid", "strategies=[{name: coloc, colocation: {jobs: kmeans-2, nodes: 2, container_nodes: 3}}]"
+    )
+    jobs = [submission.job() for submission in submissions(spec)]
+    manager = ResourceManager(resolve(spec)[0], thesis(), lambda: 0.0)
+    manager.load(jobs)
+    (described,) = manager.state.view().colocations.values()
+    assert described.files == ("kmeans-2/points",)
+    blocks = manager.state.view().blocks_of(described.files)
+    assert all(set(nodes[:-1]) <= set(described.nodes) for nodes in blocks.values())
+    placements = {job.job_id: asyncio.run(manager.start(job, None))[0][1:] for job in jobs}
+    assert len(set(placements["kmeans-2"])) == 3
+    assert set(described.nodes) < set(placements["kmeans-2"])
+    assert len(set(placements["kmeans-1"])) > 3

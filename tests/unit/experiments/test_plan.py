@@ -67,6 +67,11 @@ def test_the_thesis_experiment_passes():
         ("workload=no/such.yaml", ["workload", "no/such.yaml"]),
         ("workload=[{profile: no/such.yaml}]", ["workload", "no/such.yaml"]),
         ("node.memory_bytes=2 GiB", ["kmeans-1.memory_mb", "3072", "2048 MiB"]),
+        ("strategies.1.colocation={nodes: 2}", ["strategies.1.colocation", "'neawa'", "remove it"]),
+        ("strategies.2.colocation={jobs: kmeens-1}", ["2.colocation.jobs", "'kmeens-1'", "did you mean 'kmeans-1'?"]),
+        ("strategies.2.colocation={nodes: 9}", ["strategies.2.colocation.nodes", "8 nodes"]),
+        ("strategies.2.colocation={container_nodes: 9}", ["2.colocation.container_nodes", "8 nodes"]),
+        ("workload.shuffle_factors={kmean: 2}", ["shuffle_factors", "'kmean'", "did you mean 'kmeans'?"]),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_does(assignment, words):
