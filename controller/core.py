@@ -241,10 +241,10 @@ class Core:
 
     def _balance(self, sightings: Sequence[Sighting]) -> None:
         look = Look(sightings, self._discovery.interfaces(), self.counters.latest, self._clock())
-        before = self._elephants.pins.keys()
+        before = self._elephants.entries()
         for flow, path in self._elephants.update(look):
             self._journal.record("elephant_pinned", flow=str(flow), links=list(path.links), why="the emptiest path")
-        if self._elephants.pins.keys() == before:
+        if self._elephants.entries() == before:
             return
         self._desired = self._with_pins()
         for dpid, commands in self._bring_up_to_date():

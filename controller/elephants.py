@@ -4,8 +4,12 @@ Every flow starts where the hash puts it. The switches' datapath counts each of 
 of the fabric carries in `ELEPHANT_LOOKS` of the time between two looks, and of late at least `ELEPHANT_SHARE` of its
 rate (streams of acknowledgements do not), is an elephant, and gets entries of its own along the path with the least
 load. The measure is time and not bytes because it has to fit how often one looks: a flow that ends before the next look
-gains nothing from being moved, however many bytes a divisor makes of it. A link's load is its utilisation,
-but at least the number of elephants pinned to it: each of them takes what it can get.
+gains nothing from being moved, however many bytes a divisor makes of it. A link's load is its utilisation, but at least
+the number of elephants pinned to it: each of them takes what it can get.
+
+Utilisation is that of the time before a look, when flows may still have been elsewhere, so some choices turn out badly.
+Of elephants that share a link, one therefore moves when another path is shared by fewer. Every move leaves fewer links
+that are shared by as many, so moving comes to rest.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.counters import LinkKey, LinkUse
 from controller.entries import ETH_TYPE_IPV4, Flow, ToPort
@@ -25,6 +29,7 @@ from topologies.topology import Direction, Endpoint, Topology
 ELEPHANT_LOOKS = 0.5
 ELEPHANT_SHARE = 0.05
 PIN_IDLE_S = 5.0
+_WORTH_MOVING = 0.5  # of a link: acknowledgements and small flows are nothing to stay away from
 _SWITCH_TIMEOUT_S = 60
 """Only for pins that a dead controller leaves behind; a living one removes them itself."""
 
@@ -143,7 +148,7 @@ class Elephants:
         self.pins: Mapping[FiveTuple, Pin] = {}
 
     def update(self, look: Look) -> list[tuple[FiveTuple, Path]]:
-        """Take in what the datapath shows; returns the flows that were pinned now, with their paths."""
+        """Take in what the datapath shows; returns the flows that were pinned or moved now, with their paths."""
         seen = {
             (sighting.flow, look.interfaces[sighting.in_interface]): sighting
             for sighting in look.sightings
@@ -158,6 +163,7 @@ class Elephants:
             and self._is_elephant(sighting, look.now_s)
             and (path := self._pin(sighting, self._links_of(sighting, seen, look.interfaces), look))
         ]
+        fresh += self._part(look)
         self._before = {flow: sighting.carried_bytes for flow, sighting in entering.items()}
         self._before_s = look.now_s
         return fresh
@@ -198,8 +204,42 @@ class Elephants:
 
     def _pin(self, sighting: Sighting, own: set[LinkKey], look: Look) -> Path | None:
         flow = sighting.flow
-        paths = self._possible(self._hosts[flow.source_ip], self._hosts[flow.destination_ip])
-        pinned = Counter(key for pin in self.pins.values() for key in self._directed(pin.path))
+        best, _ = self._emptiest(flow, own, look, self._pinned())
+        if best is not None:
+            self.pins = {**self.pins, flow: Pin(best, sighting.carried_bytes, look.now_s)}
+        return best
+
+    def _part(self, look: Look) -> list[tuple[FiveTuple, Path]]:
+        """Move elephants that share a link to where they share with fewer; returns them with their new paths."""
+        moved = []
+        pinned = self._pinned()
+        for flow, pin in self.pins.items():
+            own = self._directed(pin.path)
+            pinned.subtract(own)
+            sharing = max(pinned[key] for key in own)
+            best, load = self._emptiest(flow, set(own), look, pinned) if sharing else (None, 0.0)
+            if best is not None and load < sharing - _WORTH_MOVING:
+                moved.append((flow, best))
+                own = self._directed(best)
+            pinned.update(own)
+        self.pins = {**self.pins, **{flow: replace(self.pins[flow], path=path) for flow, path in moved}}
+        return moved
+
+    def _pinned(self) -> Counter[LinkKey]:
+        """How many elephants are pinned to each link."""
+        return Counter(key for pin in self.pins.values() for key in self._directed(pin.path))
+
+    def _emptiest(
+        self, flow: FiveTuple, own: set[LinkKey], look: Look, pinned: Counter[LinkKey]
+    ) -> tuple[Path | None, float]:
+        """The path with the least load by others, and its fullest link's load; None within a rack.
+
+        Args:
+            flow: which is to be pinned.
+            own: links that it uses now.
+            look: what links carry.
+            pinned: other elephants on each link.
+        """
 
         def load(path: Path) -> tuple[float, float, bool]:
             """The fullest link's load, the sum of all, and whether the flow would have to move."""
@@ -207,10 +247,9 @@ class Elephants:
             loads = [max(_others(look.use.get(key), key in own), pinned[key]) for key in keys]
             return max(loads), sum(loads), not own.issuperset(keys)
 
+        paths = self._possible(self._hosts[flow.source_ip], self._hosts[flow.destination_ip])
         best = min((path for path in paths if len(path.switches) > 1), key=load, default=None)
-        if best is not None:
-            self.pins = {**self.pins, flow: Pin(best, sighting.carried_bytes, look.now_s)}
-        return best
+        return (None, 0.0) if best is None else (best, load(best)[0])
 
     def _directed(self, path: Path) -> list[LinkKey]:
         """The path's links between switches, each with the direction it is used in."""

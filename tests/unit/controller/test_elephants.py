@@ -1,6 +1,8 @@
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.counters import LinkUse
 from controller.elephants import (
@@ -63,6 +65,36 @@ def test_flows_are_read_from_what_the_datapath_prints():
     assert tcp == Sighting(FiveTuple(6, "10.0.1.1", "10.0.2.1", 40000, 9000), "t1-eth1", "t1-eth6", 1234567)
     assert udp == Sighting(FiveTuple(17, "10.0.1.1", "10.0.2.1", 1, 2), "c1-eth5", "t2-eth3", 60)
     assert str(tcp.flow) == "tcp 10.0.1.1:40000-10.0.2.1:9000"
+
+
+def test_elephants_that_came_to_share_a_link_part_when_another_is_seen_to_be_free():
+    herd = elephants()
+    herd.update(look(0.0))
+    seen = [Sighting(flow(i), "t1-eth1", "t1-eth3", LARGE) for i in range(2)]
+    full = [use(link.id, way, 1.0) for link in PLAN.uplinks for way in ("up", "down") if link.id[-3:] != "1/1"]
+    assert len({path.links[1] for _, path in herd.update(look(0.5, *seen, use=full))}) == 1
+    free = [use(each.link_id, each.direction, 0.03) for each in full]
+    seen = [dataclasses.replace(each, carried_bytes=2 * LARGE) for each in seen]
+    ((_, path),) = herd.update(look(1.0, *seen, use=free))
+    assert {pin.path.links[1] for pin in herd.pins.values()} == {"t1-c1/1", path.links[1]}
+    assert len({pin.path.links[2] for pin in herd.pins.values()}) == 2
+    assert herd.update(look(1.5, *seen, use=free)) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(3, 8)), min_size=1, max_size=40))
+def test_moving_comes_to_rest(pairs):
+    herd = elephants()
+    herd.update(look(0.0))
+    address = {host.name: host.ip for host in PLAN.hosts}
+    flows = [flow(i, address[f"h{a}"], address[f"h{b}"]) for i, (a, b) in enumerate(pairs)]
+    stale = [use(link.id, "up", 1.0) for link in PLAN.uplinks if link.id != "t1-c1/1"]
+    for round_no in range(1, 12):
+        seen = [
+            Sighting(each, f"t1-eth{a}", "t1-eth3", round_no * LARGE) for each, (a, _) in zip(flows, pairs, strict=True)
+        ]
+        moved = herd.update(look(0.5 * round_no, *seen, use=stale if round_no == 1 else ()))
+    assert moved == []
+    assert set(herd.pins) == set(flows)
 
 
 def test_that_the_datapath_does_not_answer_is_said_once_until_it_answers_again(caplog):
