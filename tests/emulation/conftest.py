@@ -1,6 +1,14 @@
+import tempfile
+from pathlib import Path
+
 import pytest
 
+from tests.emulation.running_controller import controller
 from topologies import isolation
+from topologies.emulation import emulated
+from topologies.fat_tree import thesis
+
+LIBRARIES = ["os-ken", *(["ryu"] if (Path(__file__).parents[2] / ".venv-ryu").exists() else [])]
 
 
 def pytest_collection_modifyitems(items):
@@ -9,3 +17,32 @@ def pytest_collection_modifyitems(items):
         isolation.current()
     except isolation.IsolationError as error:
         pytest.exit(f"emulation tests: {error}", returncode=2)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """The thesis's network as it is emulated."""
+    return thesis().scaled(8)
+
+
+@pytest.fixture(scope="module")
+def network(plan):
+    """It is up, and its switches look for a controller; none runs."""
+    with emulated(plan) as running, tempfile.TemporaryDirectory() as directory:
+        with controller(plan, directory):
+            running.connect_controller()
+        yield running
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request):
+    """The OpenFlow library that the controller runs on."""
+    return request.param
+
+
+@pytest.fixture
+def running(library, plan, network, tmp_path):
+    """A controller that has found the network and routed it."""
+    with controller(plan, tmp_path, "--controller-library", library) as it:
+        it.wait_until_ready()
+        yield it

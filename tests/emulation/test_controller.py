@@ -4,48 +4,16 @@ import collections
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 from scipy import stats
 
 from tests.emulation.running_controller import controller, kernel_bytes, link
 from topologies import shaping
-from topologies.emulation import emulated
-from topologies.fat_tree import thesis
-
-ROOT = Path(__file__).parents[2]
-SCALE = 8
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return thesis().scaled(SCALE)
-
-
-@pytest.fixture(scope="module")
-def network(plan):
-    with emulated(plan) as running, tempfile.TemporaryDirectory() as directory:
-        with controller(plan, directory):
-            running.connect_controller()
-        yield running
-
-
-@pytest.fixture
-def running(plan, network, tmp_path):
-    with controller(plan, tmp_path) as it:
-        it.wait_until_ready()
-        yield it
-
-
-LIBRARIES = ["os-ken", *(["ryu"] if (ROOT / ".venv-ryu").exists() else [])]
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
 def test_the_thesis_network_is_discovered_and_routed_within_three_seconds(library, plan, network, tmp_path):
     with controller(plan, tmp_path, "--controller-library", library) as running:
         running.wait_until_ready()
@@ -62,6 +30,11 @@ def test_the_thesis_network_is_discovered_and_routed_within_three_seconds(librar
         running.wait(lambda _: 3 in running.ports("t1", "10.0.2."), 5)
         running.wait(lambda document: len(document["links"]) == 80, 3, "/v1/links")
     assert running.process.returncode == 0
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    assert all({"time", "level", "logger", "event"} <= line.keys() for line in lines)
+    decisions = [line for line in lines if line["event"] in ("rules_changed", "link_up", "link_down", "link_suspect")]
+    assert all(line["why"] for line in decisions)
+    assert [line["level"] for line in decisions if line["event"] == "link_down"] == ["warning"]
 
 
 SEND_FLOWS = """
@@ -222,11 +195,13 @@ def goodput_mbps(network, pairs, seconds):
     return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6
 
 
-def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_leaves_idle(plan, network, tmp_path):
+def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_leaves_idle(
+    library, plan, network, tmp_path
+):
     pairs = [(source, destination) for source in ("h1", "h2") for destination in ("h3", "h4") for _ in range(2)]
     goodput = {}
     for policy in ("ecmp", "least-loaded"):
-        with controller(plan, tmp_path, "--multipath", policy) as running:
+        with controller(plan, tmp_path, "--controller-library", library, "--multipath", policy) as running:
             running.wait_until_ready()
             begin = sum(psutil.Process(running.process.pid).cpu_times()[:2])
             goodput[policy] = goodput_mbps(network, pairs, 8)

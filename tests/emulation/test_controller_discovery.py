@@ -13,9 +13,9 @@ from topologies.topology import Endpoint, Link
 SCALE = 8
 
 
-def test_sixteen_racks_of_sixteen_hosts_are_discovered_and_routed_within_fifteen_seconds(tmp_path):
+def test_sixteen_racks_of_sixteen_hosts_are_discovered_and_routed_within_fifteen_seconds(library, tmp_path):
     large = fat_tree(racks=16, hosts_per_rack=16, core_switches=4).scaled(SCALE)
-    with emulated(large) as network, controller(large, tmp_path) as running:
+    with emulated(large) as network, controller(large, tmp_path, "--controller-library", library) as running:
         network.connect_controller()
         running.wait_until_ready(30)
         health = running.get("/v1/health")
@@ -29,7 +29,7 @@ def test_sixteen_racks_of_sixteen_hosts_are_discovered_and_routed_within_fifteen
         print("its CPU while polling:", (sum(process.cpu_times()[:2]) - cpu) / (time.monotonic() - begin))
 
 
-def test_what_is_not_as_planned_is_reported_by_name_and_the_rest_is_routed(tmp_path):
+def test_what_is_not_as_planned_is_reported_by_name_and_the_rest_is_routed(library, tmp_path):
     real = fat_tree(racks=2, hosts_per_rack=1, core_switches=2).scaled(SCALE)
     ends = {link.id: (link.a, link.b) for link in real.links}
     swapped = {"t1-c1/1": "t1-c1/2", "t1-c1/2": "t1-c1/1"}
@@ -41,7 +41,7 @@ def test_what_is_not_as_planned_is_reported_by_name_and_the_rest_is_routed(tmp_p
     links.append(Link("t1-c1/9", Endpoint("t1", 99), Endpoint("c1", 99), 10.0))
     switches = [dataclasses.replace(each, dpid=0x777) if each.name == "c2" else each for each in real.switches]
     planned = dataclasses.replace(real, links=tuple(links), switches=tuple(switches))
-    with emulated(real) as network, controller(planned, tmp_path) as running:
+    with emulated(real) as network, controller(planned, tmp_path, "--controller-library", library) as running:
         network.connect_controller()
         running.wait(lambda health: health["status"] == "degraded", 20)
         health = running.get("/v1/health")

@@ -2,36 +2,10 @@
 
 import signal
 import subprocess
-import tempfile
 import time
 
-import pytest
-
 from tests.emulation.running_controller import controller, link, stream
-from topologies.emulation import OPENFLOW_PORT, emulated
-from topologies.fat_tree import thesis
-
-SCALE = 8
-
-
-@pytest.fixture(scope="module")
-def plan():
-    return thesis().scaled(SCALE)
-
-
-@pytest.fixture(scope="module")
-def network(plan):
-    with emulated(plan) as running, tempfile.TemporaryDirectory() as directory:
-        with controller(plan, directory):
-            running.connect_controller()
-        yield running
-
-
-@pytest.fixture
-def running(plan, network, tmp_path):
-    with controller(plan, tmp_path) as it:
-        it.wait_until_ready()
-        yield it
+from topologies.emulation import OPENFLOW_PORT
 
 
 def test_a_failed_link_leaves_every_group_within_a_second_and_comes_back(running, network):
@@ -77,8 +51,8 @@ def test_a_switch_that_no_longer_answers_is_avoided(running, network):
     running.wait_until_ready()
 
 
-def test_a_killed_controller_stops_no_traffic_and_resynchronises_without_a_gap(plan, network, tmp_path):
-    with controller(plan, tmp_path) as first:
+def test_a_killed_controller_stops_no_traffic_and_resynchronises_without_a_gap(library, plan, network, tmp_path):
+    with controller(plan, tmp_path, "--controller-library", library) as first:
         first.wait_until_ready()
         with stream(network, "h1", "h7", 8) as result:
             time.sleep(1)
@@ -89,7 +63,7 @@ def test_a_killed_controller_stops_no_traffic_and_resynchronises_without_a_gap(p
             )
             subprocess.check_call(["ovs-ofctl", "-OOpenFlow15", "add-group", "t1", "group_id=77,type=all"])
             time.sleep(1)
-            with controller(plan, tmp_path) as second:
+            with controller(plan, tmp_path, "--controller-library", library) as second:
                 took = second.wait_until_ready()
                 time.sleep(1)
                 flows = subprocess.check_output(["ovs-ofctl", "-OOpenFlow15", "dump-flows", "t1"], text=True)
