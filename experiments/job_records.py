@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.record import JobRecord, ReadBytes, StageRecord, TrafficMatrix
@@ -53,20 +53,21 @@ def job_record(
             for stage in result.stages
             if stage.started_s is not None
         ),
+        attempts=result.attempt,
         reason=result.failed,
     )
 
 
-def traffic_matrix(results: Iterable[JobResult], scale: Scale, racks: Racks) -> TrafficMatrix:
-    """Bytes that all jobs sent between hosts; the diagonal is what stayed on a host."""
-    hosts = tuple(racks)
-    wire = {(a, b): 0 for a in hosts for b in hosts}
-    for result in results:
-        for matrix in (result.read_bytes, result.exchanged_bytes, result.written_bytes):
-            for pair, size in matrix.items():
-                wire[pair] += size
-    rows = tuple(tuple(_modelled(scale, [wire[a, b]]) for b in hosts) for a in hosts)
-    return TrafficMatrix(hosts=hosts, bytes=rows)
+def traffic_matrix(rows: Iterable[Mapping[str, Any]], hosts: Sequence[str]) -> TrafficMatrix:
+    """Bytes between hosts by all attempts of all jobs, as the rows of events.parquet tell; the diagonal is what stayed
+    on a host.
+    """
+    sent = {(a, b): 0 for a in hosts for b in hosts}
+    for row in rows:
+        if row["kind"] in ("read", "transfer", "write"):
+            pair = (row["peer"], row["host"]) if row["kind"] == "read" else (row["host"], row["peer"])
+            sent[pair] += row["bytes"]
+    return TrafficMatrix(hosts=tuple(hosts), bytes=tuple(tuple(sent[a, b] for b in hosts) for a in hosts))
 
 
 def link_rows(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_s: float) -> Iterator[dict[str, Any]]:

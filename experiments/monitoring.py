@@ -18,18 +18,20 @@ _TITLES = ("CPU", "disk", "sent", "received")
 
 
 def render(run: RunFolder, job: str | None = None) -> RenderableType:
-    """A picture of each container's and each node's CPU, disk and network over the run, as sparklines.
+    """A picture of each container's and each node's CPU, disk and network over the run, and the memory they held.
 
-    Every line is scaled to its largest value, which stands behind it: cores in use, modelled MB/s. Containers are
-    those of one job, or all.
+    Every line is a sparkline scaled to its largest value, which stands behind it: cores in use, modelled MB/s. Memory
+    is the most that was held at once: by the model, and by a node's agent in truth. Containers are those of one job,
+    or all. Samples from before the first submission, while data is loaded, are left out.
     """
-    samples = run.events().filter(pl.col("kind") == "sample")
+    samples = run.events().filter((pl.col("kind") == "sample") & (pl.col("time_s") >= 0))
     if samples.is_empty():
         return "no samples; the run ended before the agents reported"
     end_s = float(samples.select(pl.col("time_s").max()).item())
     nodes = _table("Nodes", ("node",))
+    nodes.add_column("agent, MB", justify="right")
     for (host,), rows in samples.filter(pl.col("job").is_null()).group_by("host", maintain_order=True):
-        nodes.add_row(str(host), *_lines(rows, end_s))
+        nodes.add_row(str(host), *_lines(rows, end_s), _most(rows, "agent_memory_bytes", 1e6))
     containers = _table("Containers", ("job", "container", "node"))
     of_jobs = samples.filter(pl.col("job").is_not_null() if job is None else pl.col("job") == job)
     keys = ("job", "container", "host")
@@ -56,11 +58,16 @@ def _lines(rows: pl.DataFrame, end_s: float) -> list[str]:
     for use in _USES:
         bars, top = sparkline(rows["time_s"].to_list(), rows[use].fill_null(0).to_list(), end_s, _WIDTH)
         cells.append(f"{bars} {top:.1f}" if use == "cpu_s" else f"{bars} {top / 1e6:.0f}")
-    return cells
+    return [*cells, _most(rows, "memory_bytes", 1e9)]
+
+
+def _most(rows: pl.DataFrame, column: str, unit: float) -> str:
+    return f"{rows.select(pl.col(column).max().fill_null(0)).item() / unit:.1f}"
 
 
 def _table(title: str, keys: Sequence[str]) -> Table:
     table = Table(*keys, title=title, title_justify="left", box=None)
     for name, unit in zip(_TITLES, ("cores", "MB/s", "MB/s", "MB/s"), strict=True):
         table.add_column(f"{name}, {unit}", no_wrap=True)
+    table.add_column("memory, GB", justify="right")
     return table

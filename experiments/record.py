@@ -75,6 +75,7 @@ class JobRecord(_Value):
     transferred_bytes: Count = 0
     cross_rack_bytes: Count = 0
     stages: tuple[StageRecord, ...] = ()
+    attempts: Annotated[int, Field(ge=1)] = 1
     reason: str | None = None
     completion_time_s: float | None = Field(
         default=None, description="finished_s - submitted_s; filled in when left out"

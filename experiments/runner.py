@@ -130,7 +130,8 @@ def _save(
 ) -> RunRecord:
     racks = {host.name: host.rack for host in run.topology().hosts}
     origin_s = outcome.origin_s
-    writer.save_events(series.event_row(event, scale, origin_s) for event in outcome.events)
+    events = [series.event_row(event, scale, origin_s) for event in outcome.events]
+    writer.save_events(events)
     writer.save_links(job_records.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
     writer.save_fidelity(fidelity.rows(outcome.samples))
     jobs = [
@@ -140,7 +141,7 @@ def _save(
     finished = record.finished(
         _now(),
         jobs,
-        traffic_matrix=job_records.traffic_matrix(outcome.results, scale, racks),
+        traffic_matrix=job_records.traffic_matrix(events, tuple(racks)),
         fidelity=fidelity.assess(outcome.samples, run.specification.fidelity, record.calibration["shortfall"], problem),
     )
     writer.save(finished)

@@ -330,9 +330,7 @@ class AgentPool:
         if self._sink is None:
             return
         time_s = message["time"] - self._started_at
-        rows: list[tuple[str | None, int | None, list[float]]] = [(None, None, message["node"])]
-        rows += [(key, container, used) for key, container, *used in message["containers"]]
-        for key, container, used in rows:
+        for key, container, memory_bytes, *used in message["rows"]:
             before = self._last_sample.get((host, key, container), [0.0] * len(used))
             self._last_sample[host, key, container] = used
             cpu, disk, sent, received = (now - then for now, then in zip(used, before, strict=True))
@@ -343,10 +341,12 @@ class AgentPool:
                     job=None if key is None else key.rpartition("#")[0],
                     container=container,
                     host=host,
+                    memory_bytes=memory_bytes,
                     cpu_s=cpu,
                     disk_bytes=int(disk),
                     sent_bytes=int(sent),
                     received_bytes=int(received),
                     late_s=message["late_s"] if key is None else None,
+                    agent_memory_bytes=message["agent_memory_bytes"] if key is None else None,
                 )
             )

@@ -135,8 +135,11 @@ class BlockStore:
             from_disk.cancel()
         await connection.send(_DIGEST.pack(digest.intdigest()))
 
-    async def write(self, file: str, index: int, size: int, targets: Sequence[str]) -> None:
+    async def write(self, file: str, index: int, size: int, targets: Sequence[str]) -> tuple[int, int]:
         """Writes a block to this node's disk and through a pipeline to the targets, one after the other.
+
+        Returns:
+            Ports of the connection to the first target; 0 without one.
 
         Raises:
             TransferError: a replica could not be written.
@@ -153,6 +156,7 @@ class BlockStore:
             await on_disk
             await self._close_pipeline(downstream, digest.intdigest())
             self.put(file, index, size)
+            return (0, 0) if downstream is None else downstream.ports
         finally:
             on_disk.cancel()
             if downstream is not None:

@@ -19,6 +19,7 @@ EventKind = Literal[
     "read_failed",
     "compute",
     "transfer",
+    "write",
     "task_finished",
     "stage_finished",
     "job_finished",
@@ -40,18 +41,21 @@ class Event:
         time_s: When it happened, or ended.
         kind: See `EventKind`.
         job, stage, task, container: What it belongs to; a sample without job is about the whole node.
-        host: Where. Of a read: the reader. Of a transfer: the sender.
-        peer: Of a read: the node that served it. Of a transfer: the receiver.
+        host: Where. Of a read: the reader. Of a transfer and of a write: the sender.
+        peer: Of a read: the node that served it. Of a transfer: the receiver. Of a write: the node that stored it.
         bytes: Payload.
-        start_s: When it began, of reads, computations and transfers.
+        start_s: When it began, of reads, computations, transfers and writes.
         local: Whether it stayed on one node.
         ok: Whether the checksum was right; a wrong one fails the job or takes another replica.
         detail: File and index of a block, name of an exchange, id of a link, or a reason.
         peer_task: Receiving task of a transfer.
-        source_port, destination_port: TCP ports of the flow, which tell its path under ECMP; None within a node.
+        source_port, destination_port: TCP ports of the flow, which tell its path under ECMP; None within a node, and of
+            the further hops of a write pipeline.
+        memory_bytes: Of samples: memory held by the model at that moment, in bytes of the modelled cluster.
         cpu_s: Of samples: CPU seconds of the model since the last sample, on the wall.
         disk_bytes, sent_bytes, received_bytes: Of samples: since the last sample.
         late_s: Of samples of nodes: worst lateness of the agent's timers since the last sample.
+        agent_memory_bytes: Of samples of nodes: real memory of the agent's process, resident.
     """
 
     time_s: float
@@ -70,11 +74,13 @@ class Event:
     peer_task: int | None = None
     source_port: int | None = None
     destination_port: int | None = None
+    memory_bytes: int | None = None
     cpu_s: float | None = None
     disk_bytes: int | None = None
     sent_bytes: int | None = None
     received_bytes: int | None = None
     late_s: float | None = None
+    agent_memory_bytes: int | None = None
 
 
 Sink = Callable[[Event], None]
@@ -101,7 +107,7 @@ class JobResult:
         attempt: Counts the attempts of the job, from 1.
         read_bytes: Input read by (serving host, reading host), local reads included.
         exchanged_bytes: Shuffled and broadcast bytes by (sending host, receiving host), local ones included.
-        written_bytes: Result written by (writing host, first target or itself).
+        written_bytes: Replicas of results by (sending host, storing host); the writer's own replica comes from itself.
         failed: Why it failed; None when it finished.
         dead_hosts: Hosts whose agents were found dead when it failed.
     """

@@ -1,8 +1,8 @@
 """One attempt of a job, as its application master sees it.
 
-Messages to agents (`op`): `task` starts a task, `split` answers a request for the next one, `transfer` starts the
-sending of a barrier exchange, `end` stops everything of the job. From agents: `next` asks for a split and reports on
-the last one, `sent` reports a barrier exchange, `done` and `failed` end a task.
+Messages to agents (`op`): `begin` starts a job's containers, `task` starts a task, `split` answers a request
+for the next one, `transfer` starts the sending of a barrier exchange, `end` stops everything of the job. From agents:
+`next` asks for a split and reports on the last one, `sent` reports a barrier exchange, `done` and `failed` end a task.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from workloads import orders
 from workloads.control import Message
 from workloads.events import Event, EventKind, JobResult, Sink
 from workloads.job import Job
@@ -101,6 +102,8 @@ class Execution:
             deadline_s: Wall seconds after which it fails.
         """
         self._emit("job_started")
+        for host in self.hosts:
+            self._cluster.send(host, orders.begin(self.job, self.key, self.result.placement, host))
         try:
             self._start_ready()
             await asyncio.wait_for(self._finished, deadline_s)
@@ -161,43 +164,9 @@ class Execution:
         self._emit("stage_started", stage=name)
         state.running = set(range(self.job.tasks))
         for task, host in enumerate(self._hosts):
-            self._cluster.send(host, self._task_message(state.plan, task))
+            writes = self._writes(state.plan, task)
+            self._cluster.send(host, orders.task(self.job, self.key, state.plan, task, self._hosts, writes))
             self._emit("task_started", stage=name, task=task, host=host)
-
-    def _task_message(self, plan: StagePlan, task: int) -> Message:
-        return {
-            "op": "task",
-            "job": self.key,
-            "stage": plan.name,
-            "task": task,
-            "container": self.job.container_of(task),
-            "reads": bool(plan.stage.reads),
-            "inputs": [
-                {
-                    "exchange": exchange.key,
-                    "sources": 1 if exchange.kind == "forward" else self.job.tasks,
-                    "bytes": exchange.expected_bytes(task),
-                    "cpu_s": exchange.expected_cpu_s(task),
-                }
-                for exchange in plan.exchanges
-            ],
-            "outputs": [
-                self._output(output, task, 0 if plan.splits else plan.emitted_by_task(output, task))
-                for output in plan.outputs
-                if output.pipelined
-            ],
-            "writes": self._writes(plan, task),
-        }
-
-    def _output(self, exchange: ExchangePlan, task: int, size: int) -> Message:
-        consumers = [task] if exchange.kind == "forward" else range(self.job.tasks)
-        return {
-            "exchange": exchange.key,
-            "kind": exchange.kind,
-            "bytes": size,
-            "weights": [exchange.weights[consumer] for consumer in consumers],
-            "lanes": [[consumer, self._hosts[consumer]] for consumer in consumers],
-        }
 
     def _release(self, exchange: ExchangePlan) -> None:
         """Sends a barrier exchange, whose source has finished."""
@@ -207,15 +176,7 @@ class Execution:
                 size = source.held[exchange.key][task]
             else:
                 size = source.plan.emitted_by_task(exchange, task)
-            message = {
-                "op": "transfer",
-                "job": self.key,
-                "stage": exchange.consumer,
-                "task": task,
-                "container": self.job.container_of(task),
-                "output": self._output(exchange, task, size),
-            }
-            self._cluster.send(host, message)
+            self._cluster.send(host, orders.transfer(self.job, self.key, exchange, task, size, self._hosts))
 
     def _writes(self, plan: StagePlan, task: int) -> list[Message]:
         """Blocks of a task's result, with the hosts of further replicas."""
@@ -322,13 +283,35 @@ class Execution:
             state.result.received_bytes += size
         for key, rows in message["sent"].items():
             self._note_sent(key, state.plan.name, rows)
-        for write in self._writing.pop((state.plan.name, task)):
-            chain = [self._hosts[task], *(write["targets"] or self._hosts[task : task + 1])]
-            for sender, receiver in itertools.pairwise(chain):
-                self._add(self.result.written_bytes, sender, receiver, write["bytes"])
+        for write, done in zip(self._writing.pop((state.plan.name, task)), message["written"], strict=True):
+            self._note_written(state.plan.name, task, write, done)
         state.running.discard(task)
         self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])
         self._finish_complete()
+
+    def _note_written(self, stage: str, task: int, write: Message, done: list[float]) -> None:
+        """Takes the report on a block of a result: one replica on the writer's own disk, and one for every hop."""
+        started, finished, *ports = done
+        chain = [self._hosts[task], self._hosts[task], *write["targets"]]
+        for hop, (sender, receiver) in enumerate(itertools.pairwise(chain)):
+            self._add(self.result.written_bytes, sender, receiver, write["bytes"])
+            own_port, other_port = ports if hop == 1 else (0, 0)
+            self._emit(
+                "write",
+                time_s=self._time(finished),
+                start_s=self._time(started),
+                stage=stage,
+                task=task,
+                container=self.job.container_of(task),
+                host=sender,
+                peer=receiver,
+                bytes=write["bytes"],
+                local=sender == receiver,
+                ok=True,
+                detail=f"{write['file']} {write['index']}",
+                source_port=int(own_port) or None,
+                destination_port=int(other_port) or None,
+            )
 
     def _note_sent(self, key: str, stage: str, rows: list[list[float]]) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from workloads.blocks import BlockStore, Peer
@@ -81,10 +83,14 @@ class Agent:
         for file in message["files"]:
             self.blocks.drop(file)
 
+    def _on_begin(self, message: Message) -> None:
+        """A job has begun: its containers on this node hold their memory from now on."""
+        for container in message["containers"]:
+            self._usage[message["job"], container] = Usage(memory_bytes=message["memory_bytes"])
+
     def _on_task(self, message: Message) -> None:
         job, stage, number = message["job"], message["stage"], message["task"]
-        usage = self._usage.setdefault((job, message["container"]), Usage())
-        task = StageTask(self, message, usage)
+        task = StageTask(self, message, self._usage[job, message["container"]])
         self._tasks[job, stage, number] = task
         self._start_for(job, self._run_task(task, (job, stage, number)))
 
@@ -133,7 +139,7 @@ class Agent:
 
     async def _transfer(self, message: Message) -> None:
         """Sends all of a barrier exchange."""
-        usage = self._usage.setdefault((message["job"], message["container"]), Usage())
+        usage = self._usage[message["job"], message["container"]]
         outlet = self.open_outlet(message["job"], message["task"], message["output"], usage)
         place = {"job": message["job"], "stage": message["stage"], "task": message["task"]}
         try:
@@ -203,11 +209,14 @@ class Agent:
             self._report_usage()
 
     def _report_usage(self) -> None:
-        self._node.cpu_s, self._node.disk_bytes = self.cpu.served(), self.disk.served()
-        containers = [[job, container, *used.row()] for (job, container), used in self._usage.items()]
+        node, used = self._node, self._usage.items()
+        node.cpu_s, node.disk_bytes = self.cpu.served(), self.disk.served()
+        node.memory_bytes = sum(usage.memory_bytes for _, usage in used)
+        rows = [[None, None, node.memory_bytes, *node.totals()]]
+        rows += [[job, container, usage.memory_bytes, *usage.totals()] for (job, container), usage in used]
         late_s = max(self.cpu.take_lateness(), self.disk.take_lateness())
-        message = {"op": "sample", "time": self._loop.time(), "node": self._node.row(), "containers": containers}
-        self.report({**message, "late_s": late_s})
+        own = {"late_s": late_s, "agent_memory_bytes": resident_bytes()}
+        self.report({"op": "sample", "time": self._loop.time(), "rows": rows, **own})
 
     def _start_for(self, job: str, work: Coroutine[Any, Any, None]) -> None:
         running = self._running.setdefault(job, set())
@@ -227,6 +236,12 @@ class Agent:
         if not task.cancelled() and task.exception() is not None:
             self._loop.call_exception_handler({"message": "unexpected error", "exception": task.exception()})
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
 
 
 async def serve(host: str, ip: str, port: int, control: socket.socket) -> None:

@@ -88,7 +88,7 @@ class StageTask:
             if self.spec["reads"]:
                 await self._read_splits()
             parcels = {output.exchange: await output.outlet.finish() for output in self._outputs}
-            await self._write()
+            written = await self._write()
         finally:
             for opened in self._outputs:
                 opened.outlet.cancel()
@@ -96,7 +96,7 @@ class StageTask:
                 self.agent.inboxes.close(self._key(item.exchange))
         received = {item.exchange: item.inbox.received for item in inputs}
         sent = {exchange: [parcel.row() for parcel in lanes] for exchange, lanes in parcels.items()}
-        self._report("done", sent=sent, received=received)
+        self._report("done", sent=sent, received=received, written=written)
 
     def give_split(self, message: Message) -> None:
         """The coordinator's answer to a request for the next split."""
@@ -182,8 +182,13 @@ class StageTask:
             await output.outlet.emit(emitted)
         return report
 
-    async def _write(self) -> None:
+    async def _write(self) -> list[list[float]]:
+        """Writes the result; returns when each block began and ended, and the ports of its flow."""
+        clock, written = asyncio.get_running_loop().time, []
         for block in self.spec["writes"]:
-            await self.agent.blocks.write(block["file"], block["index"], block["bytes"], block["targets"])
+            started = clock()
+            ports = await self.agent.blocks.write(block["file"], block["index"], block["bytes"], block["targets"])
+            written.append([started, clock(), *ports])
             self.usage.disk_bytes += block["bytes"]
             self.usage.sent_bytes += block["bytes"] if block["targets"] else 0
+        return written

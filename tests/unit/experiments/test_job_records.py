@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from experiments import series
 from experiments.job_records import job_record, link_rows, traffic_matrix
-from workloads.events import JobResult, StageResult
+from workloads.events import Event, JobResult, StageResult
 from workloads.scale import Scale
 
 RACKS = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
@@ -43,8 +43,9 @@ def test_times_are_modelled_seconds_since_the_first_submission():
 
 
 def test_a_failed_job_has_a_reason_and_no_time():
-    job = record(result(failed="agent of h3 died"))
+    job = record(result(failed="agent of h3 died", attempt=2))
     assert job.reason == "agent of h3 died"
+    assert job.attempts == 2
     assert job.finished_s is None
     assert job.completion_time_s is None
 
@@ -75,9 +76,19 @@ results = st.builds(
 scales = st.builds(Scale, st.floats(1, 64), st.integers(1, 1000).map(float))
 
 
+def rows_of(job, scale):
+    """Events of a job as rows, one for each pair of hosts of each of its matrices."""
+    moved = (("read", job.read_bytes), ("transfer", job.exchanged_bytes), ("write", job.written_bytes))
+    for kind, matrix in moved:
+        for (source, destination), size in matrix.items():
+            host, peer = (destination, source) if kind == "read" else (source, destination)
+            yield series.event_row(Event(1.0, kind, host=host, peer=peer, bytes=size), scale)
+    yield series.event_row(Event(1.0, "stage_finished", bytes=10**12), scale)
+
+
 @given(st.lists(results, max_size=4), scales)
-def test_the_matrix_and_the_jobs_tell_of_the_same_bytes(jobs, scale):
-    matrix = traffic_matrix(jobs, scale, RACKS)
+def test_the_matrix_of_the_events_and_the_jobs_tell_of_the_same_bytes(jobs, scale):
+    matrix = traffic_matrix([row for job in jobs for row in rows_of(job, scale)], HOSTS)
     records = [record(job, scale=scale) for job in jobs]
     pairs = {(a, b): matrix.bytes[HOSTS.index(a)][HOSTS.index(b)] for a in HOSTS for b in HOSTS}
     between = sum(size for (a, b), size in pairs.items() if a != b)

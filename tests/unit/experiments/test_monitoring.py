@@ -1,8 +1,13 @@
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from experiments.monitoring import sparkline
+from experiments import series
+from experiments.monitoring import render, sparkline
+from experiments.results import RunFolder
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1e6)), min_size=1, max_size=50))
@@ -17,3 +22,23 @@ def test_the_largest_bar_belongs_to_the_span_with_the_largest_sum(samples):
 
 def test_nothing_used_is_an_empty_line():
     assert sparkline([1.0, 2.0], [0.0, 0.0], 2.0, 4) == ("    ", 0.0)
+
+
+def test_a_run_is_shown_with_the_most_memory_that_was_held_and_without_its_loading(tmp_path):
+    def sample(time_s, memory_gb, **of):
+        used = {"cpu_s": 1.0, "disk_bytes": 0, "received_bytes": 0, "memory_bytes": round(memory_gb * 1e9)}
+        return {"time_s": time_s, "kind": "sample", "host": "h1", "sent_bytes": 10**6, **used, **of}
+
+    rows = [
+        sample(-3.0, 0, sent_bytes=10**12, agent_memory_bytes=99_000_000),
+        *(sample(time_s, held, agent_memory_bytes=21_400_000) for time_s, held in ((5.0, 9.6), (10.0, 3.2))),
+        *(sample(5.0, 3.2, job="kmeans-1", container=number) for number in range(3)),
+    ]
+    series.write(tmp_path / "events.parquet", rows, series.EVENTS)
+    console = Console(width=200, file=io.StringIO())
+    console.print(render(RunFolder(tmp_path)))
+    node, *containers = (line.split() for line in console.file.getvalue().splitlines() if " h1 " in f" {line}")
+    assert node[-2:] == ["9.6", "21.4"]
+    assert len(containers) == 3
+    assert all(line[-1] == "3.2" for line in containers)
+    assert all(float(figure) < 100 for figure in node if figure[0].isdigit())

@@ -40,6 +40,24 @@ def assert_conserved(result):
         assert stage.finished_s >= stage.started_s
 
 
+def moved(events):
+    """Bytes by (sending host, receiving host) that some events tell of, disks of the same host included."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        if event.kind in ("read", "transfer", "write"):
+            assert event.local == (event.host == event.peer)
+            pairs[(event.peer, event.host) if event.kind == "read" else (event.host, event.peer)] += event.bytes
+    return +pairs
+
+
+def moved_by(*results):
+    pairs: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        for matrix in (result.read_bytes, result.exchanged_bytes, result.written_bytes):
+            pairs.update(matrix)
+    return +pairs
+
+
 async def until(condition, within_s=10.0):
     deadline = time.monotonic() + within_s
     while not condition():
@@ -69,18 +87,20 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     assert_conserved(result)
     assert sum(result.exchanged_bytes.values()) == 5_000_003 + 300_001 * job.tasks + 70_001 + 10
     assert sum(result.read_bytes.values()) == sum(sizes.values())
+    assert moved(events) == moved_by(result)
     transfers = [event for event in events if event.kind == "transfer"]
-    moved: Counter[tuple[str, str]] = Counter()
-    for event in transfers:
-        moved[event.host, event.peer] += event.bytes
-    assert {pair: size for pair, size in moved.items() if size} == {
-        k: v for k, v in result.exchanged_bytes.items() if v
-    }
-    assert all(event.local == (event.host == event.peer) for event in transfers)
     assert all((event.source_port is None) == event.local for event in transfers)
     per_pair = Counter((event.detail, event.task, event.peer_task) for event in transfers)
     assert set(per_pair.values()) == {1}
     assert len(per_pair) == 3 * job.tasks**2 + job.tasks
+    began = {stage.name: stage.started_s for stage in result.stages}
+    ended = {stage.name: stage.finished_s for stage in result.stages}
+    for source, consumer in (("scan", "join"), ("join", "small")):
+        flows = [event for event in transfers if event.detail == f"{source}>{consumer}"]
+        if pipelined:
+            assert began[consumer] <= ended[source]
+        else:
+            assert min(event.start_s for event in flows) >= ended[source]
     kinds = Counter(event.kind for event in events)
     assert kinds["read"] == kinds["compute"] == 11
     assert kinds["stage_finished"] == 4
@@ -188,16 +208,27 @@ def test_reading_and_computing_take_their_modelled_time():
 def test_results_are_written_with_their_replicas_over_the_network():
     block_map, sizes = blocks_of("j/in", [1000], [("h1",)])
     stage = Stage("scan", (Read("j/in", 1000),), write_bytes=3_000_000, write_replication=3)
+    events: list[Any] = []
 
     async def main():
         async with pool(4) as agents:
             await agents.store(block_map, sizes)
-            return await run(agents, Job("j", "test", (stage,), containers=4), block_map)
+            return await run(agents, Job("j", "test", (stage,), containers=4), block_map, events)
 
     result = asyncio.run(main())
     assert_conserved(result)
-    assert sum(result.written_bytes.values()) == 2 * 3_000_000
-    assert all(source != destination for source, destination in result.written_bytes)
+    assert moved(events) == moved_by(result)
+    stayed = {pair: size for pair, size in result.written_bytes.items() if pair[0] == pair[1]}
+    assert stayed == {("h1", "h1"): 1_000_000, ("h2", "h2"): 1_000_000, ("h3", "h3"): 1_000_000}
+    assert sum(result.written_bytes.values()) == 3 * 3_000_000
+    assert sum(result.network_bytes.values()) == 2 * 3_000_000 + result.remote_read_bytes
+    for task in range(3):
+        own, first, second = (event for event in events if event.kind == "write" and event.task == task)
+        assert own.host == own.peer == first.host
+        assert (first.peer, first.container) == (second.host, task + 1)
+        assert first.source_port
+        assert (own.source_port, second.source_port) == (None, None)
+        assert own.start_s <= own.time_s <= result.finished_s
 
 
 def test_blocks_loaded_through_a_pipeline_can_be_read_anywhere():
@@ -231,12 +262,40 @@ def test_samples_add_up_to_what_the_job_used():
     result = asyncio.run(main())
     network = sum(result.network_bytes.values())
     containers = [event for event in events if event.kind == "sample" and event.job == "j"]
-    assert {event.container for event in containers} <= {1, 2, 3}
+    assert {(event.container, event.host) for event in containers} == set(enumerate(PLACEMENT))
     assert sum(event.cpu_s for event in containers) == pytest.approx(0.3, rel=0.01)
     assert sum(event.received_bytes for event in containers) == network
     nodes = [event for event in events if event.kind == "sample" and event.job is None]
     assert sum(event.disk_bytes for event in nodes) == pytest.approx(6_000_000, rel=0.01)
     assert all(event.late_s >= 0 for event in nodes)
+
+
+def test_samples_tell_the_memory_that_containers_hold_and_that_of_the_agents():
+    block_map, sizes = blocks_of("j/in", [1_000_000] * 6, [("h1",), ("h2",)])
+    job = shuffle_job(6_000_000, 4_000_000, cpu_s=0.9)
+    container = job.memory_mb * 2**20
+    events: list[Any] = []
+
+    def held(host):
+        return [event.memory_bytes for event in events if event.job is None and event.host == host]
+
+    async def main():
+        async with pool(events=events, sample_s=0.05) as agents:
+            await until(lambda: held("h1") and held("h2"))
+            assert set(held("h1")) == set(held("h2")) == {0}
+            await agents.store(block_map, sizes)
+            assert_conserved(await run(agents, job, block_map))
+            await until(lambda: held("h1")[-1] == held("h2")[-1] == 0)
+            return loopback.memory_mb(agents.pids["h1"], "VmRSS")
+
+    resident_mb = asyncio.run(main())
+    assert set(held("h1")) == {0, 2 * container}  # the application master and a task container
+    assert set(held("h2")) == {0, container}
+    of_containers = [event for event in events if event.job == "j"]
+    assert {event.memory_bytes for event in of_containers} == {container}
+    assert all((event.agent_memory_bytes is None) == (event.job is not None) for event in events)
+    last = [event for event in events if event.job is None and event.host == "h1"][-1]
+    assert last.agent_memory_bytes / 2**20 == pytest.approx(resident_mb, rel=0.1)
 
 
 # -- failures ------------------------------------------------------------------------------------------------------
@@ -257,17 +316,37 @@ def test_an_agent_that_is_killed_fails_its_jobs_and_the_next_attempt_avoids_it()
             first = await running
             took = time.monotonic() - began
             again = shuffle_job(30_000_000, 3_000_000)
-            second = await run(agents, again, block_map, placement=("h1", "h1", "h3", "h3"))
+            second = await run(agents, again, block_map, events, placement=("h1", "h1", "h3", "h3"))
             return first, took, second
 
     first, took, second = asyncio.run(main())
+    assert sum(moved_by(first).values()) > 0
+    assert moved(events) == moved_by(first, second)
     assert "h2" in first.failed
     assert first.dead_hosts == ("h2",)
     assert took < 2
-    assert [event.kind for event in events][-1] == "job_failed"
+    ends = [(event.kind, event.detail) for event in events if event.kind in ("job_failed", "job_finished")]
+    assert ends == [("job_failed", first.failed), ("job_finished", None)]
     assert_conserved(second)
     assert second.attempt == 2
     assert all("h2" not in pair for pair in second.read_bytes)
+
+
+def test_the_death_of_the_application_master_alone_fails_the_attempt():
+    block_map, sizes = blocks_of("j/in", [1000] * 3, [("h1",)])
+
+    async def main():
+        async with pool(4) as agents:
+            await agents.store(block_map, sizes)
+            job = shuffle_job(3000, 1000, cpu_s=60.0)
+            running = asyncio.ensure_future(run(agents, job, block_map, placement=("h4", "h1", "h2", "h3")))
+            await asyncio.sleep(0)
+            os.kill(agents.pids["h4"], signal.SIGKILL)
+            return await running
+
+    result = asyncio.run(main())
+    assert "h4" in result.failed
+    assert result.dead_hosts == ("h4",)
 
 
 def test_a_read_from_a_dead_node_goes_to_another_replica():
