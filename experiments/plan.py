@@ -90,8 +90,9 @@ def _workload(specification: Specification) -> Iterator[str]:
         yield problem(("workload", "preset"), name, f"unknown schedule; {nearest(name, preset_names())}")
         return
     for index, job in enumerate(specification.workload.jobs):
-        if job.profile not in profile_names() and not job.profile.endswith((".yaml", ".yml")):
-            hint = f"unknown profile; {nearest(job.profile, profile_names())}"
+        known = {*profile_names(), *specification.workload.profiles}
+        if job.profile not in known and not job.profile.endswith((".yaml", ".yml")):
+            hint = f"unknown profile; {nearest(job.profile, known)}"
             yield problem(("workload", "jobs", index, "profile"), job.profile, hint)
             return
     try:

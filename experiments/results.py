@@ -21,6 +21,7 @@ from experiments import series, specification_file
 from experiments.atomic import write_text
 from experiments.record import RecordError, RunRecord
 from experiments.specification import Specification
+from experiments.workload import self_contained
 
 if TYPE_CHECKING:
     import polars as pl
@@ -142,7 +143,11 @@ class ResultsFolder:
 
     @classmethod
     def create(cls, parent: Path, specification: Specification, now: datetime) -> ResultsFolder:
-        """A new folder below `parent`, named by time and experiment, that holds the specification."""
+        """A new folder below `parent`, named by time and experiment, that holds the specification.
+
+        Profiles and schedules that lie in files become part of it: a folder depends on nothing outside.
+        """
+        whole = self_contained(specification)
         stem = f"{now:%Y%m%dT%H%M%S}-{specification.name}"
         path, copy = parent / stem, 1
         while True:
@@ -152,7 +157,7 @@ class ResultsFolder:
             except FileExistsError:
                 copy += 1
                 path = parent / f"{stem}-{copy}"
-        write_text(path / "specification.yaml", specification_file.dump(specification))
+        write_text(path / "specification.yaml", specification_file.dump(whole))
         (path / "runs").mkdir()
         return cls(path)
 

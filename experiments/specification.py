@@ -203,6 +203,9 @@ class WorkloadSpec(_Shorthand):
     shuffle_factors: dict[str, Factor] = Field(
         default={}, description="By profile, on what its jobs repartition and broadcast; a job's own goes before"
     )
+    profiles: dict[str, dict[str, Any]] = Field(
+        default={}, description="Profiles of this workload by name, each as in a file of its own"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -322,7 +325,7 @@ class FidelitySpec(_Part):
     max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
-    max_receive_drop_share: Share = Field(default=0.001, description="Packets lost before the switches")
+    max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all that arrived")
 
 
 class Specification(_Part):
@@ -343,6 +346,9 @@ class Specification(_Part):
     repeats: Annotated[int, Field(ge=1)] = 1
     max_attempts: Annotated[int, Field(ge=1)] = Field(
         default=2, description="Attempts of a job that loses a host; the next one goes to live nodes"
+    )
+    job_deadline_wall_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=600.0, description="Wall seconds after which an attempt of a job fails"
     )
     failures: tuple[FailureSpec, ...] = ()
     fidelity: FidelitySpec = FidelitySpec()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from experiments import specification_file
 from experiments.specification import Specification, SubmissionSpec
 from workloads import schedule
-from workloads.profiles import load_profile
+from workloads.profiles import load_profile, parse_profile, profile_names
 from workloads.schedule import Submission
 
 
@@ -21,15 +23,51 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
         OSError: its file cannot be read.
     """
     factors = specification.workload.shuffle_factors
-    planned = _planned(specification)
+    own = {name: parse_profile(item, f"profile {name}") for name, item in specification.workload.profiles.items()}
+    planned = tuple(replace(one, profile=own.get(str(one.profile), one.profile)) for one in _planned(specification))
     return tuple(_with_factor(submission, factors) for submission in planned) if factors else planned
+
+
+def self_contained(specification: Specification) -> Specification:
+    """The specification with the content of the schedule and the profiles that it names by path: it is the same when
+    their files are gone.
+
+    Raises:
+        ScheduleError, ProfileError: they cannot be followed.
+        SpecificationError: the schedule has a job that a specification cannot have.
+        OSError: a file cannot be read.
+    """
+    planned = _planned(specification)
+    paths = list(dict.fromkeys(path for one in planned if _is_path(path := str(one.profile))))
+    if not paths and not _is_path(specification.workload.preset or ""):
+        return specification
+    taken, names = {*profile_names(), *specification.workload.profiles}, {}
+    for path in paths:
+        candidates = (Path(path).stem + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
+        names[path] = next(name for name in candidates if name not in taken)
+        taken.add(names[path])
+    document = specification.model_dump(mode="json")
+    document["workload"] |= {
+        "preset": None,
+        "profiles": specification.workload.profiles | {names[path]: load_profile(path).document() for path in paths},
+        "jobs": [
+            {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
+            | dict(one.overrides)
+            for one in planned
+        ],
+    }
+    return specification_file.parse(document)
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def _planned(specification: Specification) -> tuple[Submission, ...]:
     name = specification.workload.preset
     if name is None:
         return _listed(specification.workload.jobs)
-    return schedule.load_schedule(name) if name.endswith((".yaml", ".yml")) else schedule.preset(name)
+    return schedule.load_schedule(name) if _is_path(name) else schedule.preset(name)
 
 
 def _with_factor(submission: Submission, factors: Mapping[str, float]) -> Submission:

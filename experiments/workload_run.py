@@ -24,8 +24,6 @@ from workloads.node_model import NodeModel
 from workloads.scale import Scale
 from workloads.splits import BlockKey
 
-DEADLINE_WALL_S = 600.0
-
 
 class WorkloadError(RuntimeError):
     """The workload could not be run to its end; the message says which job failed and why."""
@@ -101,6 +99,7 @@ class _Workload:
         self.manager = ResourceManager(run, network.topology, self.now_s)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
         self._attempts = run.specification.max_attempts
+        self._deadline_s = run.specification.job_deadline_wall_s
         self._pool = pool
         self._scale = scale
         self._outcome = outcome
@@ -149,7 +148,7 @@ class _Workload:
                 blocks,
                 self._outcome.events.append,
                 submitted_s=self.origin_s + self._scale.wall_s(at_s),
-                deadline_s=DEADLINE_WALL_S,
+                deadline_s=self._deadline_s,
             )
         finally:
             self.manager.finish(job, self._pool.dead_hosts)

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from workloads.job import Job
-from workloads.profiles import load_profile
+from workloads.profiles import Profile, load_profile
 
 INTERVAL_S = 10.0
 """Modelled seconds between submissions in the thesis (6.4.2)."""
@@ -39,7 +39,7 @@ class Submission:
 
     Attributes:
         job_id: Unique in the schedule; letters, digits, dots, dashes and underscores.
-        profile: Name of a profile, or path of a YAML file.
+        profile: Name of a profile, path of a YAML file, or the profile itself.
         at_s: Modelled seconds since the start of the schedule.
         overrides: `input_bytes` and `containers`, instead of the profile's, and `shuffle_factor` on its volumes.
 
@@ -48,7 +48,7 @@ class Submission:
     """
 
     job_id: str
-    profile: str
+    profile: str | Profile
     at_s: float
     overrides: Mapping[str, Any] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 from collections.abc import Mapping, Sequence
@@ -90,6 +91,10 @@ class Profile:
     vcores: int
     stages: tuple[Mapping[str, Any], ...]
 
+    def document(self) -> dict[str, Any]:
+        """What `parse_profile` reads back to an equal profile."""
+        return {**dataclasses.asdict(self), "stages": [dict(stage) for stage in self.stages]}
+
     def job(
         self,
         job_id: str,
@@ -130,12 +135,14 @@ def profile_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-def load_profile(name_or_path: str | Path) -> Profile:
-    """A profile by its name, or from a YAML file of your own.
+def load_profile(name_or_path: str | Path | Profile) -> Profile:
+    """A profile by its name, or from a YAML file of your own; what is a profile already is given back.
 
     Raises:
         ProfileError: no such profile, an unknown or missing key, or a value of the wrong type.
     """
+    if isinstance(name_or_path, Profile):
+        return name_or_path
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         path = _FOLDER / f"{name_or_path}.yaml"
@@ -143,10 +150,19 @@ def load_profile(name_or_path: str | Path) -> Profile:
         near = difflib.get_close_matches(str(name_or_path), profile_names(), 1)
         hint = f"; do you mean {near[0]}?" if near else f"; known: {', '.join(profile_names())}"
         raise ProfileError(f"profile {str(name_or_path)!r}: not found{hint}")
-    fields = _checked(path.name, yaml.safe_load(path.read_text()), _PROFILE_KEYS, frozenset(_PROFILE_KEYS))
-    weights = _checked(f"{path.name}: weights", fields.pop("weights"), {"closeness": _NUMBER, "locality": _NUMBER})
+    return parse_profile(yaml.safe_load(path.read_text()), path.name)
+
+
+def parse_profile(document: object, source: str) -> Profile:
+    """The profile in a document that has been read already; `source` names it in errors.
+
+    Raises:
+        ProfileError: an unknown or missing key, or a value of the wrong type.
+    """
+    fields = _checked(source, document, _PROFILE_KEYS, frozenset(_PROFILE_KEYS))
+    weights = _checked(f"{source}: weights", fields.pop("weights"), {"closeness": _NUMBER, "locality": _NUMBER})
     for stage in fields["stages"]:
-        _check_stage(path.name, stage)
+        _check_stage(source, stage)
     profile = Profile(**{**fields, "weights": ProfileWeights(**weights), "stages": tuple(fields["stages"])})
     profile.job("check")
     return profile

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from workloads.job import Exchange
-from workloads.profiles import ProfileError, load_profile, profile_names
+from workloads.profiles import ProfileError, load_profile, parse_profile, profile_names
 from workloads.profiles import __file__ as profiles_file
 
 THESIS = {  # table 6.1 and section 6.4.2
@@ -131,3 +131,9 @@ def test_a_shuffle_factor_is_a_number_of_at_least_0(factor):
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(ProfileError, match="do you mean kmeans"):
         load_profile("k-means")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_profile_is_written_as_it_is_read(name):
+    profile = load_profile(name)
+    assert parse_profile(profile.document(), name) == profile

@@ -1,0 +1,59 @@
+"""Jobs that do not fit wait for their turn."""
+
+import asyncio
+
+import pytest
+
+from experiments.plan import resolve
+from experiments.resource_manager import ResourceManager
+from experiments.workload import submissions
+from placement import PlacementError
+from tests.unit.experiments.synthetic import specification
+from topologies.fat_tree import thesis
+
+
+def managed(*containers):
+    """A manager of 8 nodes with 8 slots each, and jobs with so many containers, whose data is stored."""
+    listed = ", ".join(f"{{profile: kmeans, containers: {count}}}" for count in containers)
+    wanted = specification(f"workload=[{listed}]", "strategies=[default]")
+    manager = ResourceManager(resolve(wanted)[0], thesis(), lambda: 0.0)
+    jobs = [submission.job() for submission in submissions(wanted)]
+    manager.load(jobs)
+    return manager, jobs
+
+
+def test_jobs_wait_for_room_and_nobody_overtakes():
+    async def main():
+        manager, jobs = managed(40, 40, 4, 20)
+        started = []
+
+        async def start(job):
+            await manager.start(job, None)
+            started.append(job.containers)
+
+        waiting = [asyncio.ensure_future(start(job)) for job in jobs]
+        seen = []
+        for job in jobs:
+            await asyncio.sleep(0.01)
+            seen.append(tuple(started))
+            assert sum(held.request.containers for held in manager.state.view().running.values()) <= 64
+            manager.finish(job, ())
+        await asyncio.gather(*waiting)
+        return seen
+
+    # The third would fit beside the first, but it came after the second.
+    assert asyncio.run(main()) == [(40,), (40, 40, 4, 20), (40, 40, 4, 20), (40, 40, 4, 20)]
+
+
+def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_waiting():
+    async def main():
+        manager, (first, second) = managed(40, 60)
+        await manager.start(first, None)
+        waiting = asyncio.ensure_future(manager.start(second, None))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        manager.finish(first, {"h3"})
+        await waiting
+
+    with pytest.raises(PlacementError, match="60 containers do not fit on the live nodes"):
+        asyncio.run(main())
