@@ -52,9 +52,10 @@ def _specification(trace: Trace, source: str, profiles: list[Path]) -> dict[str,
         {"profile": str(profile), "job_id": imported.job.job_id, "at_s": imported.at_s}
         for profile, imported in zip(profiles, trace.jobs, strict=True)
     ]
+    recorded = f" {trace.jobs[0].recorded}" if len(trace.jobs) == 1 else ""
     return {
         "name": trace.name,
-        "description": f"Imported from {source} ({trace.format}).",
+        "description": f"Imported from {source} ({trace.format}).{recorded}".rstrip(),
         **trace.cluster,
         "strategies": ["default", "neawa"],
         "workload": jobs,

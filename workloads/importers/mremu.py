@@ -26,13 +26,19 @@ class _Task:
     cpu_s: float
     finished_s: float
 
+    @property
+    def began_s(self) -> float:
+        """When its work began; that of a reducer begins when its shuffle ends."""
+        return self.finished_s - self.cpu_s
+
 
 def import_hadoop_job(text: str, source: str) -> Trace:
     """The job of a trace, on hosts that hang on one switch, one TaskTracker on each.
 
     A container is a TaskTracker with its map slots; one more host takes the master. The recorded duration of a map is
     its CPU work, and that of a reducer from the end of its shuffle; so the modelled disks never are the bottleneck.
-    What the maps read is not recorded: as in a sort, they read as much as they pass on.
+    What the maps read is not recorded: as in a sort, they read as much as they pass on. The shuffle waits for the last
+    map if it did so in the trace.
 
     Raises:
         TraceError: not JSON, a field is missing or malformed, or transfers of unknown tasks.
@@ -46,16 +52,18 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
     config = _field(document, "config", dict, source)
     slots = whole(_field(config, "numMapSlots", object, f"{source}: config"), f"{source}: config.numMapSlots", 1)
-    shares = _shares([received[name] for name in reducers], hosts, slots)
+    dealt = [received[name] for name in reducers], [task.cpu_s for task in reducers.values()]
+    shares, work = (_shares(amounts, hosts, slots) for amounts in dealt)
     shuffled = sum(received.values())
+    span = _span(document, source)
+    overlapped = span is None or span[0] < max(task.finished_s for task in maps.values())
     name = slug(str(_field(document, "name", str, source)))
     stages = (
         Stage("map", (Read(f"{name}/input", shuffled, sum(task.cpu_s for task in maps.values())),)),
-        Stage("shuffle", (Exchange("map", shuffled, shares=shares),)),
-        Stage("reduce", (_sorted_and_reduced(reducers, shuffled, shares),)),
+        Stage("shuffle", (Exchange("map", shuffled, pipelined=overlapped, shares=shares),)),
+        Stage("reduce", (Exchange("shuffle", 0, sum(dealt[1]), "forward", pipelined=False, shares=work),)),
     )
     job = Job(name, name, stages, hosts + 1, slots, _MEMORY_MB * slots, slots)
-    submitted, finished = (number(_field(document, key, object, source), f"{source}: {key}") for key in _TIMES)
     return Trace(
         name=name,
         format="mremu",
@@ -66,9 +74,9 @@ def import_hadoop_job(text: str, source: str) -> Trace:
                 "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
                 "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
                 "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
-                f"Recorded completion time: {finished - submitted:.1f} s, with Hadoop's scheduling delays, which are\n"
-                "left out. Tasks by host in the trace, which placement does not heed: maps "
+                "Tasks by host in the trace, which placement does not heed: maps "
                 f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n",
+                recorded=_recorded(document, source, maps, reducers, span),
             ),
         ),
         cluster={
@@ -151,20 +159,43 @@ def _received(
     return received
 
 
-def _shares(sizes: Sequence[int], hosts: int, slots: int) -> tuple[float, ...]:
+def _span(document: Mapping[str, Any], source: str) -> tuple[float, float] | None:
+    """When the first transfer began and the last one ended; None when one does not say."""
+    entries = _entries(document, "transfers", source)
+    if not all({"startTime", "finishTime"} <= entry.keys() for _, entry in entries):
+        return None
+    began, ended = (
+        [number(entry[key], f"{place}: {key}") for place, entry in entries] for key in ("startTime", "finishTime")
+    )
+    return min(began), max(ended)
+
+
+def _recorded(
+    document: Mapping[str, Any],
+    source: str,
+    maps: Mapping[str, _Task],
+    reducers: Mapping[str, _Task],
+    span: tuple[float, float] | None,
+) -> str:
+    """What the stages of the imported job can be compared with, and the whole."""
+    submitted, finished = (number(_field(document, key, object, source), f"{source}: {key}") for key in _TIMES)
+    mapped = max(task.finished_s for task in maps.values()) - min(task.began_s for task in maps.values())
+    transferred = f"transfers {span[1] - span[0]:.1f} s, " if span else ""
+    longest = max(task.cpu_s for task in reducers.values())
+    return (
+        f"Recorded: {finished - submitted:.1f} s from submission to end; maps {mapped:.1f} s, {transferred}"
+        f"longest reducer after its shuffle {longest:.1f} s."
+    )
+
+
+def _shares(amounts: Sequence[float], hosts: int, slots: int) -> tuple[float, ...]:
     """What each task slot gets when the reducers are dealt out to the TaskTrackers in turn."""
-    shares = [0] * hosts * slots
-    for i, size in enumerate(sizes):
-        shares[i % hosts * slots + i // hosts % slots] += size
+    shares = [0.0] * hosts * slots
+    for i, amount in enumerate(amounts):
+        shares[i % hosts * slots + i // hosts % slots] += amount
     while shares and not shares[-1]:
         shares.pop()
     return tuple(shares)
-
-
-def _sorted_and_reduced(reducers: Mapping[str, _Task], shuffled: int, shares: tuple[float, ...]) -> Exchange:
-    """What the reducers do when the shuffle has ended."""
-    cpu_s = sum(task.cpu_s for task in reducers.values())
-    return Exchange("shuffle", shuffled, cpu_s, "forward", pipelined=False, shares=shares)
 
 
 def _by_host(tasks: Mapping[str, _Task]) -> str:

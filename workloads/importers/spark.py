@@ -48,7 +48,17 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
         "memory_bytes": max(_LEAST_MEMORY_MB, a_node * job.memory_mb) * 2**20,
     }
     description = f"Spark application {application.name!r}: {len(stages)} stages in {len(application.jobs)} jobs."
-    return Trace(name, "spark", (ImportedJob(job, description, _provenance(application, edges)),), {"node": node})
+    imported = ImportedJob(job, description, _provenance(application, edges), recorded=_recorded(application))
+    return Trace(name, "spark", (imported,), {"node": node})
+
+
+def _recorded(application: Application) -> str:
+    """How long the application's jobs took; nothing when one of them has no end in the log."""
+    ends = [job.ended_ms for job in application.jobs.values() if job.ended_ms is not None]
+    if not ends or len(ends) < len(application.jobs):
+        return ""
+    took_ms = max(ends) - min(job.started_ms for job in application.jobs.values())
+    return f"Recorded: {took_ms / 1000:.1f} s from the submission of the first job to the end of the last."
 
 
 def _provenance(application: Application, edges: Mapping[int, list[Edge]]) -> str:

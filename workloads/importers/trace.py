@@ -25,12 +25,14 @@ class ImportedJob:
         description: One sentence.
         provenance: Where its volumes come from, and what the trace says that the testbed decides by itself.
         at_s: Modelled seconds from the first job's submission to this one's.
+        recorded: One sentence: how long it took where it was recorded; empty when the trace does not know.
     """
 
     job: Job
     description: str
     provenance: str
     at_s: float = 0.0
+    recorded: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def profile_document(imported: ImportedJob) -> dict[str, Any]:
     return {
         "name": job.profile,
         "description": imported.description,
-        "provenance": imported.provenance,
+        "provenance": f"{imported.provenance}{imported.recorded}\n" if imported.recorded else imported.provenance,
         "weights": {"closeness": 0.5, "locality": 0.5},
         "input_bytes": job.input_bytes,
         "containers": job.containers,

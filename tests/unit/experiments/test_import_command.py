@@ -12,6 +12,7 @@ from tests.unit.workloads.importers.test_coflow import LINES
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
 from tests.unit.workloads.importers.test_spark import word_count
 from workloads.importers import TraceError, import_trace
+from workloads.profiles import load_profile
 
 TRACES = {
     "spark": "".join(word_count().lines()),
@@ -44,6 +45,13 @@ def test_what_is_written_can_run_and_has_the_volumes_of_the_trace(tmp_path, kind
             for exchange, other in zip(stage.exchanges, wanted.exchanges, strict=True):
                 assert (exchange.source, exchange.kind, exchange.bytes) == (other.source, other.kind, other.bytes)
                 assert (exchange.shares, exchange.pipelined) == (other.shares, other.pipelined)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("spark", " s from the submission"), ("mremu", "22.5 s from submission")])
+def test_the_recorded_time_is_said_where_a_user_compares(tmp_path, kind, said):
+    specification, profile = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
+    assert said in specification_file.load(specification).description
+    assert said in load_profile(profile).provenance
 
 
 def test_without_an_output_the_name_of_the_trace_is_taken(tmp_path, monkeypatch):

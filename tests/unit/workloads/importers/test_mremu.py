@@ -38,6 +38,8 @@ def trace(quoted=False):
             "mapper": f"attempt_7_m_{m:06}_0",
             "reducer": f"attempt_7_r_{r:06}_0",
             "size": number(1000 * (r + 1) + m),
+            "startTime": number(16.5 + m),
+            "finishTime": number(20.5 + 2 * r),
         }
         for m in range(3)
         for r in range(2)
@@ -59,7 +61,7 @@ def test_the_transfers_and_durations_are_conserved(quoted):
     total = sum(int(transfer["size"]) for transfer in document["transfers"])
     scan, shuffle, reduce = job.stages
     assert total == 9006
-    assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == reduce.exchanges[0].bytes == total
+    assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == total
     assert scan.cpu_s == pytest.approx(4 + 5 + 6)
     assert reduce.cpu_s == pytest.approx(2.5 + 6)
 
@@ -80,6 +82,16 @@ def test_reducers_are_dealt_out_to_the_task_trackers_with_what_they_got():
     job = imported(trace()).jobs[0].job
     assert (job.containers, job.slots_per_container, job.tasks) == (3, 2, 4)
     assert job.stages[1].exchanges[0].shares == (3003, 0, 6003)
+    assert job.stages[2].exchanges[0].shares == (2.5, 0, 6)
+
+
+@pytest.mark.parametrize(("begins", "waits"), [(16.0, True), (15.9, False), (None, False)])
+def test_the_shuffle_waits_for_the_last_map_if_it_did(begins, waits):
+    document = trace()
+    document["transfers"][0]["startTime"] = begins
+    if begins is None:
+        del document["transfers"][0]["startTime"]
+    assert imported(document).jobs[0].job.stages[1].exchanges[0].pipelined is not waits
 
 
 def test_the_cluster_has_one_task_tracker_a_host_and_one_block_a_map():
@@ -89,9 +101,10 @@ def test_the_cluster_has_one_task_tracker_a_host_and_one_block_a_map():
     assert -(-9006 // cluster["data"]["block_bytes"]) == 3
 
 
-def test_provenance_says_where_tasks_ran_and_how_long_the_job_took():
-    provenance = imported(trace()).jobs[0].provenance
-    assert "22.5 s" in provenance
+def test_it_is_said_where_tasks_ran_and_how_long_the_job_and_its_stages_took():
+    provenance, recorded = imported(trace()).jobs[0].provenance, imported(trace()).jobs[0].recorded
+    assert "22.5 s from submission to end; maps 6.0 s, transfers 6.0 s, " in recorded
+    assert "longest reducer after its shuffle 6.0 s." in recorded
     assert "maps n1 2, n2 1; reducers n1 1, n2 1" in provenance
 
 
@@ -104,6 +117,7 @@ def test_provenance_says_where_tasks_ran_and_how_long_the_job_took():
         (lambda d: d["transfers"][2].pop("size"), r"transfers\.2: size is missing"),
         (lambda d: d["transfers"][2].update(size="x"), r"transfers\.2: size: 'x'"),
         (lambda d: d["transfers"][2].update(size=-1), r"transfers\.2: size: -1"),
+        (lambda d: d["transfers"][2].update(startTime="soon"), r"transfers\.2: startTime: 'soon'"),
         (lambda d: d["transfers"][2].update(size=1.5), "give a whole number"),
         (lambda d: d["transfers"][2].update(mapper="m9"), "mapper 'm9' is not among the tasks"),
         (lambda d: d.pop("numMaps"), "numMaps is missing"),
