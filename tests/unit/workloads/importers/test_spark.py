@@ -46,6 +46,14 @@ def test_an_executor_becomes_a_container_with_its_cores_and_memory():
     assert "Spark 3.5.0" in imported_trace.jobs[0].provenance
 
 
+def test_what_was_recorded_is_how_long_the_jobs_took_and_nothing_when_one_has_no_end():
+    log = word_count()
+    log.events[-1]["Completion Time"] = 12_510  # the job started at 10
+    assert imported(log).recorded.startswith("Recorded: 12.5 s ")
+    del log.events[-1]
+    assert imported(log).recorded == ""
+
+
 def test_executors_that_replace_others_are_not_counted_twice():
     log = word_count()
     lost = {"Event": "SparkListenerExecutorRemoved", "Executor ID": "0"}
