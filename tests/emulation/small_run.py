@@ -6,7 +6,7 @@ from experiments import plan, specification_file
 
 PROFILE = """
 name: join
-description: Joins two tables and keeps the result in memory.
+description: Joins two tables and writes the result.
 provenance: Made up.
 weights: {closeness: 0.5, locality: 0.5}
 input_bytes: 3000000000
@@ -23,6 +23,8 @@ stages:
     inputs:
       - {from: left, bytes_per_input_byte: 0.3, skew: 0.5}
       - {from: right, bytes_per_input_byte: 0.02, kind: broadcast, pipelined: false}
+    write_bytes_per_input_byte: 0.02
+    write_replication: 2
 """
 RATE_DIVISOR = 16.0
 

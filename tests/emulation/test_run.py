@@ -27,6 +27,7 @@ def experiment(tmp_path_factory):
     """An experiment of three runs: the results folder and what went wrong."""
     parent = tmp_path_factory.mktemp("results")
     folder = ResultsFolder.create(parent, specification(parent), datetime.now(timezone.utc))
+    (parent / "join.yaml").unlink()  # the folder needs no file from elsewhere
     problems = campaign.run_all(folder, campaign.Options(force=True), Reporter(Console(quiet=True), quiet=True))
     return folder, problems
 
@@ -76,7 +77,7 @@ def test_the_traffic_matrix_is_the_sum_of_the_events(experiment):
         events = folder.run(record.run_id).events()
         moved: dict[tuple[str, str], int] = {}
         for kind, host, peer, size in events.select("kind", "host", "peer", "bytes").iter_rows():
-            if kind in ("read", "transfer"):
+            if kind in ("read", "transfer", "write"):
                 pair = (peer, host) if kind == "read" else (host, peer)
                 moved[pair] = moved.get(pair, 0) + size
         hosts = record.traffic_matrix.hosts
@@ -87,6 +88,8 @@ def test_the_traffic_matrix_is_the_sum_of_the_events(experiment):
             if size
         }
         assert matrix == moved
+        written = events.filter(pl.col("kind") == "write")["bytes"].sum()
+        assert written == pytest.approx(2 * 0.02 * 5e9, rel=1e-3)
 
 
 def test_up_links_carry_what_crosses_racks_and_headers(experiment):

@@ -1,0 +1,82 @@
+"""A host that dies in the middle of a run: another attempt on the live ones, and all of it in the record."""
+
+import functools
+from collections import Counter
+from datetime import datetime, timezone
+
+import polars as pl
+import pytest
+
+from experiments import plan, runner
+from experiments.controller_process import listen
+from experiments.results import ResultsFolder
+from tests.emulation.small_run import RATE_DIVISOR, specification
+from topologies import isolation
+
+pytestmark = pytest.mark.timeout(120)
+
+VOLUME_DIVISOR = 50
+DEAD = "h2"
+
+
+@pytest.fixture
+def execute(tmp_path):
+    """A run of one job whose containers need six of the eight slots, so that they are on every host but one at least;
+    what to change of it is an argument.
+    """
+
+    def run_it(**changed):
+        document = {
+            "strategies": ["default"],
+            "workload": [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}],
+            "node": {"slots": 2},
+            "scale": {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR},
+            "failures": [{"at_s": 4.0, "host": DEAD}],
+        }
+        wanted = specification(tmp_path, **document, **changed)
+        folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
+        (run,) = plan.resolve(folder.specification())
+        with listen(isolation.current()) as listener:
+            conditions = runner.Conditions(listener, RATE_DIVISOR, force=True)
+            return folder.run(run.id), functools.partial(runner.execute, run, folder.run(run.id), conditions)()
+
+    return run_it
+
+
+def test_a_job_that_loses_a_host_is_tried_again_on_the_live_ones_and_the_record_tells_of_both(execute):
+    folder, record = execute()
+    (job,) = record.jobs
+    events = folder.events()
+    assert job.attempts == 2
+    assert DEAD not in job.placement
+    assert events.filter(pl.col("kind") == "host_failed")["host"].to_list() == [DEAD]
+    (reason,) = events.filter(pl.col("kind") == "job_failed")["detail"]
+    assert DEAD in reason
+    for stage in job.stages:
+        assert stage.planned_bytes == stage.sent_bytes == stage.received_bytes > 0
+    (failed_s,) = events.filter(pl.col("kind") == "job_failed")["time_s"]
+    moved: Counter[tuple[str, str]] = Counter()
+    for kind, host, peer, size in events.select("kind", "host", "peer", "bytes").iter_rows():
+        if kind in ("read", "transfer", "write"):
+            moved[(peer, host) if kind == "read" else (host, peer)] += size
+    matrix = record.traffic_matrix
+    assert dict(+moved) == {
+        (a, b): size
+        for a, row in zip(matrix.hosts, matrix.bytes, strict=True)
+        for b, size in zip(matrix.hosts, row, strict=True)
+        if size
+    }
+    in_vain = events.filter(pl.col("kind").is_in(["read", "transfer"]) & (pl.col("time_s") < failed_s))["bytes"].sum()
+    assert in_vain > 0
+    between = sum(size for (a, b), size in moved.items() if a != b)
+    assert job.transferred_bytes <= between
+
+
+def test_a_job_that_loses_a_host_in_its_last_attempt_fails_the_run_with_the_reason(execute):
+    with pytest.raises(Exception, match=f"job join failed in attempt 1: .*{DEAD}"):
+        execute(max_attempts=1)
+
+
+def test_a_job_that_is_not_done_by_its_deadline_fails_the_run_with_the_reason(execute):
+    with pytest.raises(Exception, match=r"not finished after 1 s; unfinished stages: "):
+        execute(max_attempts=1, job_deadline_wall_s=1)
