@@ -1,12 +1,13 @@
-"""All runs of an experiment, one after the other, into a results folder."""
+"""All runs of an experiment or a sweep, one after the other, into their results folders."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments import plan, runner
@@ -14,11 +15,14 @@ from experiments.atomic import write_text
 from experiments.controller_process import listen
 from experiments.divisor import choose_divisor
 from experiments.plan import Run
-from experiments.progress import Reporter
+from experiments.progress import Reporter, Say
 from experiments.record import RunRecord
-from experiments.results import ResultsFolder
+from experiments.results import ResultsFolder, RunFolder
 from experiments.runner import Conditions
 from topologies import isolation
+
+Execute = Callable[["Assignment", Run, Say], object]
+"""Does a run, which is that of the assignment or its repetition, into the assignment's folder."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,23 @@ class Options:
     force: bool = False
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """A run and the results folder that it goes into; `place` tells the folder from others and ends with a slash."""
+
+    folder: ResultsFolder
+    run: Run
+    place: str = ""
+
+
 def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list[str]:
-    """Do those runs of a results folder that have not finished yet.
+    """Do those runs of a results folder that have not finished yet: see `emulate`."""
+    runs = plan.resolve(folder.specification())
+    return emulate([Assignment(folder, run) for run in runs], folder.path.parent, options, reporter)
+
+
+def emulate(assignments: Sequence[Assignment], cache_folder: Path, options: Options, reporter: Reporter) -> list[str]:
+    """Do those runs that have not finished yet, in the order given.
 
     A doubtful run is repeated once, as a run of its own; which of the two enters the figures is for the comparison to
     say. A run that fails is recorded so, and the others go on.
@@ -45,44 +64,78 @@ def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list
 
     Raises:
         ControllerError: the port is taken.
-        KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in the folder.
+        KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in their folders.
     """
-    specification = folder.specification()
-    runs = plan.resolve(specification)
+    with listen(isolation.current(), options.http_port) as listener:
+        return do(assignments, _Emulation(listener, cache_folder, options.force).execute, reporter)
+
+
+def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) -> list[str]:
+    """What `emulate` does, with `execute` doing each run."""
     problems: list[str] = []
-    with listen(isolation.current(), options.http_port) as listener, reporter.runs(len(runs)) as show:
-        divisors: dict[float | None, float] = {}
-        for run in _left_to_do(runs, folder):
-            with show(run.id) as say:
+    with reporter.runs(len(unfinished(assignments))) as show:
+        for assignment, run in _left_to_do(assignments):
+            name = f"{assignment.place}{run.id}"
+            with show(name) as say:
                 try:
-                    if run.blocking_factor not in divisors:
-                        divisors[run.blocking_factor] = choose_divisor(run, listener, folder.path.parent, say)
-                    conditions = Conditions(listener, divisors[run.blocking_factor], options.force)
-                    runner.execute(run, folder.run(run.id), conditions, say)
+                    execute(assignment, run, say)
                 except Exception as error:
-                    problems.append(f"{run.id}: {' '.join(str(error).split()) or type(error).__name__}")
-                    folder.run(run.id).path.mkdir(parents=True, exist_ok=True)
-                    write_text(folder.run(run.id).path / "failure.txt", traceback.format_exc())
+                    problems.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+                    path = assignment.folder.run(run.id).path
+                    path.mkdir(parents=True, exist_ok=True)
+                    write_text(path / "failure.txt", traceback.format_exc())
                     say(f"failed: {problems[-1]}")
     return problems
 
 
-def _left_to_do(runs: Iterable[Run], folder: ResultsFolder) -> Iterator[Run]:
+def unfinished(assignments: Iterable[Assignment]) -> list[Assignment]:
+    """Those whose run has not finished, or is doubtful and has no finished repetition."""
+    return [assignment for assignment in assignments if next(_left_to_do([assignment]), None) is not None]
+
+
+def _left_to_do(assignments: Iterable[Assignment]) -> Iterator[tuple[Assignment, Run]]:
     """Runs that have not finished, each followed by its repetition when it is doubtful and has none yet."""
-    for run in runs:
-        if _finished(folder, run) is None:
-            yield run
+    for assignment in assignments:
+        folder, run = assignment.folder, assignment.run
+        if _finished(folder.run(run.id)) is None:
+            yield assignment, run
         again = dataclasses.replace(run, id=f"{run.id}-again")
-        record = _finished(folder, run)
-        if record is not None and record.doubtful and _finished(folder, again) is None:
-            yield again
+        record = _finished(folder.run(run.id))
+        if record is not None and record.doubtful and _finished(folder.run(again.id)) is None:
+            yield assignment, again
 
 
-def _finished(folder: ResultsFolder, run: Run) -> RunRecord | None:
-    if not (folder.run(run.id).path / "record.json").is_file():
+def _finished(run: RunFolder) -> RunRecord | None:
+    if not (run.path / "record.json").is_file():
         return None
-    record = folder.run(run.id).record()
+    record = run.record()
     return record if record.status == "finished" else None
+
+
+@dataclass
+class _Emulation:
+    """Does runs on this machine, those that are to be compared with the same rate divisor."""
+
+    listener: socket.socket
+    cache_folder: Path
+    force: bool
+    _divisors: dict[str, float] = field(default_factory=dict)
+
+    def execute(self, assignment: Assignment, run: Run, say: Say) -> RunRecord:
+        conditions = Conditions(self.listener, self._divisor(assignment.folder, run, say), self.force)
+        return runner.execute(run, assignment.folder.run(run.id), conditions, say)
+
+    def _divisor(self, folder: ResultsFolder, run: Run, say: Say) -> float:
+        """That of the folder's runs on the same network, else that of the same load elsewhere, else a new choice."""
+        for record in folder.records():
+            same = record.status == "finished" and record.blocking_factor == run.blocking_factor
+            if same and record.scale is not None:
+                return record.scale.rate_divisor
+        load = run.specification.model_dump_json(include={"workload", "node", "data", "network", "scale"})
+        key = f"{run.topology().to_json()}\n{load}"
+        if key not in self._divisors:
+            self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, say)
+        return self._divisors[key]
 
 
 def give_to_caller(path: Path) -> None:

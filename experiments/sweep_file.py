@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
-from experiments import documents, specification_file
+from experiments import diagnostics, documents, specification_file
 from experiments.diagnostics import SpecificationError
 from experiments.documents import Document
 from experiments.sweep import Sweep
@@ -53,17 +55,39 @@ def _sweep(document: Document, name: str, folder: Path) -> Sweep:
     return document.validated(Sweep)
 
 
+def parse(document: Mapping[str, Any]) -> Sweep:
+    """The sweep in a document that has been read already, its base in full.
+
+    Raises:
+        SpecificationError: one line for everything that is wrong.
+    """
+    try:
+        return Sweep.model_validate(document)
+    except ValidationError as error:
+        raise SpecificationError(line for _, line in diagnostics.problems(error, Sweep)) from error
+
+
+def assignment(text: str) -> tuple[str, list[Any]]:
+    """The dotted path and the values of `dotted.path=V1,V2`, each value in YAML.
+
+    Raises:
+        SpecificationError: not an assignment, or values that are not YAML.
+    """
+    dotted_path, equals, values = text.partition("=")
+    if not equals or not dotted_path.strip():
+        raise SpecificationError([f"{text!r}: write it as path=V1,V2, such as data.replication=1,3"])
+    return dotted_path.strip(), documents.value(dotted_path, f"[{values}]")
+
+
 def dump(sweep: Sweep) -> str:
     """YAML that `loads` reads back to an equal sweep, with the whole specification as its base."""
     return yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema of a sweep, for completion and checks in editors."""
+    """JSON schema of a sweep, for completion and checks in editors; that of specifications lies beside it."""
     schema = Sweep.model_json_schema()
-    base = schema["properties"]["base"]
-    schema["properties"]["base"] = {
-        "description": base.pop("description"),
-        "anyOf": [{"type": "string"}, base],
-    }
+    base = {"anyOf": [{"type": "string"}, {"$ref": "specification.schema.json"}]}
+    schema["properties"]["base"] = {"description": Sweep.model_fields["base"].description, **base}
+    schema["$defs"] = {name: item for name, item in schema["$defs"].items() if name.startswith("Published")}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Sweep"}

@@ -23,12 +23,12 @@ def render(comparison: Comparison) -> RenderableType:
     if not parts:
         parts.append(Text("No run finished, so there are no times to show."))
     parts += [Text(line, style="dim") for line in _notes(comparison)]
-    parts += [Text(line, style="yellow") for line in _reservations(comparison)]
+    parts += [Text(line, style="yellow") for line in reservations(comparison)]
     return Group(*parts)
 
 
 def _jobs(network: NetworkComparison) -> Table:
-    table = _table(f"Jobs{_where(network)}")
+    table = empty(f"Jobs{_where(network)}")
     table.add_column("Job", ratio=3, overflow="fold")
     table.add_column("Strategy", no_wrap=True)
     table.add_column("Time, s", justify="right")
@@ -49,7 +49,7 @@ def _jobs(network: NetworkComparison) -> Table:
 
 
 def _sums(network: NetworkComparison) -> Table:
-    table = _table(f"All jobs{_where(network)}")
+    table = empty(f"All jobs{_where(network)}")
     table.add_column("Strategy", overflow="fold")
     table.add_column("Sum, s", justify="right")
     table.add_column(f"Against {escape(network.baseline)}", justify="right")
@@ -60,22 +60,24 @@ def _sums(network: NetworkComparison) -> Table:
         table.add_row(
             escape(summary.strategy),
             numerals.spread(summary.summed_time_s),
-            _reduction(summary),
+            reduction(summary),
             numerals.share_of(summary.local_share),
             numerals.size(summary.cross_rack_bytes.median),
-            _fidelity(summary),
+            fidelity(summary),
         )
     return table
 
 
-def _reduction(summary: StrategySummary) -> str:
+def reduction(summary: StrategySummary) -> str:
+    """The change against the baseline in a cell."""
     text = numerals.reduction(summary.reduction)
     if summary.reduction is None or summary.reduction.outcome != "no difference shown":
         return text
     return f"{text}\n[dim]{'one repeat only' if summary.reduction.pairs == 1 else summary.reduction.outcome}[/]"
 
 
-def _fidelity(summary: StrategySummary) -> str:
+def fidelity(summary: StrategySummary) -> str:
+    """The verdict on a strategy's runs in a cell."""
     verdict = "[yellow]doubtful[/]" if summary.doubtful else "[green]trusted[/]"
     return verdict if summary.planned == 1 else f"{verdict}\n[dim]{summary.runs} of {summary.planned} runs[/]"
 
@@ -90,7 +92,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield f"The emulation divided {line}."
 
 
-def _reservations(comparison: Comparison) -> Iterator[str]:
+def reservations(comparison: Comparison) -> Iterator[str]:
+    """What has to be said about single runs, a line each."""
     for difference in comparison.mixed:
         yield f"Mixed runs: they differ in {difference}."
     for run in comparison.set_aside:
@@ -102,5 +105,6 @@ def _where(network: NetworkComparison) -> str:
     return "" if network.blocking_factor is None else f", blocking factor {network.blocking_factor:g}"
 
 
-def _table(title: str) -> Table:
+def empty(title: str) -> Table:
+    """A table without columns yet."""
     return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from experiments import campaign
+from experiments.campaign import Assignment
 from experiments.plan import resolve
 from tests.unit.experiments.synthetic import results
 
@@ -13,7 +14,8 @@ def folder(tmp_path):
 
 
 def left(folder):
-    return [run.id for run in campaign._left_to_do(resolve(folder.specification()), folder)]
+    assignments = [Assignment(folder, run) for run in resolve(folder.specification())]
+    return [run.id for _, run in campaign._left_to_do(assignments)]
 
 
 def test_only_unfinished_runs_are_left(folder):

@@ -1,7 +1,9 @@
 """Sweeps: the product of their values, and how a wrong one is refused."""
 
+import json
 import re
 from math import prod
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 from experiments.diagnostics import SpecificationError
 from experiments.specification_file import load as load_specification
 from experiments.specification_file import replace
-from experiments.sweep import Sweep, check, points
-from experiments.sweep_file import dump, load, loads, preset_names
+from experiments.sweep import Published, PublishedBest, PublishedReduction, Sweep, check, points
+from experiments.sweep_file import assignment, dump, json_schema, load, loads, preset_names
 
 SMALL = """
 name: small
@@ -175,3 +177,40 @@ def test_published_numbers_need_their_strategy_and_jobs():
     lines = refused_when_checked(text)
     assert len(lines) == 2  # three jobs at mid
     assert all("published.reductions.0.jobs: 'kmeans-4': no such job at p0" in line for line in lines)
+
+
+def test_values_on_the_command_line_are_yaml():
+    assert assignment("data.replication=1,3") == ("data.replication", [1, 3])
+    assert assignment("topology.blocking_factor=[1, 2],5") == ("topology.blocking_factor", [[1, 2], 5])
+    assert assignment("workload.preset=q3-mid") == ("workload.preset", ["q3-mid"])
+    with pytest.raises(SpecificationError, match="write it as path=V1,V2"):
+        assignment("seed")
+    with pytest.raises(SpecificationError, match="not a YAML value"):
+        assignment("seed=[1")
+
+
+def test_the_published_schema_is_that_of_the_code():
+    assert json.loads(Path("docs/sweep.schema.json").read_text(encoding="utf-8")) == json.loads(
+        json.dumps(json_schema())
+    )
+
+
+SWEEPS = Path("docs/sweeps.md").read_text(encoding="utf-8")
+
+
+def test_the_sweep_of_the_documentation_can_run():
+    (text,) = re.findall(r"```yaml\n(.*?)```", SWEEPS, re.DOTALL)
+    assert len(check(loads(text))) == 6
+
+
+def test_every_key_is_in_the_reference():
+    keys = {*Sweep.model_fields} - {"published"}
+    keys |= {f"published.{name}" for name in {*Published.model_fields} - {"reductions", "best"}}
+    keys |= {f"published.reductions[].{name}" for name in PublishedReduction.model_fields}
+    keys |= {f"published.best[].{name}" for name in PublishedBest.model_fields}
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in SWEEPS] == []
+
+
+def test_links_of_the_documentation_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", SWEEPS):
+        assert (Path("docs") / target).exists(), target

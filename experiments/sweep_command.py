@@ -1,0 +1,136 @@
+"""`sweep`: the runs of a sweep, on this machine or on a cluster, and the table of what came out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from experiments import campaign, cluster, plan, specification_file, sweep_file, sweep_results, sweep_table
+from experiments.diagnostics import SpecificationError
+from experiments.progress import Reporter
+from experiments.sweep import Point, Sweep, check
+from experiments.sweep_file import assignment
+from experiments.sweep_folder import SweepFolder
+from experiments.sweep_results import SweepResults
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def wanted(options: argparse.Namespace) -> tuple[Sweep, tuple[Point, ...]]:
+    """The sweep that the options describe, and its points, checked.
+
+    Raises:
+        SpecificationError: it cannot be run.
+    """
+    sweep = _described(options)
+    values = dict(specification_file.assignment(text) for text in options.set)
+    values |= {key: value for key in ("seed", "repeats") if (value := getattr(options, key)) is not None}
+    if values:
+        sweep = sweep_file.parse({**sweep.model_dump(mode="json"), "set": {**sweep.set, **values}})
+    return sweep, check(sweep)
+
+
+def _described(options: argparse.Namespace) -> Sweep:
+    if options.sweep is not None and (options.spec is not None or options.vary):
+        raise SpecificationError([f"{options.sweep}: give a sweep, or --spec with --vary, not both"])
+    if options.vary:
+        base = specification_file.load(options.spec or "thesis")
+        vary = dict(assignment(text) for text in options.vary)
+        return sweep_file.parse({"name": base.name, "base": base.model_dump(mode="json"), "vary": vary})
+    if options.sweep is None and options.spec is None:
+        raise SpecificationError(["sweep: say which, by its name or file, or by --spec FILE --vary KEY=V1,V2"])
+    return sweep_file.load(options.sweep or options.spec)
+
+
+def show_plan(options: argparse.Namespace, console: Console) -> int:
+    """Print the points and how many runs they have."""
+    sweep, points = wanted(options)
+    counts = {point.id: len(plan.resolve(point.specification)) for point in points}
+    if options.json:
+        listed = [{"id": point.id, "values": dict(point.values), "runs": counts[point.id]} for point in points]
+        print(json.dumps({"name": sweep.name, "runs": sum(counts.values()), "points": listed}, indent=1))
+    else:
+        console.print(sweep_table.plan(sweep, points, counts))
+    return 0
+
+
+def do_runs(options: argparse.Namespace, open_folder: Callable[[], SweepFolder], console: Console) -> int:
+    """Do the runs that are left of a sweep and print what came out; 1 when a run failed.
+
+    Raises:
+        ClusterError: the scheduler cannot be reached; no folder is made then.
+    """
+    with contextlib.ExitStack() as stack:
+        client = None if options.scheduler is None else stack.enter_context(cluster.connect(options.scheduler))
+        folder = open_folder()
+        try:
+            problems = _do(folder, client, options, console)
+            _finish(folder, options, console)
+        except (KeyboardInterrupt, SystemExit):
+            console.print(f"stopped; `sweep --resume {folder.path}` does what is left", highlight=False, soft_wrap=True)
+            raise
+        finally:
+            campaign.give_to_caller(folder.path)
+    for problem in problems:
+        print(f"failed: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _do(folder: SweepFolder, client: Client | None, options: argparse.Namespace, console: Console) -> list[str]:
+    reporter = Reporter(console, options.quiet or options.json)
+    if client is None:
+        choices = campaign.Options(force=options.force)
+        return campaign.emulate(folder.assignments(), folder.path.parent, choices, reporter)
+
+    def notice(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    return cluster.run_all(client, folder.assignments(), options.force, reporter, notice)
+
+
+def _finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
+    results = read(folder)
+    if options.json:
+        print(sweep_results.to_json(results))
+    else:
+        console.print(sweep_table.render(results))
+    console.print(f"results  {folder.path}", highlight=False, soft_wrap=True)
+
+
+def opener(options: argparse.Namespace) -> Callable[[], SweepFolder]:
+    """What opens the folder to resume, or makes a new one for the sweep that the options describe.
+
+    Raises:
+        RecordError: the folder to resume is not that of a sweep.
+        SpecificationError: the sweep cannot be run.
+    """
+    if options.resume is not None:
+        folder = SweepFolder.open(options.resume)
+        return lambda: folder
+    sweep, _ = wanted(options)
+    return lambda: SweepFolder.create(options.output, sweep, datetime.now().astimezone())
+
+
+def read(folder: SweepFolder, allow_mixed: bool = False) -> SweepResults:
+    """The results of a sweep from what is on disk."""
+    runs = [(point, folder.point(point).records()) for point in folder.points()]
+    return sweep_results.gather(folder.sweep(), runs, allow_mixed)
+
+
+def show(path: Path, allow_mixed: bool, as_json: bool) -> int:
+    """Print the results of a sweep again."""
+    results = read(SweepFolder.open(path), allow_mixed)
+    if as_json:
+        print(sweep_results.to_json(results))
+    else:
+        Console().print(sweep_table.render(results))
+    return 0

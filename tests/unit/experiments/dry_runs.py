@@ -1,0 +1,45 @@
+"""What a cluster's worker starts in tests instead of the emulation: writes synthetic records and keeps a diary.
+
+DRY_DIARY names its folder. Where a file `kill` lies there, the worker that started the program is killed, once.
+"""
+
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments import campaign, cluster_runs
+from experiments.progress import Reporter
+from tests.unit.experiments.synthetic import write_run
+
+DIARY = Path(os.environ["DRY_DIARY"])
+
+
+def execute(assignment, run, _say):
+    begin = time.monotonic()
+    if (DIARY / "fail").exists() and run.strategy.label == "neawa":
+        raise TimeoutError("no route to h3")
+    try:
+        (DIARY / "kill").unlink()
+    except FileNotFoundError:
+        pass
+    else:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)  # ended by the end of its input long before
+    write_run(assignment.folder, run, datetime.now(timezone.utc))
+    page = {"name": f"{assignment.place}{run.id}", "worker": os.getppid(), "begin": begin, "end": time.monotonic()}
+    (DIARY / f"{secrets.token_hex(8)}.json").write_text(json.dumps(page))
+
+
+def do(assignments, _force):
+    return campaign.do(assignments, execute, Reporter(Console(), quiet=True))
+
+
+if __name__ == "__main__":
+    sys.exit(cluster_runs.main(do))

@@ -1,0 +1,143 @@
+"""Sweeps on a Dask cluster of worker processes: nothing lost with a worker or the caller, one run at a time."""
+
+import io
+import itertools
+import json
+import sys
+import tarfile
+
+import pytest
+from rich.console import Console
+
+from experiments import campaign, cluster
+from experiments.cluster import ClusterError
+from experiments.progress import Reporter
+from experiments.sweep_file import loads
+from experiments.sweep_folder import SweepFolder
+from tests.unit.experiments.synthetic import START, write_run
+
+distributed = pytest.importorskip("distributed")
+
+SWEEP = """
+name: small
+base: thesis
+set: {repeats: 2, strategies: [default, neawa]}
+vary: {data.replication: [1, 3]}
+"""
+QUIET = Reporter(Console(quiet=True), quiet=True)
+DRY = (sys.executable, "-m", "tests.unit.experiments.dry_runs")
+
+
+@pytest.fixture
+def diary(tmp_path, monkeypatch):
+    path = tmp_path / "diary"
+    path.mkdir()
+    monkeypatch.setenv("DRY_DIARY", str(path))
+    return path
+
+
+@pytest.fixture
+def address(diary, tmp_path):
+    """Two worker processes on this machine, which start after the diary is known."""
+    workers = {"n_workers": 2, "threads_per_worker": 2, "resources": {"emulation": 1}}
+    quiet = {"dashboard_address": None, "silence_logs": "CRITICAL"}
+    with distributed.LocalCluster(**workers, **quiet, local_directory=str(tmp_path / "scratch")) as local:
+        yield local.scheduler_address
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return SweepFolder.create(tmp_path / "results", loads(SWEEP), START)
+
+
+def go(address, folder, program=DRY):
+    with cluster.connect(address) as client:
+        return cluster.run_all(client, folder.assignments(), False, QUIET, pytest.fail, program)
+
+
+def pages(diary):
+    read = [json.loads(path.read_text()) for path in diary.glob("*.json")]
+    return sorted(read, key=lambda page: page["begin"])
+
+
+def names(folder):
+    return sorted(f"{one.place}{one.run.id}" for one in folder.assignments())
+
+
+def test_all_runs_come_back_and_never_two_at_a_time_on_one_machine(address, diary, folder):
+    assert go(address, folder) == []
+    assert campaign.unfinished(folder.assignments()) == []
+    diary_pages = pages(diary)
+    assert sorted(page["name"] for page in diary_pages) == names(folder)
+    assert all(one["end"] <= other["begin"] for one, other in itertools.pairwise(diary_pages))
+    point = folder.points()[0]
+    assert folder.point(point).run("r00-bf5-neawa").events().height > 0
+
+
+def test_a_killed_worker_loses_its_task_to_another(address, diary, folder):
+    (diary / "kill").touch()
+    assert go(address, folder) == []
+    assert not (diary / "kill").exists()
+    assert campaign.unfinished(folder.assignments()) == []
+    assert sorted(page["name"] for page in pages(diary)) == names(folder)
+
+
+def test_what_has_finished_is_not_run_again(address, diary, folder):
+    first, *rest = folder.assignments()
+    write_run(first.folder, first.run, START)
+    assert go(address, folder) == []
+    assert sorted(page["name"] for page in pages(diary)) == sorted(f"{one.place}{one.run.id}" for one in rest)
+    assert go(address, folder) == []
+    assert len(pages(diary)) == len(rest)
+
+
+def test_failures_come_back_with_their_names_and_reasons(address, diary, folder):
+    (diary / "fail").touch()
+    problems = go(address, folder)
+    wrong = sorted(name for name in names(folder) if "neawa" in name)
+    assert sorted(problems) == [f"{name}: no route to h3" for name in wrong]
+    assert len(pages(diary)) == 4
+
+
+def test_a_program_that_ends_says_its_last_words(address, folder):
+    problems = go(address, folder, (sys.executable, "-c", "raise SystemExit('error: no root')"))
+    assert len(problems) == 4
+    assert all("exit code 1" in line and line.endswith("error: no root") for line in problems)
+
+
+def test_a_task_has_all_strategies_of_a_point_and_repeat(folder):
+    tasks = [task for task, _ in cluster._tasks(folder.assignments(), False)]
+    assert [(task.place, task.run_ids) for task in tasks] == [
+        ("p01-replication1/", ("r00-bf5-default", "r00-bf5-neawa")),
+        ("p02-replication3/", ("r00-bf5-default", "r00-bf5-neawa")),
+        ("p02-replication3/", ("r01-bf5-neawa", "r01-bf5-default")),
+        ("p01-replication1/", ("r01-bf5-neawa", "r01-bf5-default")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/../../escaped", "runs/r01-bf5-default/record.json", "/etc/x", "specification.yaml"]
+)
+def test_only_what_was_asked_for_is_written(folder, name):
+    first = folder.assignments()[0]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for path, content in ((cluster.PROBLEMS, b"[]"), (name, b"x")):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    with pytest.raises(ClusterError, match="a worker sent what was not asked for"):
+        cluster.store(first.folder, [first], buffer.getvalue())
+    assert list((first.folder.path / "runs").iterdir()) == []
+
+
+def test_a_scheduler_that_is_not_there(folder, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT_S", 0.2)
+    with pytest.raises(ClusterError, match=r"tcp://127.0.0.1:9: no scheduler answers .*docs/sweeps.md"):
+        go("tcp://127.0.0.1:9", folder)
+
+
+def test_a_missing_library_names_the_command_that_installs_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"`distributed` is not installed; install it with `.*pip install"):
+        go("tcp://127.0.0.1:9", folder)
