@@ -35,7 +35,8 @@ class Sample:
     """State of the machine over one interval that ended at `time_wall_s` (seconds since the run started).
 
     Shares are of all cores (`cpu_*`) or of one core (`datapath_cpu`). Delays are means over the interval of the time
-    from ready to running, the worst of the processes looked at. Bytes are of the moment, packets over the interval.
+    from ready to running, the worst of the processes looked at. Bytes are of the moment, counts over the interval: frames
+    as the switches see them, up to 64 KiB each with segmentation offload, and TCP segments as the hosts count them.
     `receive_delay_s` is at most what a packet waited for the switches, by Little's law: the memory that waiting packets
     take, which is more than their bytes, over the rate at which bytes were forwarded.
     """
@@ -49,6 +50,7 @@ class Sample:
     receive_queue_bytes: int
     receive_delay_s: float
     receive_drops: int
+    frames_received: int
     backlog_bytes: int
     queue_drops: int
     retransmissions: int
@@ -75,6 +77,7 @@ class _Counters:
     agent_delays: tuple[tuple[float, int], ...]
     receive_queue_bytes: int
     receive_drops: int
+    frames_received: int
     backlog_bytes: int
     queue_drops: int
     forwarded_bytes: int
@@ -150,10 +153,10 @@ def assess(
         "agents_run_queue_delay_s_p95": _percentile(samples, "agents_run_queue_delay_s", 95),
         "receive_queue_bytes_p95": _percentile(samples, "receive_queue_bytes", 95),
         "receive_delay_s_p95": _percentile(samples, "receive_delay_s", 95),
-        "receive_drop_share": _share(samples, "receive_drops"),
+        "receive_drop_share": _share(samples, "receive_drops", "frames_received"),
         "backlog_bytes_p95": _percentile(samples, "backlog_bytes", 95),
-        "queue_drop_share": _share(samples, "queue_drops"),
-        "retransmission_share": _share(samples, "retransmissions"),
+        "queue_drop_share": _share(samples, "queue_drops", "frames_received"),
+        "retransmission_share": _share(samples, "retransmissions", "segments_sent"),
         "rate_shortfall": rate_shortfall,
     }
     reasons = [forced] if forced else []
@@ -176,10 +179,10 @@ def _percentile(samples: Sequence[Sample], name: str, percent: float) -> float:
     return float(np.percentile([getattr(sample, name) for sample in samples], percent))
 
 
-def _share(samples: Sequence[Sample], name: str) -> float:
-    """Packets of some kind over all TCP segments that the hosts sent."""
-    sent = sum(sample.segments_sent for sample in samples)
-    return sum(getattr(sample, name) for sample in samples) / sent if sent else 0.0
+def _share(samples: Sequence[Sample], part: str, whole: str) -> float:
+    """One count over another, both summed over the run; 0 when there was nothing to count."""
+    total = sum(getattr(sample, whole) for sample in samples)
+    return sum(getattr(sample, part) for sample in samples) / total if total else 0.0
 
 
 def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
@@ -197,6 +200,7 @@ def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
         receive_queue_bytes=after.receive_queue_bytes,
         receive_delay_s=after.receive_queue_bytes * elapsed_s / forwarded if forwarded > _LITTLE_BYTES else 0.0,
         receive_drops=after.receive_drops - before.receive_drops,
+        frames_received=after.frames_received - before.frames_received,
         backlog_bytes=after.backlog_bytes,
         queue_drops=after.queue_drops - before.queue_drops,
         retransmissions=after.retransmissions - before.retransmissions,
@@ -223,6 +227,7 @@ def _read(probes: Probes, now: float) -> _Counters:
         agent_delays=tuple(_delay(pid) for pid in probes.agent_pids),
         receive_queue_bytes=waiting,
         receive_drops=lost,
+        frames_received=_frames_received(),
         backlog_bytes=backlog,
         queue_drops=drops,
         forwarded_bytes=forwarded,
@@ -238,6 +243,12 @@ def _delay(pid: int) -> tuple[float, int]:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0, 0  # the process has ended; its end is reported by who waits for it
     return int(waited_ns) / 1e9, int(turns)
+
+
+def _frames_received() -> int:
+    """Frames that arrived at the ports of all switches; one that crosses three switches arrives three times."""
+    ports = psutil.net_io_counters(pernic=True, nowrap=False)
+    return sum(int(counters.packets_recv) for name, counters in ports.items() if name != "lo")
 
 
 def receive_queues(listing: str) -> tuple[int, int]:

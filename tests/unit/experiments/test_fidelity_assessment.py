@@ -23,6 +23,7 @@ GOOD = Sample(
     receive_queue_bytes=2304,
     receive_delay_s=0.0004,
     receive_drops=0,
+    frames_received=10_000,
     backlog_bytes=30_000,
     queue_drops=3,
     retransmissions=3,
@@ -60,6 +61,18 @@ def test_each_threshold_flips_the_verdict_alone(changed, limits, figure):
     (reason,) = doubtful.reasons
     assert reason.startswith(f"{figure} ")
     assert assess(samples(**changed), LIMITS.model_copy(update=limits), rate_shortfall=0.0).verdict == "trusted"
+
+
+def test_losses_are_of_frames_and_retransmissions_of_segments():
+    """One frame holds many segments, so that dividing its loss by segments would hide it."""
+    figures = assess(
+        samples(receive_drops=2, queue_drops=4, frames_received=1_000, retransmissions=100, segments_sent=20_000),
+        LIMITS,
+        rate_shortfall=0.0,
+    ).figures
+    assert figures["receive_drop_share"] == pytest.approx(0.002)
+    assert figures["queue_drop_share"] == pytest.approx(0.004)
+    assert figures["retransmission_share"] == pytest.approx(0.005)
 
 
 def test_the_calibration_flips_the_verdict_and_no_calibration_does_not():
@@ -123,6 +136,7 @@ def counters(time_s, idle, user, steal=0.0, **changed):
         "agent_delays": ((0.0, 0), (0.0, 0)),
         "receive_queue_bytes": 0,
         "receive_drops": 0,
+        "frames_received": 0,
         "backlog_bytes": 0,
         "queue_drops": 0,
         "forwarded_bytes": 0,
@@ -144,6 +158,7 @@ def test_a_sample_is_the_difference_of_two_readings():
         agent_delays=((0.0, 0), (0.06, 20)),
         receive_queue_bytes=100_000,
         receive_drops=4,
+        frames_received=90,
         backlog_bytes=7,
         queue_drops=5,
         forwarded_bytes=1_000_000,
@@ -158,6 +173,7 @@ def test_a_sample_is_the_difference_of_two_readings():
     assert sample.run_queue_delay_s == pytest.approx(0.002)
     assert sample.agents_run_queue_delay_s == pytest.approx(0.003)
     assert sample.receive_delay_s == pytest.approx(0.05)  # 100 kB at 2 MB/s
+    assert sample.frames_received == 90
     assert (sample.receive_drops, sample.queue_drops, sample.retransmissions, sample.segments_sent) == (4, 5, 6, 700)
 
 
