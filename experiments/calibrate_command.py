@@ -62,7 +62,8 @@ def _print(console: Console, divisor: float, links: list[LinkMeasurement], toget
             table.add_row(link.up, link.down, *figures, style=style)
         console.print(table)
         worst = max(links, key=lambda link: abs(link.error))
-        console.print(f"worst link {worst.error:+.2%} (tolerance {LINK_TOLERANCE:.0%})", highlight=False)
+        again = f"{sum(link.attempt > 1 for link in links)} of {len(links)} were measured twice"
+        console.print(f"worst link {worst.error:+.2%} (tolerance {LINK_TOLERANCE:.0%}); {again}", highlight=False)
     console.print(
         f"all up-links at once: {together.flows} connections on {together.loaded_directions} of "
         f"{together.uplink_directions} up-link directions carry {together.measured_mbps:.1f} Mbit/s on the wire; "

@@ -41,12 +41,16 @@ class CalibrationError(RuntimeError):
 
 @dataclass(frozen=True)
 class LinkMeasurement:
-    """Payload rate of one connection that has a link (`up`) and another of the same kind (`down`) to itself."""
+    """Payload rate of one connection that has a link (`up`) and another of the same kind (`down`) to itself.
+
+    `attempt` is 2 when the first try was out of tolerance.
+    """
 
     up: str
     down: str
     planned_mbps: float
     measured_mbps: float
+    attempt: int = 1
 
     @property
     def error(self) -> float:
@@ -85,21 +89,32 @@ def links_alone(
     """Measure both directions of every link.
 
     Several links are measured at a time, but no two whose connections, acknowledgements included, could share a link.
+    Links out of tolerance are measured once more: a fault of a link stays, a stall of the machine does not.
     """
-    hosts = {host.name: host for host in network.topology.hosts}
     rounds = list(link_rounds(network.topology))
     for number, trials in enumerate(rounds, 1):
         progress(f"links alone, round {number} of {len(rounds)}")
-        with contextlib.ExitStack() as stack:
-            for trial in trials:
-                source, destination = hosts[trial.sender], hosts[trial.receiver]
-                stack.enter_context(_steered(source, destination, trial.up, trial.down))
-                stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
-            pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
-            reports = _transfers(network, pairs, duration_s)
-        for trial, report in zip(trials, reports, strict=True):
-            planned_mbps = trial.capacity_mbps * GOODPUT_SHARE
-            yield LinkMeasurement(trial.up.id, trial.down.id, planned_mbps, report.goodput_mbps)
+        measured = _alone(network, trials, duration_s)
+        missed = [trial for trial, found in zip(trials, measured, strict=True) if abs(found.error) > LINK_TOLERANCE]
+        again = {found.up: found for found in _alone(network, missed, duration_s, attempt=2)}
+        yield from (again.get(found.up, found) for found in measured)
+
+
+def _alone(
+    network: EmulatedNetwork, trials: Sequence[LinkTrial], duration_s: int, attempt: int = 1
+) -> list[LinkMeasurement]:
+    hosts = {host.name: host for host in network.topology.hosts}
+    with contextlib.ExitStack() as stack:
+        for trial in trials:
+            source, destination = hosts[trial.sender], hosts[trial.receiver]
+            stack.enter_context(_steered(source, destination, trial.up, trial.down))
+            stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
+        pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
+        reports = _transfers(network, pairs, duration_s)
+    return [
+        LinkMeasurement(trial.up.id, trial.down.id, trial.goodput_mbps, report.goodput_mbps, attempt)
+        for trial, report in zip(trials, reports, strict=True)
+    ]
 
 
 def all_uplinks(
@@ -171,6 +186,11 @@ class LinkTrial:
     def capacity_mbps(self) -> float:
         """What the connection can get."""
         return min(self.up.capacity_mbps, self.down.capacity_mbps)
+
+    @property
+    def goodput_mbps(self) -> float:
+        """What of it is payload."""
+        return self.capacity_mbps * GOODPUT_SHARE
 
 
 def link_rounds(topology: Topology) -> Iterator[list[LinkTrial]]:
