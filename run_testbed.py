@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The testbed's command line: the first start installs what is missing, every start does what it is asked."""
 
 import sys

@@ -19,6 +19,7 @@ EXIT_CODES = """exit codes:
   2        the request was wrong or the machine is not ready for it
   128 + N  signal N ended it, such as 130 for Ctrl-C
 """
+SHELLS = ("bash", "zsh", "tcsh")
 _FOLDER = "results/20260101T120000-thesis"
 
 
@@ -33,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--no-install", action="store_true", help="install nothing; say what is missing and stop")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     _add_run(commands)
+    _add_sweep(commands)
     _add_calibrate(commands)
+    _add_calibrate_volumes(commands)
+    _add_calibrate_weights(commands)
     _add_place(commands)
     importing = _command(
         commands,
@@ -62,6 +66,14 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", "what this machine has, what will be used, what is missing", "doctor --json")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _command(commands, "clean", "remove what a killed testbed left behind, and nothing else", "sudo clean")
+    completion = _command(
+        commands,
+        "completion",
+        "print a script that completes commands, options and names in a shell",
+        "completion bash > ~/.local/share/bash-completion/completions/run_testbed.py",
+    )
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
+    _add_export(commands)
     _command(commands, "schema", "print the JSON schema of specifications, for editors", "schema > schema.json")
     return whole
 
@@ -88,11 +100,14 @@ def _command(
     return parser
 
 
-def _add_specification(parser: argparse.ArgumentParser) -> None:
+def _add_specification(parser: argparse.ArgumentParser, strategies: bool = True) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("--spec", default="thesis", metavar="FILE", help="specification (YAML) or preset [thesis]")
     group.add_argument("--blocking-factor", nargs="+", metavar="N", help="one or several blocking factors")
-    group.add_argument("--strategy", nargs="+", metavar="NAME", help="placement strategies, by name or module:Class")
+    if strategies:
+        group.add_argument("--strategy", nargs="+", metavar="NAME", help="placement strategies: name or module:Class")
+    else:
+        parser.set_defaults(strategy=None)
     group.add_argument("--workload", metavar="NAME", help="a schedule, such as mixed-high or kmeans-mid")
     group.add_argument("--seed", metavar="N", help="seed of the first repeat")
     group.add_argument("--repeats", metavar="N", help="runs of every combination")
@@ -117,6 +132,32 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as JSON; implies --quiet")
 
 
+def _add_sweep(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "sweep",
+        "run an experiment at every combination of some values",
+        "sudo sweep table-6.2",
+        "sweep table-6.2 --list",
+        "sudo sweep --spec thesis --vary topology.blocking_factor=1,5 data.replication=1,3 --repeats 5",
+        "sweep table-6.2 --scheduler tcp://10.0.0.1:8786",
+    )
+    group = parser.add_argument_group("what to run")
+    group.add_argument("sweep", nargs="?", metavar="SWEEP", help="sweep (YAML) or preset")
+    group.add_argument("--spec", metavar="FILE", help="with --vary: specification (YAML) or preset [thesis]")
+    group.add_argument("--vary", nargs="+", default=[], metavar="KEY=V1,V2", help="values to combine, by dotted path")
+    group.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="a value of all points")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of the first repeat")
+    group.add_argument("--repeats", type=int, metavar="N", help="runs of every combination")
+    parser.add_argument("--list", action="store_true", help="only print the points and how many runs they have")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
+    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a sweep's folder; nothing is run twice")
+    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON; implies --quiet")
+
+
 def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _command(
         commands,
@@ -128,6 +169,36 @@ def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_port(parser)
     parser.add_argument("--quick", action="store_true", help="only all up-links at once")
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
+
+
+def _add_calibrate_weights(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "calibrate-weights",
+        "run jobs alone under every pair of NeAwa's weights, and say which is fastest",
+        "sudo calibrate-weights --profile kmeans tpch-q3 --repeats 5",
+        "sudo calibrate-weights --workload mixed-high --steps 6 --blocking-factor 10",
+    )
+    _add_specification(parser, strategies=False)
+    parser.add_argument("--profile", nargs="+", metavar="NAME", help="job profiles [those of the workload]")
+    parser.add_argument("--steps", type=int, default=11, metavar="N", help="weights from 0 to 1 [11: 0.0, 0.1, ...]")
+    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")
+    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--json", action="store_true", help="print every weight's time as JSON; implies --quiet")
+
+
+def _add_calibrate_volumes(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "calibrate-volumes",
+        "find the factor on each job's shuffle volume that gives the published reductions",
+        "calibrate-volumes results/20260101T120000-table-6.2-factors --write calibrated.yaml",
+    )
+    parser.add_argument("folder", type=Path, help="results folder of the sweep table-6.2-factors")
+    parser.add_argument("--write", type=Path, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors")
 
 
 def _add_place(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -153,6 +224,18 @@ def _add_compare(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--allow-mixed", action="store_true", help="although machines, versions or divisors differ")
     parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_export(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "export-mlflow",
+        "add the runs of a results folder to an MLflow server or store",
+        f"export-mlflow {_FOLDER} --tracking-uri http://localhost:5000",
+    )
+    parser.add_argument("folder", type=Path, help="results folder of an experiment or a sweep")
+    parser.add_argument("--tracking-uri", metavar="URI", help="server or store [MLflow's own choice]")
+    parser.add_argument("--experiment", default="placement", metavar="NAME", help="MLflow's experiment [placement]")
 
 
 def _add_port(parser: argparse.ArgumentParser) -> None:

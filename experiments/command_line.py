@@ -13,12 +13,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from experiments import arguments
 from experiments.diagnostics import SpecificationError
 from experiments.specification import Specification
+
+if TYPE_CHECKING:
+    from experiments.sweep_command import Finish
+    from experiments.sweep_folder import SweepFolder
 
 
 class RequestError(ValueError):
@@ -49,9 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refusals() -> tuple[type[Exception], ...]:
     """Errors that are the request's or the machine's and not the program's: one line, no traceback."""
+    from experiments.cluster import ClusterError
     from experiments.comparison import MixedRunsError
     from experiments.controller_process import ControllerError
     from experiments.record import RecordError
+    from experiments.tracking import TrackingError
     from placement.hops import PlacementError
     from topologies.isolation import IsolationError
     from workloads.importers import TraceError
@@ -62,8 +69,10 @@ def _refusals() -> tuple[type[Exception], ...]:
         RequestError,
         SpecificationError,
         MixedRunsError,
+        ClusterError,
         ControllerError,
         RecordError,
+        TrackingError,
         PlacementError,
         IsolationError,
         JobError,
@@ -103,10 +112,18 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_port(options.http_port)
     if options.resume is not None:
+        _refuse_sweep(options.resume)
         ResultsFolder.open(options.resume)
         return isolation.run(lambda: _in_isolation(options, None))
     wanted = specification(options)
     return isolation.run(lambda: _in_isolation(options, wanted))
+
+
+def _refuse_sweep(path: Path) -> None:
+    from experiments.sweep_folder import SweepFolder
+
+    if SweepFolder.is_at(path):
+        raise RequestError(f"--resume {path}: this is the folder of a sweep; finish it with `sweep --resume {path}`")
 
 
 def _in_isolation(options: argparse.Namespace, wanted: Specification | None) -> int:
@@ -163,6 +180,35 @@ def _finish(folder: Path, options: argparse.Namespace, console: Console) -> None
     console.print(f"results  {folder}\nreport   {report}", highlight=False, soft_wrap=True)
 
 
+def _sweep(options: argparse.Namespace) -> int:
+    from experiments import sweep_command
+
+    console = Console(stderr=options.json and not options.list)
+    if options.list:
+        return sweep_command.show_plan(options, console)
+    return _do_sweep(options, sweep_command.opener(options), console, sweep_command.finish)
+
+
+def _do_sweep(
+    options: argparse.Namespace, open_folder: Callable[[], SweepFolder], console: Console, finish: Finish
+) -> int:
+    """The runs of a sweep, in namespaces of their own unless other machines do them."""
+    from experiments import sweep_command
+    from topologies import isolation
+
+    if options.scheduler is not None:
+        return sweep_command.do_runs(options, open_folder, console, finish)
+
+    def do_runs() -> int:
+        try:
+            return sweep_command.do_runs(options, open_folder, console, finish)
+        except _refusals() as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return isolation.run(do_runs)
+
+
 def _calibrate(options: argparse.Namespace) -> int:
     from experiments import calibrate_command
     from topologies import isolation
@@ -178,6 +224,19 @@ def _calibrate(options: argparse.Namespace) -> int:
             return 2
 
     return isolation.run(measure)
+
+
+def _calibrate_weights(options: argparse.Namespace) -> int:
+    from experiments import calibrate_weights_command as weights
+
+    base = None if options.resume is not None else specification(options)
+    return _do_sweep(options, weights.opener(options, base), Console(stderr=options.json), weights.finish)
+
+
+def _calibrate_volumes(options: argparse.Namespace) -> int:
+    from experiments import calibrate_volumes_command
+
+    return calibrate_volumes_command.calibrate(options.folder, options.write)
 
 
 def _place(options: argparse.Namespace) -> int:
@@ -196,17 +255,23 @@ def _import(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from experiments.report.build import write_report
+    from experiments.report.sweep_build import write_sweep_report
+    from experiments.sweep_folder import SweepFolder
 
-    print(write_report(options.folder, options.allow_mixed))
+    write = write_sweep_report if SweepFolder.is_at(options.folder) else write_report
+    print(write(options.folder, options.allow_mixed))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    from experiments import comparison, table
+    from experiments import comparison, sweep_command, table
     from experiments.results import ResultsFolder
+    from experiments.sweep_folder import SweepFolder
 
     if (options.folder / "record.json").is_file():
         return _show_run(options)
+    if SweepFolder.is_at(options.folder):
+        return sweep_command.show(options.folder, options.allow_mixed, options.json)
     result = comparison.compare(ResultsFolder.open(options.folder).records(), options.allow_mixed)
     if options.json:
         print(comparison.to_json(result))
@@ -256,6 +321,22 @@ def _clean(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _completion(options: argparse.Namespace) -> int:
+    from experiments import completion
+
+    print(completion.script(options.shell))
+    return 0
+
+
+def _export_mlflow(options: argparse.Namespace) -> int:
+    from experiments import tracking
+
+    tracker = tracking.MlflowTracker(options.tracking_uri, options.experiment)
+    added, there = tracking.export(options.folder, tracker)
+    print(f"added {added} runs" + (f"; {there} were there" if there else ""))
+    return 0
+
+
 def _schema(_options: argparse.Namespace) -> int:
     from experiments import specification_file
 
@@ -265,7 +346,10 @@ def _schema(_options: argparse.Namespace) -> int:
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
+    "sweep": _sweep,
     "calibrate": _calibrate,
+    "calibrate-volumes": _calibrate_volumes,
+    "calibrate-weights": _calibrate_weights,
     "place": _place,
     "import": _import,
     "report": _report,
@@ -273,5 +357,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "compare": _compare,
     "doctor": _doctor,
     "clean": _clean,
+    "completion": _completion,
+    "export-mlflow": _export_mlflow,
     "schema": _schema,
 }

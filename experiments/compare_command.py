@@ -110,11 +110,11 @@ def _reservations(found: SideBySide, names: Sequence[str]) -> Iterator[str]:
             used = "used, for want of better ones" if run.used else "not used"
             yield f"{name}: {run.run_id} is {run.status} ({used}): {'; '.join(run.reasons) or 'no reason given'}"
     letters = dict(zip(found.folders, names, strict=False))
-    for missing in found.missing:
-        factor = missing.run.blocking_factor
+    for absent in found.missing:
+        factor = absent.run.blocking_factor
         network = "" if factor is None else f", blocking factor {factor:g}"
-        run = f"{missing.run.strategy}{network}, seed {missing.run.seed}"
-        yield f"{letters[missing.folder]}: {run} is missing: {missing.reason}"
+        what = f"{absent.run.strategy}{network}, seed {absent.run.seed}"
+        yield f"{letters[absent.folder]}: {what} is missing: {absent.reason}"
 
 
 def _table(title: str, style: str = "") -> Table:

@@ -100,9 +100,7 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
     mixed = tuple(differences(records))
     if mixed and not allow_mixed:
         raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
-    labels = _in_order(record.strategy for record in records)
-    planned = [strategy["label"] for strategy in records[0].specification.get("strategies", ())]
-    labels.sort(key=lambda label: planned.index(label) if label in planned else len(planned))
+    labels = _labels(records)
     factors = sorted({record.blocking_factor for record in records}, key=lambda factor: factor or 0)
     networks, aside = [], [set_aside(record, False) for record in records if record.status != "finished"]
     for factor in factors:
@@ -112,8 +110,21 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
             doubtful = [record for record in _finished(records, label, factor) if record.doubtful]
             aside += [set_aside(record, record in used[label]) for record in doubtful]
         count = len({record.repeat for record in records})
-        networks.append(_network(factor, BASELINE if BASELINE in labels else labels[0], used, count))
+        networks.append(_network(factor, baseline_of(records), used, count))
     return Comparison(records[0].experiment, tuple(networks), tuple(aside), mixed)
+
+
+def baseline_of(records: Sequence[RunRecord]) -> str:
+    """The strategy that the others are compared with: `default`, or the first of the specification."""
+    labels = _labels(records)
+    return BASELINE if BASELINE in labels else labels[0]
+
+
+def _labels(records: Sequence[RunRecord]) -> list[str]:
+    """The strategies of some runs, in the order of the specification."""
+    labels = _in_order(record.strategy for record in records)
+    planned = [strategy["label"] for strategy in records[0].specification.get("strategies", ())]
+    return sorted(labels, key=lambda label: planned.index(label) if label in planned else len(planned))
 
 
 def used_records(

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 Say = Callable[[str], None]
 
@@ -26,7 +38,7 @@ class Reporter:
             yield lambda _: contextlib.nullcontext(lambda _: None)
         elif self._console.is_terminal:
             with _bar(self._console) as bar:
-                task = bar.add_task("", total=count, run="", news="")
+                task = bar.add_task("", total=count, run="", news="", durations_s=(), began_s=time.monotonic())
                 yield lambda name: _on_bar(bar, task, name)
         else:
             yield self._in_lines
@@ -42,19 +54,49 @@ class Reporter:
         yield say
 
 
+def time_left_s(durations_s: Sequence[float], left: int, elapsed_s: float) -> float | None:
+    """Wall seconds that `left` runs will take, the first of which began `elapsed_s` ago.
+
+    Runs differ a lot, and there are few: each is taken to last as long as the median of those that have ended.
+
+    Returns:
+        None as long as none has ended.
+    """
+    if not durations_s or left < 1:
+        return None
+    usual_s = statistics.median(durations_s)
+    return (left - 1) * usual_s + max(0.0, usual_s - elapsed_s)
+
+
+class _TimeLeft(ProgressColumn):
+    """What `time_left_s` says of the runs on the bar."""
+
+    def render(self, task: Task) -> Text:
+        left = 0 if task.total is None else round(task.total - task.completed)
+        estimate_s = time_left_s(task.fields["durations_s"], left, time.monotonic() - task.fields["began_s"])
+        if estimate_s is None:
+            return Text("")
+        minutes = math.ceil(estimate_s / 60)
+        return Text(f"~{minutes} min left" if minutes < 100 else f"~{math.ceil(minutes / 60)} h left")
+
+
 def _bar(console: Console) -> Progress:
     columns = (
         TextColumn("{task.fields[run]}", style="bold", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        _TimeLeft(),
         TextColumn("{task.fields[news]}", markup=False),
     )
     return Progress(*columns, console=console, transient=True)
 
 
 @contextlib.contextmanager
-def _on_bar(bar: Progress, task: int, name: str) -> Iterator[Say]:
-    bar.update(task, run=name, news="")  # type: ignore[arg-type]
-    yield lambda news: bar.update(task, news=news)  # type: ignore[arg-type]
-    bar.advance(task)  # type: ignore[arg-type]
+def _on_bar(bar: Progress, task: TaskID, name: str) -> Iterator[Say]:
+    began_s = time.monotonic()
+    shown = bar.tasks[task]
+    total = max(shown.total or 0, shown.completed + 1)  # a doubtful run is done again, which nobody could foresee
+    bar.update(task, run=name, news="", began_s=began_s, total=total)
+    yield lambda news: bar.update(task, news=news)
+    bar.update(task, advance=1, durations_s=(*shown.fields["durations_s"], time.monotonic() - began_s))

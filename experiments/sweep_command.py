@@ -63,7 +63,13 @@ def show_plan(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def do_runs(options: argparse.Namespace, open_folder: Callable[[], SweepFolder], console: Console) -> int:
+Finish = Callable[[SweepFolder, argparse.Namespace, Console], None]
+"""Prints what came out of a sweep's runs."""
+
+
+def do_runs(
+    options: argparse.Namespace, open_folder: Callable[[], SweepFolder], console: Console, finish: Finish
+) -> int:
     """Do the runs that are left of a sweep and print what came out; 1 when a run failed.
 
     Raises:
@@ -74,9 +80,10 @@ def do_runs(options: argparse.Namespace, open_folder: Callable[[], SweepFolder],
         folder = open_folder()
         try:
             problems = _do(folder, client, options, console)
-            _finish(folder, options, console)
+            finish(folder, options, console)
         except (KeyboardInterrupt, SystemExit):
-            console.print(f"stopped; `sweep --resume {folder.path}` does what is left", highlight=False, soft_wrap=True)
+            line = f"stopped; `{options.command} --resume {folder.path}` does what is left"
+            console.print(line, highlight=False, soft_wrap=True)
             raise
         finally:
             campaign.give_to_caller(folder.path)
@@ -97,13 +104,18 @@ def _do(folder: SweepFolder, client: Client | None, options: argparse.Namespace,
     return cluster.run_all(client, folder.assignments(), options.force, reporter, notice)
 
 
-def _finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
+def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
+    """Print the table of a sweep's results, or JSON, and write its report."""
     results = read(folder)
     if options.json:
         print(sweep_results.to_json(results))
     else:
         console.print(sweep_table.render(results))
     console.print(f"results  {folder.path}", highlight=False, soft_wrap=True)
+    if any(point.comparison is not None for point in results.points):
+        from experiments.report.sweep_build import write_sweep_report
+
+        console.print(f"report   {write_sweep_report(folder.path)}", highlight=False, soft_wrap=True)
 
 
 def opener(options: argparse.Namespace) -> Callable[[], SweepFolder]:

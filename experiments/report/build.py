@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from experiments import comparison, datapackage, numerals
 from experiments.atomic import write_text
-from experiments.record import RecordError
+from experiments.record import RecordError, RunRecord
 from experiments.report import drawing, figures, gantt, links, palette, scales, shares, times, words
 from experiments.report.cells import Cell, Evidence, Network, gather
 from experiments.results import ResultsFolder, RunFolder
@@ -60,31 +61,40 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> Evidence:
 
 def render(evidence: Evidence) -> str:
     """The whole report as one HTML text that loads nothing else."""
-    environment = jinja2.Environment(
+    colours = {cell.strategy: palette.strategy_variable(cell.place) for net in evidence.networks for cell in net.cells}
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            evidence=evidence,
+            comparison=evidence.comparison,
+            headlines=[(line, colours[strategy]) for line, strategy in words.headlines(evidence.comparison)],
+            changes=times.changes(evidence.comparison, evidence.networks),
+            networks=[
+                _network(summary, network)
+                for summary, network in zip(evidence.comparison.networks, evidence.networks, strict=True)
+                if network.cells
+            ],
+            strategies=palette.STRATEGIES,
+            heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
+            divisors=comparison.divisors(evidence.comparison),
+            provenance=provenance(evidence.records),
+            counts=counts(evidence.records),
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Where the templates are, and what they may use: `n` is `experiments.numerals`."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["n"] = numerals
-    colours = {cell.strategy: palette.strategy_variable(cell.place) for net in evidence.networks for cell in net.cells}
-    return environment.get_template("report.html.j2").render(
-        evidence=evidence,
-        comparison=evidence.comparison,
-        headlines=[(line, colours[strategy]) for line, strategy in words.headlines(evidence.comparison)],
-        changes=times.changes(evidence.comparison, evidence.networks),
-        networks=[
-            _network(summary, network)
-            for summary, network in zip(evidence.comparison.networks, evidence.networks, strict=True)
-            if network.cells
-        ],
-        strategies=palette.STRATEGIES,
-        heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
-        divisors=comparison.divisors(evidence.comparison),
-        provenance=_provenance(evidence),
-        counts=_counts(evidence),
-    )
+    made.globals["n"] = numerals
+    return made
 
 
 def _network(summary: comparison.NetworkComparison, network: Network) -> dict[str, Any]:
@@ -122,19 +132,19 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
     }
 
 
-def _counts(evidence: Evidence) -> dict[str, int]:
+def counts(records: Iterable[RunRecord]) -> dict[str, int]:
     """How many runs ended how."""
-    counts = {"trusted": 0, "doubtful": 0, "failed": 0, "interrupted": 0, "running": 0}
-    for record in evidence.records:
+    found = {"trusted": 0, "doubtful": 0, "failed": 0, "interrupted": 0, "running": 0}
+    for record in records:
         finished = "doubtful" if record.doubtful else "trusted"
-        counts[finished if record.status == "finished" else record.status] += 1
-    return counts
+        found[finished if record.status == "finished" else record.status] += 1
+    return found
 
 
-def _provenance(evidence: Evidence) -> list[tuple[str, str]]:
+def provenance(records: Iterable[RunRecord]) -> list[tuple[str, str]]:
     """Where and with what the runs were made, several values where they differ."""
     values: dict[str, dict[str, None]] = {}
-    for record in evidence.records:
+    for record in records:
         document = record.provenance.model_dump(mode="json")
         document["divisors"] = (
             f"rates by {record.scale.rate_divisor:g}, volumes by {record.scale.volume_divisor:g}"

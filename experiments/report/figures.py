@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments.report.palette import STRATEGIES
 from experiments.statistics import Spread
 
 FORMATS = ("pdf", "png", "svg")
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -38,18 +39,18 @@ def write(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
     """Write all figures that the runs have data for; returns their paths."""
     folder.mkdir(exist_ok=True)
     written: list[Path] = []
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         for summary, network in zip(evidence.comparison.networks, evidence.networks, strict=True):
             if not network.cells:
                 continue
             suffix = "" if network.blocking_factor is None else f"-bf{network.blocking_factor:g}"
-            written += _save(_job_times(summary, network), folder / f"job-times{suffix}")
+            written += save(_job_times(summary, network), folder / f"job-times{suffix}")
             uplinks = _uplinks(network)
             if uplinks is not None:
-                written += _save(uplinks, folder / f"uplinks{suffix}")
+                written += save(uplinks, folder / f"uplinks{suffix}")
         changes = _changes(evidence)
         if changes is not None:
-            written += _save(changes, folder / "reductions")
+            written += save(changes, folder / "reductions")
     return tuple(written)
 
 
@@ -67,7 +68,7 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
         colour = STRATEGIES[places[strategy.strategy] % len(STRATEGIES)].light
         axes.bar(x, heights, width * 0.9, color=colour, label=strategy.strategy)
         if any(spread and spread.count > 1 for spread in found):
-            axes.errorbar(x, heights, yerr=_whiskers(found), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
+            axes.errorbar(x, heights, yerr=whiskers(found), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
     axes.set_xticks(range(len(jobs)), jobs)
     axes.grid(visible=False, axis="x")
     axes.set_ylabel("completion time, modelled s")
@@ -75,7 +76,8 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
     return figure
 
 
-def _whiskers(found: list[Spread | None]) -> list[list[float]]:
+def whiskers(found: Sequence[Spread | None]) -> list[list[float]]:
+    """How far each spread reaches below and above its median."""
     below = [spread.median - spread.low if spread else 0.0 for spread in found]
     above = [spread.high - spread.median if spread else 0.0 for spread in found]
     return [below, above]
@@ -133,7 +135,8 @@ def _uplinks(network: Network) -> Figure | None:
     return figure
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure in all formats, without the time of day; returns their paths."""
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     undated = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
     for path in paths:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments import numerals
-from experiments.comparison import Comparison, NetworkComparison, summed_time_s
+from experiments.comparison import Comparison, NetworkComparison, StrategySummary, summed_time_s
 from experiments.report.cells import Cell, Network
 from experiments.report.palette import strategy_variable
 from experiments.report.scales import Axis, axis
@@ -91,20 +91,30 @@ def summed_times(summary: NetworkComparison, network: Network) -> BarChart:
 def changes(comparison: Comparison, networks: Sequence[Network]) -> ChangesChart | None:
     """Change of the summed time against the baseline on every network; None when there is nothing to compare."""
     places = {cell.strategy: cell.place for network in networks for cell in network.cells}
-    rows = [(network, s, s.reduction) for network in comparison.networks for s in network.strategies]
-    shown = [(network, s, found) for network, s, found in rows if found is not None]
+    return changes_chart(
+        [
+            (network_name(network.blocking_factor), places[summary.strategy], summary)
+            for network in comparison.networks
+            for summary in network.strategies
+        ]
+    )
+
+
+def changes_chart(rows: Sequence[tuple[str, int, StrategySummary]]) -> ChangesChart | None:
+    """Changes in groups; of each the name of its group, the number of its strategy, and its figures."""
+    shown = [(name, place, s, s.reduction) for name, place, s in rows if s.reduction is not None]
     if not shown:
         return None
-    ends = [-100 * end for _, _, found in shown for end in (found.low, found.high, found.estimate) if end is not None]
+    ends = [-100 * end for *_, found in shown for end in (found.low, found.high, found.estimate) if end is not None]
     scale = axis(max(-100.0, min(0.0, *ends)), min(100.0, max(0.0, *ends)))
     groups: dict[str, list[Change]] = {}
-    for network, strategy, found in shown:
+    for name, place, strategy, found in shown:
         low, high = (None if end is None else scale.percent(-100 * end) for end in (found.high, found.low))
-        colour = strategy_variable(places[strategy.strategy])
+        colour = strategy_variable(place)
         outcome = "doubtful" if strategy.doubtful else found.outcome
         text = numerals.reduction(found)
         change = Change(strategy.strategy, colour, scale.percent(-100 * found.estimate), low, high, text, outcome)
-        groups.setdefault(network_name(network.blocking_factor), []).append(change)
+        groups.setdefault(name, []).append(change)
     return ChangesChart(scale, scale.percent(0), tuple((name, tuple(group)) for name, group in groups.items()))
 
 

@@ -12,6 +12,8 @@ from experiments.record import JobRecord, RunRecord
 from experiments.results import ResultsFolder
 from experiments.specification import Specification
 from experiments.specification_file import load, override
+from experiments.sweep import Sweep
+from experiments.sweep_folder import SweepFolder
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
 WORKLOAD = (
@@ -41,6 +43,16 @@ def results(
     for number, run in enumerate(resolve(spec)):
         started = START + timedelta(minutes=7 * number)
         write_run(folder, run, started, run.id in doubtful, run.id in failed)
+    return folder
+
+
+def swept(parent: Path, sweep: Sweep, doubtful: tuple[str, ...] = (), failed: tuple[str, ...] = ()) -> SweepFolder:
+    """A sweep's folder whose runs have all been written; `doubtful` and `failed` name them with their points."""
+    folder = SweepFolder.create(parent, sweep, START)
+    for number, assignment in enumerate(folder.assignments()):
+        name = f"{assignment.place}{assignment.run.id}"
+        started = START + timedelta(minutes=7 * number)
+        write_run(assignment.folder, assignment.run, started, name in doubtful, name in failed)
     return folder
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from experiments import specification_file
 from experiments.arguments import parser
-from experiments.command_line import main, specification
+from experiments.command_line import _COMMANDS, main, specification
 from tests.unit.experiments.synthetic import results
 from topologies import isolation
 
-COMMANDS = ("run", "calibrate", "place", "import", "report", "show", "compare", "doctor", "clean", "schema")
+COMMANDS = tuple(_COMMANDS)
 
 
 @pytest.fixture
@@ -185,6 +185,8 @@ def test_every_command_explains_itself(capsys, command):
     out = capsys.readouterr().out
     assert out.startswith(f"usage: run_testbed.py {command}".rstrip())
     assert all(name in out for name in (COMMANDS if not command else (command,)))
+    assert re.search(r"^examples?:\n  (sudo )?python run_testbed.py", out, re.MULTILINE)
+    assert "exit codes:" in out
 
 
 def test_options_reach_the_specification():

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments.progress import Reporter
+from experiments.progress import Reporter, time_left_s
 
 NEWS = "failed: " + "a long reason [1, 5] [red] " * 10
 
@@ -42,3 +42,33 @@ def test_an_error_inside_of_a_run_comes_through(terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal)
     with pytest.raises(RuntimeError, match="broken"), Reporter(console).runs(1) as show, show("r00"):
         raise RuntimeError("broken")
+
+
+def test_the_time_left_follows_from_the_runs_that_have_ended():
+    assert time_left_s([], 3, 10) is None
+    assert time_left_s([60, 70, 600], 1, 0) == 70  # one slow run does not spoil it
+    assert time_left_s([60], 4, 20) == 3 * 60 + 40
+    assert time_left_s([60], 4, 500) == 3 * 60  # nothing is known of a run that takes longer than the others
+    assert time_left_s([60], 0, 0) is None
+
+
+def test_a_terminal_is_told_the_time_left_once_a_run_has_ended():
+    written = io.StringIO()
+    with Reporter(Console(file=written, width=100, force_terminal=True)).runs(2) as show:
+        with show("r00") as say:
+            say("first")
+            before = written.getvalue()
+        with show("r01") as say:
+            say("second")
+    assert "left" not in before
+    assert "min left" in written.getvalue()
+
+
+def test_runs_that_are_done_again_do_not_overfill_the_bar():
+    written = io.StringIO()
+    with Reporter(Console(file=written, width=100, force_terminal=True)).runs(1) as show:
+        for name in ("r00", "r00-again"):
+            with show(name):
+                pass
+    assert "2/2" in written.getvalue()
+    assert "2/1" not in written.getvalue()

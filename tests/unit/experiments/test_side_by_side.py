@@ -73,7 +73,8 @@ def test_pairs_are_of_one_seed(tmp_path, before):
     common = sorted(set(times[0]) & set(times[1]))
     assert common == [2, 3]
     found = confront([before, later])
-    assert row(found, "neawa").reductions[1] == reduction(*([column[seed] for seed in common] for column in times))
+    first, second = ([column[seed] for seed in common] for column in times)
+    assert row(found, "neawa").reductions[1] == reduction(first, second)
     assert [difference.key for difference in found.specification] == ["seed"]
     assert {(one.folder == later.name, one.run.seed, one.reason) for one in found.missing} == {
         (True, 1, "not in its specification"),

@@ -1,0 +1,83 @@
+"""`calibrate-weights`: a sweep over NeAwa's weights, and what it says: a table, JSON, and lines to paste."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments import numerals, weight_calibration
+from experiments.atomic import write_text
+from experiments.specification import Specification
+from experiments.sweep import check
+from experiments.sweep_folder import SweepFolder
+from experiments.weight_calibration import PROFILE, JobWeights, conclusion
+from experiments.workload import submissions
+
+
+def opener(options: argparse.Namespace, base: Specification | None) -> Callable[[], SweepFolder]:
+    """What opens the folder to resume, or makes a new one for the jobs of `base` or those that the options name.
+
+    Raises:
+        RecordError: the folder to resume is not that of a sweep.
+        SpecificationError: the sweep cannot be run.
+    """
+    if base is None:
+        folder = SweepFolder.open(options.resume)
+        return lambda: folder
+    profiles = options.profile or list(dict.fromkeys(submission.profile for submission in submissions(base)))
+    sweep = weight_calibration.sweep_of(base, profiles, options.steps)
+    check(sweep)
+    return lambda: SweepFolder.create(options.output, sweep, datetime.now().astimezone())
+
+
+def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
+    """Print the weights that the runs tell."""
+    show(folder.path, options.json, console)
+
+
+def show(path: Path, as_json: bool, console: Console) -> None:
+    """Print the weights that a sweep's folder tells, and write weights.yaml into it.
+
+    Raises:
+        RecordError: the folder is not that of a sweep, or a record cannot be read.
+    """
+    folder = SweepFolder.open(path)
+    found = [
+        weight_calibration.evaluate(str(point.values[PROFILE]), folder.point(point).records())
+        for point in folder.points()
+    ]
+    written = path / "weights.yaml"
+    write_text(written, weight_calibration.to_yaml(found))
+    if as_json:
+        print(weight_calibration.to_json(found))
+        return
+    for job in found:
+        if job.arms:
+            console.print(_table(job))
+        console.print(conclusion(job), highlight=False, markup=False)
+    console.print(f"weights  {written}", highlight=False, soft_wrap=True)
+
+
+def _table(job: JobWeights) -> Table:
+    table = Table(title=escape(job.profile), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("Closeness")
+    table.add_column("Time, s", justify="right")
+    table.add_column("Against the best", justify="right")
+    table.add_column("")
+    for arm in job.arms:
+        remark = "best" if arm.label == job.best else "cannot be told from the best" if arm.tied else ""
+        doubt = "[yellow]doubtful[/]" if arm.doubtful else ""
+        table.add_row(
+            arm.label,
+            numerals.spread(arm.time_s),
+            numerals.reduction(arm.behind),
+            " ".join(filter(None, [remark, doubt])),
+        )
+    return table

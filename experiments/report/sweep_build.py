@@ -1,0 +1,135 @@
+"""Writes the report of a sweep: report.html, figures and summary.json in its folder, and a report of every point."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import sweep_results
+from experiments.atomic import write_text
+from experiments.comparison import MixedRunsError
+from experiments.numerals import number
+from experiments.record import RunRecord
+from experiments.report import build, palette, sweep_charts, sweep_figures, sweep_panels
+from experiments.sweep_folder import SweepFolder
+from experiments.sweep_results import SweepResults
+
+
+@dataclass(frozen=True)
+class SweepEvidence:
+    """Everything that the report of a sweep is made from; `reports` are the points that get a report of their own."""
+
+    results: SweepResults
+    records: tuple[RunRecord, ...]
+    sweep_yaml: str
+    folder: Path
+    reports: frozenset[str]
+
+
+def write_sweep_report(path: Path, allow_mixed: bool = False, with_figures: bool = True) -> Path:
+    """Make the report of a sweep's folder again, from what is on disk, and those of its points, without figures.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        RecordError: the folder is not that of a sweep.
+        MixedRunsError: nothing has run, or no point can be compared.
+    """
+    evidence = read_evidence(path, allow_mixed)
+    for point_id in sorted(evidence.reports):
+        build.write_report(path / "points" / point_id, allow_mixed, with_figures=False)
+    write_text(path / "report.html", render(evidence))
+    write_text(path / "summary.json", sweep_results.to_json(evidence.results))
+    if with_figures:
+        found = sweep_panels.rows(evidence.results)
+        key = sweep_panels.horizontal_key(found) if found else ""
+        places = sweep_panels.strategies(found)
+        panels = sweep_panels.panels(found)
+        sweep_figures.write(panels, key, places, evidence.results.reductions, path / "figures")
+    return path / "report.html"
+
+
+def read_evidence(path: Path, allow_mixed: bool = False) -> SweepEvidence:
+    """What a sweep's folder holds.
+
+    Raises:
+        RecordError: the folder is not that of a sweep.
+        MixedRunsError: nothing has run yet, or no point can be compared.
+    """
+    folder = SweepFolder.open(path)
+    runs = [(point, folder.point(point).records()) for point in folder.points()]
+    results = sweep_results.gather(folder.sweep(), runs, allow_mixed)
+    compared = [point.id for point in results.points if point.comparison is not None]
+    if not compared:
+        reasons = dict.fromkeys(f"{point.id}: {point.reason}" for point in results.points)
+        raise MixedRunsError("\n".join(reasons))
+    records = sorted(itertools.chain(*(found for _, found in runs)), key=lambda record: record.started_at)
+    text = (path / "sweep.yaml").read_text(encoding="utf-8")
+    return SweepEvidence(results, tuple(records), text, path, frozenset(compared))
+
+
+def render(evidence: SweepEvidence) -> str:
+    """The whole report as one HTML text that loads nothing else."""
+    found = sweep_panels.rows(evidence.results)
+    places = sweep_panels.strategies(found)
+    colours = {label: palette.strategy_variable(place) for label, place in places.items()}
+    return (
+        build.environment()
+        .get_template("sweep.html.j2")
+        .render(
+            evidence=evidence,
+            results=evidence.results,
+            headlines=headlines(evidence.results),
+            rows=found,
+            colours=colours,
+            key=sweep_panels.horizontal_key(found) if found else "",
+            charts_of_times=[sweep_charts.chart(panel, places) for panel in sweep_panels.panels(found)],
+            changes=sweep_charts.changes(found, places),
+            published=sweep_charts.published(evidence.results.reductions),
+            words=sweep_panels.values_in_words,
+            change=sweep_charts.change,
+            strategies=palette.STRATEGIES,
+            heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
+            provenance=build.provenance(evidence.records),
+            counts=build.counts(evidence.records),
+        )
+    )
+
+
+def headlines(results: SweepResults) -> tuple[str, ...]:
+    """What a sweep says, in sentences: at how many points each strategy differs, and how published figures compare."""
+    outcomes: dict[str, list[str]] = {}
+    found = sweep_panels.rows(results)
+    for row in found:
+        for summary in row.network.strategies:
+            if summary.reduction is not None:
+                outcome = "doubtful" if summary.doubtful else summary.reduction.outcome
+                outcomes.setdefault(summary.strategy, []).append(outcome)
+    lines = [_sentence(label, found[0].network.baseline, seen) for label, seen in outcomes.items()]
+    measured = [entry for entry in results.reductions if entry.misses_by is not None]
+    if measured:
+        within = sum(bool(entry.interval_contains_it) for entry in measured)
+        agree = sum(bool(entry.sign_agrees) for entry in measured)
+        mean = sum(abs(entry.misses_by or 0) for entry in measured) / len(measured)
+        lines.append(
+            f"Published changes: {within} of {len(measured)} lie within the measured 95 % interval, {agree} have the "
+            f"measured sign; on average they are {number(mean)} percentage points apart."
+        )
+    best = [entry for entry in results.best if entry.measured is not None]
+    if best:
+        same = sum(entry.measured == entry.published for entry in best)
+        lines.append(
+            f"The strategy published as the fastest was measured as the fastest in {same} of {len(best)} cases."
+        )
+    return tuple(lines)
+
+
+def _sentence(label: str, baseline: str, seen: Sequence[str]) -> str:
+    less, more, none, doubtful = map(seen.count, ("less", "more", "no difference shown", "doubtful"))
+    rest = [f"{none} show no difference"] if none else []
+    rest += [f"{doubtful} are doubtful"] if doubtful else []
+    where = f"{label} took less time than {baseline} at {less} of {len(seen)} points, more at {more}"
+    return "; ".join([where, *rest]) + "."

@@ -1,0 +1,130 @@
+"""NeAwa's weights by measurement: a job alone under every share of closeness in the cost, and the fastest (6.4.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from experiments import numerals
+from experiments.comparison import summed_time_s, used_records
+from experiments.diagnostics import SpecificationError
+from experiments.record import RunRecord
+from experiments.specification import Specification
+from experiments.specification_file import replace
+from experiments.statistics import Reduction, Spread, reduction, spread
+from experiments.sweep import Sweep
+
+PROFILE = "workload.jobs.0.profile"
+"""What varies over the points of the sweep; the weights are its strategies."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One pair of weights; `behind` is against the best arm, over common repeats, None of the best itself.
+
+    `tied` says that the arm is the best one or cannot be told from it: the 95 % interval of the difference includes 0,
+    or there are not two pairs to make an interval of.
+    """
+
+    label: str
+    time_s: Spread
+    behind: Reduction | None
+    tied: bool
+    doubtful: bool
+
+
+@dataclass(frozen=True)
+class JobWeights:
+    """The arms of one job that have finished runs, by weight, and the label of the fastest, None without arms."""
+
+    profile: str
+    arms: tuple[Arm, ...]
+    best: str | None
+
+
+def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> Sweep:
+    """The sweep that measures the weights of some jobs, each alone, at closeness 0 to 1 in equal steps.
+
+    Raises:
+        SpecificationError: no profiles, fewer than two steps, or more than one network.
+    """
+    if steps < 2 or steps > 101:
+        raise SpecificationError([f"--steps {steps}: give 2 to 101; 11 are 0.0, 0.1, ... 1.0"])
+    if len(base.topology.factors) > 1:
+        raise SpecificationError(["topology.blocking_factor: several; weights are for one network, so give one"])
+    if not profiles:
+        raise SpecificationError(["--profile: none; name at least one job profile"])
+    digits = next(digits for digits in (1, 2, 3) if digits == 3 or 10**digits % (steps - 1) == 0)
+    closeness = [round(step / (steps - 1), digits) for step in range(steps)]
+    arms = [
+        {
+            "name": "neawa",
+            "label": f"{share:.{digits}f}",
+            "weights": {"all": {"closeness": share, "locality": round(1 - share, digits)}},
+        }
+        for share in closeness
+    ]
+    values = {
+        "name": "weights",
+        "description": "NeAwa's weights by measurement: the share of closeness in the placement cost.",
+        "strategies": arms,
+        "workload": [{"profile": profiles[0]}],
+    }
+    return Sweep(
+        name="weights",
+        description=f"The fastest weights of NeAwa for {', '.join(profiles)}, each alone.",
+        base=replace(base, values.items()),
+        vary={PROFILE: tuple(dict.fromkeys(profiles))},
+    )
+
+
+def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
+    """Which weights were fastest in the runs of one job alone; the fastest has the lowest median time."""
+    factor = next((record.blocking_factor for record in records), None)
+    labels = dict.fromkeys(record.strategy for record in records)
+    runs = {label: used_records(records, label, factor) for label in sorted(labels, key=float)}
+    runs = {label: used for label, used in runs.items() if used}
+    times = {label: {record.repeat: summed_time_s(record) for record in used} for label, used in runs.items()}
+    spreads = {label: found for label, column in times.items() if (found := spread(list(column.values())))}
+    if not spreads:
+        return JobWeights(profile, (), None)
+    best = min(spreads, key=lambda label: spreads[label].median)
+    arms = []
+    for label, time_s in spreads.items():
+        common = sorted(times[best].keys() & times[label].keys())
+        behind = reduction([times[best][repeat] for repeat in common], [times[label][repeat] for repeat in common])
+        tied = label == best or behind is None or behind.outcome == "no difference shown"
+        doubtful = any(record.doubtful for record in runs[label])
+        arms.append(Arm(label, time_s, None if label == best else behind, tied, doubtful))
+    return JobWeights(profile, tuple(arms), best)
+
+
+def to_yaml(found: Iterable[JobWeights]) -> str:
+    """The best weights of every job, as they stand under `strategies[].weights`."""
+    weights = {}
+    for job in found:
+        if job.best is not None:
+            closeness = float(job.best)
+            weights[job.profile] = {"closeness": closeness, "locality": round(1 - closeness, 3)}
+    return yaml.safe_dump({"weights": weights}, sort_keys=False)
+
+
+def to_json(found: Iterable[JobWeights]) -> str:
+    """All arms of every job as one JSON object; times in modelled seconds."""
+    return json.dumps({"schema_version": 1, "jobs": [dataclasses.asdict(job) for job in found]}, indent=1)
+
+
+def conclusion(job: JobWeights) -> str:
+    """What the runs of one job say, in a sentence."""
+    if job.best is None:
+        return f"{job.profile}: no run finished, so there is no best weight."
+    tied = [arm.label for arm in job.arms if arm.tied and arm.label != job.best]
+    best = next(arm for arm in job.arms if arm.label == job.best)
+    sentence = f"{job.profile}: fastest at closeness {job.best}, {numerals.spread(best.time_s, ' s')}; "
+    if not tied:
+        return f"{sentence}every other weight is slower."
+    return f"{sentence}cannot be told from it: {', '.join(tied)}."
