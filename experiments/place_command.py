@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from rich.console import Console
 
@@ -15,6 +16,20 @@ from workloads.profiles import load_profile
 
 def show(specification: Specification, as_json: bool) -> int:
     """Print the placements of a specification's first network."""
+    document = placements(specification)
+    if as_json:
+        print(json.dumps(document, indent=1))
+    else:
+        place.show(document, Console())
+    return 0
+
+
+def placements(specification: Specification) -> dict[str, Any]:
+    """The dry runs of all strategies on a specification's first network, as one document of `place.dry_run`.
+
+    Raises:
+        PlacementError: a file does not fit.
+    """
     topology = specification.topology.build(specification.topology.factors[0])
     planned = submissions(specification)
     jobs = [submission.job() for submission in planned]
@@ -33,9 +48,4 @@ def show(specification: Specification, as_json: bool) -> int:
         )
         for strategy in specification.strategies
     ]
-    document = {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
-    if as_json:
-        print(json.dumps(document, indent=1))
-    else:
-        place.show(document, Console())
-    return 0
+    return {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
