@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ SLEEP = "import time; time.sleep(60)"
 
 def watched(controller, act):
     """Readings and events of watching a controller while `act` is done to it, until that returns or watching fails."""
-    readings: list[object] = []
+    readings: list[dict[str, Any]] = []
     events: list[tuple[str, str | None]] = []
 
     async def watch():
