@@ -72,7 +72,7 @@ def connect(address: str) -> Iterator[Client]:
         remedy = "install it with `.venv/bin/python -m pip install distributed`"
         raise ClusterError(f"--scheduler: the library `distributed` is not installed; {remedy}") from error
     try:
-        client = distributed.Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_TIMEOUT_S)
     except (OSError, ValueError) as error:
         remedy = "start one as docs/sweeps.md says, and give its address, such as tcp://10.0.0.1:8786"
         raise ClusterError(f"--scheduler {address}: no scheduler answers there ({error}); {remedy}") from error

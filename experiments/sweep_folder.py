@@ -16,7 +16,7 @@ from experiments import plan, specification_file, sweep_file
 from experiments.atomic import write_text
 from experiments.campaign import Assignment
 from experiments.record import RecordError
-from experiments.results import ResultsFolder
+from experiments.results import ResultsFolder, new_folder
 from experiments.sweep import Point, Sweep, points
 from experiments.workload import self_contained
 
@@ -30,15 +30,7 @@ class SweepFolder:
     @classmethod
     def create(cls, parent: Path, sweep: Sweep, now: datetime) -> SweepFolder:
         """A new folder below `parent`, named by time and sweep, that depends on nothing outside."""
-        stem = f"{now:%Y%m%dT%H%M%S}-{sweep.name}"
-        path, copy = parent / stem, 1
-        while True:
-            try:
-                path.mkdir(parents=True)
-                break
-            except FileExistsError:
-                copy += 1
-                path = parent / f"{stem}-{copy}"
+        path = new_folder(parent, sweep.name, now)
         for point in points(sweep):
             whole = self_contained(point.specification)
             (path / "points" / point.id / "runs").mkdir(parents=True)

@@ -85,7 +85,9 @@ def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
     A point whose runs cannot be compared has the reason instead of figures, and so has one without runs.
     """
     results = tuple(_point(point, records, allow_mixed) for point, records in runs)
-    comparable = [pair for pair, result in zip(runs, results, strict=True) if result.comparison is not None]
+    usable = [
+        (point, records if result.comparison else ()) for (point, records), result in zip(runs, results, strict=True)
+    ]
     published = sweep.published or Published(source="")
     return SweepResults(
         name=sweep.name,
@@ -93,8 +95,8 @@ def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
         vary=tuple(sweep.vary),
         points=results,
         source=published.source,
-        reductions=tuple(_reductions(published, runs, comparable)),
-        best=tuple(_best(published, runs, comparable)),
+        reductions=tuple(_reductions(published, usable)),
+        best=tuple(_best(published, usable)),
     )
 
 
@@ -136,18 +138,14 @@ def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> Poi
     return PointResult(point.id, dict(point.values), len(cells), planned, compared, reason)
 
 
-def _reductions(published: Published, runs: Runs, comparable: Runs) -> Iterator[PublishedReductionResult]:
+def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReductionResult]:
     for entry in published.reductions:
         for point, records in runs:
             if not point.has(entry.at):
                 continue
             baseline = point.specification.strategies[0].label
             for factor in point.specification.topology.factors:
-                measured = None
-                if (point, records) in comparable:
-                    measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs)
-                interval = None if measured is None else (measured.low, measured.high)
-                low, high = interval or (None, None)
+                measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs)
                 yield PublishedReductionResult(
                     point=point.id,
                     values=dict(point.values),
@@ -156,13 +154,20 @@ def _reductions(published: Published, runs: Runs, comparable: Runs) -> Iterator[
                     jobs=entry.jobs,
                     published=entry.reduction,
                     measured=measured,
-                    interval_contains_it=None if low is None or high is None else low <= entry.reduction <= high,
-                    sign_agrees=measured and (measured.estimate > 0) == (entry.reduction > 0),
-                    misses_by=measured and 100 * (measured.estimate - entry.reduction),
+                    interval_contains_it=_contains(measured, entry.reduction),
+                    sign_agrees=None if measured is None else (measured.estimate > 0) == (entry.reduction > 0),
+                    misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
                 )
 
 
-def _best(published: Published, runs: Runs, comparable: Runs) -> Iterator[PublishedBestResult]:
+def _contains(measured: Reduction | None, value: float) -> bool | None:
+    """Whether a value lies in the interval; None when there is none."""
+    if measured is None or measured.low is None or measured.high is None:
+        return None
+    return measured.low <= value <= measured.high
+
+
+def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
     for entry in published.best:
         for point, records in runs:
             if not point.has(entry.at):
@@ -170,7 +175,7 @@ def _best(published: Published, runs: Runs, comparable: Runs) -> Iterator[Publis
             labels = [strategy.label for strategy in point.specification.strategies]
             for factor in point.specification.topology.factors:
                 means = {}
-                for label in labels if (point, records) in comparable else ():
+                for label in labels:
                     if used := comparison.used_records(records, label, factor):
                         means[label] = sum(map(comparison.summed_time_s, used)) / len(used)
                 fastest = min(means, key=lambda label: means[label], default=None)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from experiments import campaign, cluster
 from experiments.cluster import ClusterError
+from experiments.cluster_runs import PROBLEMS
 from experiments.progress import Reporter
 from experiments.sweep_file import loads
 from experiments.sweep_folder import SweepFolder
@@ -122,7 +123,7 @@ def test_only_what_was_asked_for_is_written(folder, name):
     first = folder.assignments()[0]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for path, content in ((cluster.PROBLEMS, b"[]"), (name, b"x")):
+        for path, content in ((PROBLEMS, b"[]"), (name, b"x")):
             member = tarfile.TarInfo(path)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))

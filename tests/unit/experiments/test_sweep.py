@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.diagnostics import SpecificationError
@@ -81,10 +81,11 @@ def test_whatever_can_be_overridden_can_be_varied(path, values):
     assert first.specification.model_copy(update={"name": "s"}) != second.specification.model_copy(update={"name": "s"})
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from(["seed", "repeats", "data.replication", "description", "node.slots", "strategies.0.label"]),
-        st.lists(st.integers(1, 40) | st.text(max_size=60), min_size=1, max_size=5, unique=True),
+        st.lists(st.integers(1, 40) | st.text(max_size=60), min_size=1, max_size=3, unique=True),
         min_size=1,
         max_size=3,
     )

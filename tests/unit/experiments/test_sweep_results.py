@@ -10,7 +10,7 @@ from rich.console import Console
 from experiments import sweep_results, sweep_table
 from experiments.plan import resolve
 from experiments.statistics import reduction
-from experiments.sweep import check, points
+from experiments.sweep import points
 from experiments.sweep_file import loads
 from experiments.sweep_folder import SweepFolder
 from tests.unit.experiments.synthetic import START, write_run
@@ -48,9 +48,13 @@ def gathered(folder, allow_mixed=False):
 
 
 def text_of(results):
-    console = Console(file=io.StringIO(), width=100)
-    console.print(sweep_table.render(results))
-    return console.file.getvalue()
+    return printed(sweep_table.render(results))
+
+
+def printed(table):
+    file = io.StringIO()
+    Console(file=file, width=100).print(table)
+    return file.getvalue()
 
 
 def times(folder, number, strategy, jobs=None):
@@ -148,7 +152,5 @@ def test_blocking_factors_that_are_not_varied_are_told_apart(tmp_path):
 
 def test_a_plan_says_how_many_runs_there_are():
     sweep = loads(SWEEP)
-    counts = {point.id: len(resolve(point.specification)) for point in check(sweep)}
-    console = Console(file=io.StringIO(), width=100)
-    console.print(sweep_table.plan(sweep, points(sweep), counts))
-    assert "small: 2 points, 12 runs" in console.file.getvalue()
+    counts = {point.id: len(resolve(point.specification)) for point in points(sweep)}
+    assert "small: 2 points, 12 runs" in printed(sweep_table.plan(sweep, points(sweep), counts))
