@@ -212,7 +212,7 @@ class Agent:
         node, used = self._node, self._usage.items()
         node.cpu_s, node.disk_bytes = self.cpu.served(), self.disk.served()
         node.memory_bytes = sum(usage.memory_bytes for _, usage in used)
-        rows = [[None, None, node.memory_bytes, *node.totals()]]
+        rows: list[list[Any]] = [[None, None, node.memory_bytes, *node.totals()]]
         rows += [[job, container, usage.memory_bytes, *usage.totals()] for (job, container), usage in used]
         late_s = max(self.cpu.take_lateness(), self.disk.take_lateness())
         own = {"late_s": late_s, "agent_memory_bytes": resident_bytes()}

@@ -35,9 +35,9 @@ def test_a_run_is_shown_with_the_most_memory_that_was_held_and_without_its_loadi
         *(sample(5.0, 3.2, job="kmeans-1", container=number) for number in range(3)),
     ]
     series.write(tmp_path / "events.parquet", rows, series.EVENTS)
-    console = Console(width=200, file=io.StringIO())
-    console.print(render(RunFolder(tmp_path)))
-    node, *containers = (line.split() for line in console.file.getvalue().splitlines() if " h1 " in f" {line}")
+    shown = io.StringIO()
+    Console(width=200, file=shown).print(render(RunFolder(tmp_path)))
+    node, *containers = (line.split() for line in shown.getvalue().splitlines() if " h1 " in f" {line}")
     assert node[-2:] == ["9.6", "21.4"]
     assert len(containers) == 3
     assert all(line[-1] == "3.2" for line in containers)
