@@ -148,15 +148,7 @@ class ResultsFolder:
         Profiles and schedules that lie in files become part of it: a folder depends on nothing outside.
         """
         whole = self_contained(specification)
-        stem = f"{now:%Y%m%dT%H%M%S}-{specification.name}"
-        path, copy = parent / stem, 1
-        while True:
-            try:
-                path.mkdir(parents=True)
-                break
-            except FileExistsError:
-                copy += 1
-                path = parent / f"{stem}-{copy}"
+        path = new_folder(parent, specification.name, now)
         write_text(path / "specification.yaml", specification_file.dump(whole))
         (path / "runs").mkdir()
         return cls(path)
@@ -187,6 +179,19 @@ class ResultsFolder:
     def records(self) -> tuple[RunRecord, ...]:
         """Records of all runs that were started, in the order in which they were."""
         return tuple(sorted((run.record() for run in self.runs()), key=lambda record: record.started_at))
+
+
+def new_folder(parent: Path, name: str, now: datetime) -> Path:
+    """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
+    stem = f"{now:%Y%m%dT%H%M%S}-{name}"
+    path, copy = parent / stem, 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            copy += 1
+            path = parent / f"{stem}-{copy}"
 
 
 def _reason(error: BaseException) -> str:
