@@ -47,8 +47,10 @@ def _measure(
     with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         links = [] if quick else list(calibration.links_alone(network, progress=lambda link: say(f"{link} alone")))
         say("all up-links at once")
-        duration_s = 2 * calibration.settled_duration_s(network.topology)
-        return links, calibration.all_uplinks(network, lambda *flow: control.path(network.topology, *flow), duration_s)
+        duration_s = 4 * calibration.settled_duration_s(network.topology)
+        return links, calibration.all_uplinks(
+            network, lambda *flow: control.path(network.topology, *flow), duration_s, flows_per_host=32
+        )
 
 
 def _print(console: Console, divisor: float, links: list[LinkMeasurement], together: AggregateMeasurement) -> None:

@@ -2,8 +2,8 @@
 
 Two questions. Does every link alone have its capacity? One TCP connection, led over that link, has to carry
 `capacity * 1448 / 1514`: of a full Ethernet frame, 1448 bytes are payload when TCP timestamps are on. And can the
-machine carry all up-links at once? Many connections between racks have to get what max-min fairness gives them on the
-paths that they really took, as the controller tells.
+machine carry all up-links at once? With many connections between racks, the up-links have to carry what max-min
+fairness gives these on the paths that they really took, as the controller tells.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.calibration_pairs import LinkTrial, link_rounds, neighbours, ring
 from topologies import host_settings, isolation
 from topologies.emulation import EmulatedNetwork
 from topologies.fairness import max_min_rates
+from topologies.shaping import interface
 from topologies.topology import Direction, Host, Link, Topology
 
-GOODPUT_SHARE = 1448 / 1514
 LINK_TOLERANCE = 0.01
 AGGREGATE_TOLERANCE = 0.05
 
@@ -30,6 +32,7 @@ _COOKIE = "0xca11b8"
 _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
+_LAST_S = 0.5  # of a measurement, when the first connections may have ended
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -60,7 +63,10 @@ class LinkMeasurement:
 
 @dataclass(frozen=True)
 class AggregateMeasurement:
-    """All up-links loaded at once: wire rate summed over the connections, and what max-min fairness gives them."""
+    """All up-links loaded at once: the wire rates of all their directions together, and what max-min fairness gives.
+
+    On a network without up-links, the same of the links from the switch to the hosts.
+    """
 
     flows: int
     loaded_directions: int
@@ -126,23 +132,51 @@ def all_uplinks(
 ) -> AggregateMeasurement:
     """Load all up-links in both directions at once and compare with max-min fairness.
 
-    Every host sends to a host of the next rack; on a network of one rack, to its neighbour. With neighbours, every host
-    sends to its neighbour as well, which loads all host links too: the most that a network can be asked to carry.
+    Every host sends to a host of the next rack; on a network of one rack, to its neighbour, and the links to the hosts
+    are looked at. With neighbours, every host sends to its neighbour as well, which loads all host links too: the most
+    that a network can be asked to carry.
     """
     topology = network.topology
-    partners = [*_ring(topology), *(_neighbours(topology) if with_neighbours and len(topology.racks) > 1 else ())]
+    partners = [*ring(topology), *(neighbours(topology) if with_neighbours and len(topology.racks) > 1 else ())]
     pairs = [(source, destination, flows_per_host) for source, destination in partners]
-    reports = _transfers(network, pairs, duration_s)
+    sent: list[tuple[float, dict[str, int]]] = []
+
+    def watch() -> None:
+        time.sleep(_settling_s(duration_s))
+        sent.append(_sent_bytes())
+        time.sleep(duration_s - _settling_s(duration_s) - _LAST_S)
+        sent.append(_sent_bytes())
+
+    reports = _transfers(network, pairs, duration_s, meanwhile=watch)
     paths: list[Sequence[tuple[str, Direction]]] = []
     for (source, destination, _), report in zip(pairs, reports, strict=True):
         paths += [path_of(source.name, destination.name, *ports) for ports in report.ports]
+    (begin_s, before), (end_s, after) = sent
+    rates = {name: (after[name] - before[name]) * 8 / (end_s - begin_s) / 1e6 for name in before}
+    return aggregate(topology, paths, rates)
+
+
+def aggregate(
+    topology: Topology, paths: Sequence[Sequence[tuple[str, Direction]]], rates_mbps: Mapping[str, float]
+) -> AggregateMeasurement:
+    """What the up-links carried together, against the max-min fair rates of connections on these paths.
+
+    Args:
+        topology: the network.
+        paths: of each connection.
+        rates_mbps: wire rate of every interface that sends to a link.
+    """
     ways: tuple[Direction, ...] = ("up", "down")
     capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
-    fair = float(max_min_rates(paths, capacities).sum())
     uplinks = {(link.id, way) for link in topology.uplinks for way in ways}
-    loaded = {step for path in paths for step in path} & uplinks
-    measured = sum(report.goodput_mbps for report in reports) / GOODPUT_SHARE
-    return AggregateMeasurement(len(paths), len(loaded), len(uplinks), fair, measured)
+    watched = uplinks or {(link.id, "down") for link in topology.links}
+    loaded = {step for path in paths for step in path} & watched
+    fair_mbps = sum(
+        rate * len(watched.intersection(path))
+        for rate, path in zip(max_min_rates(paths, capacities), paths, strict=True)
+    )
+    measured_mbps = sum(rates_mbps[interface(topology.link_by_id[link].ends(way)[0])] for link, way in loaded)
+    return AggregateMeasurement(len(paths), len(loaded), len(watched), float(fair_mbps), measured_mbps)
 
 
 def settled_duration_s(topology: Topology) -> int:
@@ -152,84 +186,6 @@ def settled_duration_s(topology: Topology) -> int:
     """
     thinnest_mbps = min(link.capacity_mbps for link in topology.links)
     return round(min(12.0, max(3.0, _SETTLING_MEGABITS / thinnest_mbps)))
-
-
-def _ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
-    by_name = {host.name: host for host in topology.hosts}
-    racks = list(topology.racks.values())
-    for rack, members in enumerate(racks):
-        others = racks[(rack + 1) % len(racks)]
-        for place, name in enumerate(members):
-            partner = others[(place + (len(racks) == 1)) % len(others)]
-            if partner != name:
-                yield by_name[name], by_name[partner]
-
-
-def _neighbours(topology: Topology) -> Iterator[tuple[Host, Host]]:
-    by_name = {host.name: host for host in topology.hosts}
-    for members in topology.racks.values():
-        for place, name in enumerate(members):
-            if len(members) > 1:
-                yield by_name[name], by_name[members[(place + 1) % len(members)]]
-
-
-@dataclass(frozen=True)
-class LinkTrial:
-    """One connection that is led over the link `up` towards the core, and over `down` away from it."""
-
-    sender: str
-    receiver: str
-    up: Link
-    down: Link
-
-    @property
-    def capacity_mbps(self) -> float:
-        """What the connection can get."""
-        return min(self.up.capacity_mbps, self.down.capacity_mbps)
-
-    @property
-    def goodput_mbps(self) -> float:
-        """What of it is payload."""
-        return self.capacity_mbps * GOODPUT_SHARE
-
-
-def link_rounds(topology: Topology) -> Iterator[list[LinkTrial]]:
-    """Trials that measure every direction of every link once; those of one round share no rack."""
-    racks = list(topology.racks.values())
-    for place in range(max(len(members) for members in racks)):
-        trials = []
-        for members in racks:
-            if place < len(members) > 1:
-                sender, receiver = members[place], members[(place + 1) % len(members)]
-                trials.append(LinkTrial(sender, receiver, topology.host_link[sender], topology.host_link[receiver]))
-        if trials:
-            yield trials
-    for matching in _matchings(len(racks)):
-        yield from _uplink_rounds(topology, [(racks[sender][0], racks[receiver][0]) for sender, receiver in matching])
-
-
-def _matchings(racks: int) -> list[list[tuple[int, int]]]:
-    """The steps from every rack to the next, divided so that no rack occurs twice in a part."""
-    parts: list[list[tuple[int, int]]] = []
-    for rack in range(racks if racks > 1 else 0):
-        step = (rack, (rack + 1) % racks)
-        for part in parts:
-            if not any({*step} & {*other} for other in part):
-                part.append(step)
-                break
-        else:
-            parts.append([step])
-    return parts
-
-
-def _uplink_rounds(topology: Topology, pairs: Sequence[tuple[str, str]]) -> Iterator[list[LinkTrial]]:
-    """One round for every up-link port: the n-th of each sender's rack with the n-th of its receiver's rack."""
-
-    def uplinks(host: str) -> list[Link]:
-        return [link for link in topology.uplinks if link.a.node == topology.host_link[host].b.node]
-
-    for port in range(len(uplinks(pairs[0][0]))):
-        yield [LinkTrial(a, b, uplinks(a)[port], uplinks(b)[port]) for a, b in pairs]
 
 
 @contextlib.contextmanager
@@ -273,7 +229,12 @@ class _Report:
     ports: tuple[tuple[int, int], ...]
 
 
-def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[_Report]:
+def _transfers(
+    network: EmulatedNetwork,
+    pairs: Sequence[tuple[Host, Host, int]],
+    duration_s: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[_Report]:
     """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones."""
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -287,9 +248,10 @@ def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]]
         clients = []
         for number, (source, destination, flows) in enumerate(pairs):
             argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
-            argv += ["-t", str(duration_s), "-O", str(max(1, duration_s // 3))]
+            argv += ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
         processes += clients
+        meanwhile()
         sent = [_document(client, duration_s) for client in clients]
         received = [_document(server, duration_s) for server in servers]
         return [_report(ours, theirs) for ours, theirs in zip(sent, received, strict=True)]
@@ -298,6 +260,16 @@ def _transfers(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]]
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def _settling_s(duration_s: int) -> int:
+    return max(1, duration_s // 3)
+
+
+def _sent_bytes() -> tuple[float, dict[str, int]]:
+    """Now, and the bytes that every switch port has sent, from the queues of the kernel."""
+    qdiscs = json.loads(_run("tc", "-j", "-s", "qdisc", "show"))
+    return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "bfifo"}
 
 
 def _document(process: subprocess.Popen[str], duration_s: int) -> dict[str, Any]:
@@ -325,7 +297,8 @@ def _report(sent: dict[str, Any], received: dict[str, Any]) -> _Report:
     return _Report(goodput_mbps, tuple((one["local_port"], one["remote_port"]) for one in connections))
 
 
-def _run(*argv: str) -> None:
+def _run(*argv: str) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     if done.returncode != 0:
         raise CalibrationError(f"{' '.join(argv[:4])}: {done.stderr.strip()}")
+    return done.stdout

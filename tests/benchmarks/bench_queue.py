@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.calibration import GOODPUT_SHARE
+from experiments.calibration_pairs import GOODPUT_SHARE
 from topologies import shaping
 from topologies.emulation import EmulatedNetwork, emulated
 from topologies.fat_tree import fat_tree

@@ -7,15 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import calibration
-from experiments.calibration import (
-    AggregateMeasurement,
-    CalibrationError,
-    LinkMeasurement,
-    _report,
-    _ring,
-    link_rounds,
-)
+from experiments.calibration import AggregateMeasurement, CalibrationError, LinkMeasurement, _report, aggregate
+from experiments.calibration_pairs import link_rounds, ring
 from topologies.fat_tree import fat_tree, single_switch, thesis
+from topologies.shaping import interface
 
 
 @st.composite
@@ -70,7 +65,7 @@ def test_connections_of_one_round_share_no_rack_and_follow_links_that_join(topol
 
 @given(fat_trees())
 def test_all_hosts_load_the_up_links_at_once_where_there_is_another_host(topology):
-    pairs = list(_ring(topology))
+    pairs = list(ring(topology))
     assert all(source.name != destination.name for source, destination in pairs)
     assert all((a.rack != b.rack) == (len(topology.racks) > 1) for a, b in pairs)
     assert len(pairs) == (len(topology.hosts) if len(topology.hosts) > 1 else 0)
@@ -92,9 +87,35 @@ rates = st.floats(0.1, 1e4)
 
 @given(fair=rates, measured=rates)
 def test_the_error_leads_back_to_the_measured_rate(fair, measured):
-    aggregate = AggregateMeasurement(1, 1, 1, fair_mbps=fair, measured_mbps=measured)
-    assert aggregate.fair_mbps * (1 + aggregate.error) == pytest.approx(measured)
-    assert aggregate.shortfall == pytest.approx(max(0.0, 1 - measured / fair))
+    found = AggregateMeasurement(1, 1, 1, fair_mbps=fair, measured_mbps=measured)
+    assert found.fair_mbps * (1 + found.error) == pytest.approx(measured)
+    assert found.shortfall == pytest.approx(max(0.0, 1 - measured / fair))
+
+
+def path_between(topology, source, destination, copy):
+    """The links of a connection that takes the given copy of the up-links on both sides."""
+    up, down = ([link for link in topology.uplinks if link.a.node == f"t{rack}"][copy] for rack in (1, 2))
+    return [(f"{source}-t1", "up"), (up.id, "up"), (down.id, "down"), (f"{destination}-t2", "down")]
+
+
+@given(share=st.floats(0.1, 1.0), copies=st.lists(st.integers(0, 7), min_size=2, max_size=2, unique=True))
+def test_up_links_are_compared_with_what_their_connections_should_get(share, copies):
+    topology = thesis()
+    paths = [path_between(topology, "h1", "h3", copies[0])] * 2 + [path_between(topology, "h2", "h4", copies[1])]
+    rates = dict.fromkeys((interface(end) for link in topology.links for end in (link.a, link.b)), 0.0)
+    for path in paths[1:]:  # both fill the links that they take
+        rates |= {interface(topology.link_by_id[link].ends(way)[0]): 50.0 * share for link, way in path}
+    found = aggregate(topology, paths, rates)
+    assert (found.flows, found.loaded_directions, found.uplink_directions) == (3, 4, 64)
+    assert found.fair_mbps == pytest.approx(4 * 50)
+    assert found.shortfall == pytest.approx(1 - share)
+
+
+def test_without_up_links_the_links_to_the_hosts_are_compared():
+    topology = single_switch(2)
+    rates = {"t1-eth1": 900.0, "t1-eth2": 1000.0, "h1-eth1": 7.0, "h2-eth1": 7.0}
+    found = aggregate(topology, [[("h1-t1", "up"), ("h2-t1", "down")], [("h2-t1", "up"), ("h1-t1", "down")]], rates)
+    assert (found.fair_mbps, found.measured_mbps, found.uplink_directions) == (2000, 1900, 2)
 
 
 def interval(seconds, megabytes, omitted=False):
