@@ -35,8 +35,8 @@ class Sample:
     """State of the machine over one interval that ended at `time_wall_s` (seconds since the run started).
 
     Shares are of all cores (`cpu_*`) or of one core (`datapath_cpu`). Delays are means over the interval of the time
-    from ready to running, the worst of the processes looked at. Bytes are of the moment, counts over the interval: frames
-    as the switches see them, up to 64 KiB each with segmentation offload, and TCP segments as the hosts count them.
+    from ready to running, the worst of the processes looked at. Bytes are of the moment, counts over the interval:
+    frames as the switches see them, up to 64 KiB each with segmentation offload, and TCP segments as the hosts count.
     `receive_delay_s` is at most what a packet waited for the switches, by Little's law: the memory that waiting packets
     take, which is more than their bytes, over the rate at which bytes were forwarded.
     """
@@ -133,7 +133,11 @@ def rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
 
 
 def assess(
-    samples: Sequence[Sample], thresholds: FidelitySpec, rate_shortfall: float | None, forced: str | None = None
+    samples: Sequence[Sample],
+    thresholds: FidelitySpec,
+    rate_shortfall: float | None,
+    forced: str | None = None,
+    decision_share: float | None = None,
 ) -> Fidelity:
     """The verdict on a run.
 
@@ -142,6 +146,8 @@ def assess(
         thresholds: from where on a figure makes the run doubtful.
         rate_shortfall: by how much the calibration before the run fell short, relatively; None when there was none.
         forced: why the run should have been refused, when it was run all the same.
+        decision_share: share of the run's wall time that the strategy took to place jobs. Modelled time goes on
+            meanwhile, many times faster than a real cluster's; None when nothing was placed.
     """
     if not samples:
         return Fidelity(verdict="doubtful", reasons=("the run was too short to be sampled",))
@@ -158,6 +164,7 @@ def assess(
         "queue_drop_share": _share(samples, "queue_drops", "frames_received"),
         "retransmission_share": _share(samples, "retransmissions", "segments_sent"),
         "rate_shortfall": rate_shortfall,
+        "decision_share": decision_share,
     }
     reasons = [forced] if forced else []
     if (idle := figures["cpu_idle_p05"]) is not None and idle < thresholds.min_cpu_idle:
@@ -169,6 +176,7 @@ def assess(
         ("receive_delay_s_p95", thresholds.max_receive_delay_s, "packets waited for the switches"),
         ("receive_drop_share", thresholds.max_receive_drop_share, "packets were lost before the switches"),
         ("rate_shortfall", thresholds.max_rate_error, "links did not carry what they should"),
+        ("decision_share", thresholds.max_decision_share, "jobs waited for the strategy to decide"),
     ):
         if (value := figures[figure]) is not None and value > most:
             reasons.append(f"{figure} {value:.3g} is above {most:g}: {meaning}")

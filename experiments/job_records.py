@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.record import JobRecord, ReadBytes, StageRecord, TrafficMatrix
+from experiments.resource_manager import Decision
 from workloads.events import JobResult
 from workloads.scale import Scale
 
@@ -14,7 +15,7 @@ Racks = Mapping[str, int]
 
 
 def job_record(
-    result: JobResult, scale: Scale, origin_s: float, racks: Racks, cost_terms: Mapping[str, float]
+    result: JobResult, scale: Scale, origin_s: float, racks: Racks, decision: Decision
 ) -> JobRecord:
     """The record of one job.
 
@@ -23,7 +24,7 @@ def job_record(
         scale: the divisors.
         origin_s: wall seconds since the run's start at which the first job was submitted.
         racks: rack of each host.
-        cost_terms: of its placement.
+        decision: where its containers went, and why.
     """
 
     def time_s(wall_s: float | None) -> float | None:
@@ -37,7 +38,8 @@ def job_record(
         started_s=time_s(result.started_s),
         finished_s=time_s(result.finished_s) if result.failed is None else None,
         placement=result.placement,
-        cost_terms=dict(cost_terms),
+        cost_terms=dict(decision.cost_terms),
+        decision_wall_s=decision.wall_s,
         read_bytes=_reads(result, scale, racks),
         transferred_bytes=_modelled(scale, network.values()),
         cross_rack_bytes=_modelled(scale, (size for (a, b), size in network.items() if racks[a] != racks[b])),

@@ -71,6 +71,7 @@ class JobRecord(_Value):
     finished_s: float | None = None
     placement: tuple[str, ...] = ()
     cost_terms: dict[str, float] = {}
+    decision_wall_s: float | None = Field(default=None, description="How long the strategy took to place it, wall time")
     read_bytes: ReadBytes = ReadBytes()
     transferred_bytes: Count = 0
     cross_rack_bytes: Count = 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,27 @@ import numpy.typing as npt
 from experiments import modelled_cluster
 from experiments.plan import Run
 from experiments.workload import submissions
-from placement import ClusterState, Placement, PlacementError, Placer, cost_terms, load_strategy
+from placement import (
+    ClusterState,
+    ContainerRequest,
+    Placement,
+    PlacementError,
+    Placer,
+    cost_terms,
+    load_strategy,
+)
 from topologies.topology import Topology
 from workloads.job import Job
 from workloads.profiles import load_profile
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a job's containers go, what that costs by the terms of NeAwa's cost, and how long it took to decide."""
+
+    placement: Placement
+    cost_terms: Mapping[str, float]
+    wall_s: float
 
 
 class ResourceManager:
@@ -53,8 +72,16 @@ class ResourceManager:
             for file in modelled_cluster.files(specification, job):
                 self._placer.store(file)
 
-    async def start(self, job: Job, reading: Mapping[str, Any] | None) -> tuple[Placement, dict[str, float]]:
-        """Wait until the job's containers fit, place and start them; returns the placement and its cost terms.
+    def warm_up(self, job: Job) -> None:
+        """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards."""
+        with contextlib.suppress(PlacementError):  # that is for `start` to say
+            self._placer.strategy.place_containers(self.state.view(), self._request(job), np.random.default_rng(0))
+
+    def _request(self, job: Job) -> ContainerRequest:
+        return modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
+
+    async def start(self, job: Job, reading: Mapping[str, Any] | None) -> Decision:
+        """Wait until the job's containers fit, place and start them.
 
         Args:
             job: the job.
@@ -63,7 +90,7 @@ class ResourceManager:
         Raises:
             PlacementError: they do not fit although nothing runs.
         """
-        request = modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
+        request = self._request(job)
         async with self._turn:
             while self.state.view().room(request).sum() < request.containers:
                 if not self.state.view().running:
@@ -76,8 +103,11 @@ class ResourceManager:
             if reading is not None:
                 self.state.measure(rack_utilisation(self._topology, reading))
             view = self.state.view()
+            began = time.perf_counter()
             placement = self._placer.submit(request)
-        return placement, {name: float(value) for name, value in asdict(cost_terms(view, request, placement)).items()}
+            wall_s = time.perf_counter() - began
+        terms = {name: float(value) for name, value in asdict(cost_terms(view, request, placement)).items()}
+        return Decision(placement, terms, wall_s)
 
     def finish(self, job: Job, dead_hosts: Collection[str]) -> None:
         """The job's containers are free again; hosts that died take no more."""

@@ -135,14 +135,20 @@ def _save(
     writer.save_links(job_records.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
     writer.save_fidelity(fidelity.rows(outcome.samples))
     jobs = [
-        job_records.job_record(result, scale, origin_s, racks, outcome.cost_terms[result.job_id])
+        job_records.job_record(result, scale, origin_s, racks, outcome.decisions[result.job_id])
         for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
     ]
     finished = record.finished(
         _now(),
         jobs,
         traffic_matrix=job_records.traffic_matrix(events, tuple(racks)),
-        fidelity=fidelity.assess(outcome.samples, run.specification.fidelity, record.calibration["shortfall"], problem),
+        fidelity=fidelity.assess(
+            outcome.samples,
+            run.specification.fidelity,
+            record.calibration["shortfall"],
+            problem,
+            outcome.decision_share,
+        ),
     )
     writer.save(finished)
     return finished

@@ -325,7 +325,10 @@ class FidelitySpec(_Part):
     max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
-    max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all that arrived")
+    max_decision_share: Share = Field(
+        default=0.01, description="Share of the run's wall time that the strategy may take to place jobs"
+    )
+    max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all there")
 
 
 class Specification(_Part):

@@ -14,7 +14,7 @@ from experiments.failures import Note, cause
 from experiments.fidelity import Probes, Sample, Sampler
 from experiments.plan import Run
 from experiments.progress import Say
-from experiments.resource_manager import ResourceManager
+from experiments.resource_manager import Decision, ResourceManager
 from experiments.workload import submissions
 from topologies.emulation import EmulatedNetwork
 from workloads.agents import AgentPool
@@ -35,7 +35,7 @@ class Outcome:
 
     started_epoch_s: float
     results: list[JobResult] = field(default_factory=list)
-    cost_terms: dict[str, dict[str, float]] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     link_readings: list[dict[str, Any]] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
@@ -44,6 +44,14 @@ class Outcome:
     def origin_s(self) -> float:
         """When the first job was submitted."""
         return min((result.submitted_s for result in self.results), default=0.0)
+
+    @property
+    def decision_share(self) -> float | None:
+        """Share of the time from the first submission to the last job's end in which the strategy decided."""
+        ends = [result.finished_s for result in self.results if result.finished_s is not None]
+        if not ends:
+            return None
+        return sum(decision.wall_s for decision in self.decisions.values()) / (max(ends) - self.origin_s)
 
 
 async def run_workload(
@@ -64,6 +72,7 @@ async def run_workload(
     async with _agents(run, network, scale, started, outcome) as pool:
         this = _Workload(run, network, pool, scale, outcome, say)
         this.manager.load(jobs)
+        this.manager.warm_up(jobs[0])
         say("loading data")
         await _store(pool, this.manager, over_network=specification.data.load == "network")
         sampler = Sampler(_probes(network, pool), started)
@@ -136,15 +145,15 @@ class _Workload:
 
     async def _attempt(self, job: Job, at_s: float) -> JobResult:
         readings = self._outcome.link_readings
-        placement, terms = await self.manager.start(job, readings[-1] if readings else None)
-        self._outcome.cost_terms[job.job_id] = terms
+        decision = await self.manager.start(job, readings[-1] if readings else None)
+        self._outcome.decisions[job.job_id] = decision
         self._say(f"{job.job_id} started")
         replicas = self.manager.state.view().blocks_of(job.files)
         blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
         try:
             return await self._pool.run_job(
                 job,
-                placement,
+                decision.placement,
                 blocks,
                 self._outcome.events.append,
                 submitted_s=self.origin_s + self._scale.wall_s(at_s),

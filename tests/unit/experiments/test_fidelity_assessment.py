@@ -81,6 +81,13 @@ def test_the_calibration_flips_the_verdict_and_no_calibration_does_not():
     assert assess(samples(), LIMITS, rate_shortfall=None).verdict == "trusted"
 
 
+def test_a_strategy_that_computes_for_long_makes_the_run_doubtful():
+    """A modelled minute passes in each second that it computes, which no real cluster would see."""
+    doubtful = assess(samples(), LIMITS, rate_shortfall=0.0, decision_share=0.011)
+    assert doubtful.reasons[0].startswith("decision_share 0.011 is above 0.01")
+    assert assess(samples(), LIMITS, rate_shortfall=0.0, decision_share=0.01).verdict == "trusted"
+
+
 def test_a_forced_run_is_doubtful_and_says_so_first():
     fidelity = assess(samples(cpu_idle=0.01), LIMITS, 0.0, forced="calibration: the up-links carry too little")
     assert fidelity.verdict == "doubtful"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from experiments import series
 from experiments.job_records import job_record, link_rows, traffic_matrix
-from workloads.events import Event, JobResult, StageResult
+from experiments.resource_manager import Decision
+from workloads.events import Event, EventKind, JobResult, StageResult
 from workloads.scale import Scale
 
 RACKS = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
@@ -30,7 +31,7 @@ def result(**changed):
 
 
 def record(job, origin_s=9.0, scale=SCALE):
-    return job_record(job, scale, origin_s, RACKS, {"total": 0.25})
+    return job_record(job, scale, origin_s, RACKS, Decision(job.placement, {"total": 0.25}, 0.02))
 
 
 def test_times_are_modelled_seconds_since_the_first_submission():
@@ -38,6 +39,7 @@ def test_times_are_modelled_seconds_since_the_first_submission():
     assert (job.submitted_s, job.started_s, job.finished_s) == (50.0, 75.0, 250.0)
     assert job.completion_time_s == 200.0
     assert job.cost_terms == {"total": 0.25}
+    assert job.decision_wall_s == 0.02
     (stage,) = job.stages
     assert (stage.name, stage.started_s, stage.finished_s) == ("scan", pytest.approx(80.0), 150.0)
 
@@ -78,7 +80,11 @@ scales = st.builds(Scale, st.floats(1, 64), st.integers(1, 1000).map(float))
 
 def rows_of(job, scale):
     """Events of a job as rows, one for each pair of hosts of each of its matrices."""
-    moved = (("read", job.read_bytes), ("transfer", job.exchanged_bytes), ("write", job.written_bytes))
+    moved: tuple[tuple[EventKind, dict[tuple[str, str], int]], ...] = (
+        ("read", job.read_bytes),
+        ("transfer", job.exchanged_bytes),
+        ("write", job.written_bytes),
+    )
     for kind, matrix in moved:
         for (source, destination), size in matrix.items():
             host, peer = (destination, source) if kind == "read" else (source, destination)
