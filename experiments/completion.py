@@ -53,7 +53,7 @@ def _how(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> Any:  #
     if action.dest in names:
         return {"bash": _function(action.dest), "zsh": _function(action.dest), "tcsh": "f"}
     if action.type is Path:
-        return shtab.DIRECTORY if "folder" in (action.metavar or action.dest).lower() else shtab.FILE
+        return shtab.DIRECTORY if "folder" in f"{action.metavar or action.dest}".lower() else shtab.FILE
     return None
 
 

@@ -94,9 +94,11 @@ def chart(panel: Panel, places: Mapping[str, int]) -> LineChart | GroupChart:
 def _spots(labels: Sequence[str], x: Sequence[float], column: Sequence[Spread | None], scale: Axis) -> tuple[Spot, ...]:
     return tuple(
         Spot(
-            place,
-            *(round(100 - scale.percent(value), 2) for value in (spread.median, spread.low, spread.high)),
-            f"{label}: {numerals.spread(spread, ' s')}",
+            x=place,
+            y=round(100 - scale.percent(spread.median), 2),
+            low=round(100 - scale.percent(spread.low), 2),
+            high=round(100 - scale.percent(spread.high), 2),
+            text=f"{label}: {numerals.spread(spread, ' s')}",
         )
         for label, place, spread in zip(labels, x, column, strict=True)
         if spread is not None
