@@ -36,7 +36,7 @@ def topology(plan: Topology, now: Snapshot) -> schemas.TopologyDocument:
     return schemas.TopologyDocument(
         schema_version=SCHEMA_VERSION,
         name=plan.name,
-        hosts=[schemas.PlannedHost(**asdict(host)) for host in plan.hosts],
+        hosts=list(plan.hosts),
         switches=[
             schemas.SwitchDocument(**asdict(switch), connected=switch.name not in missing) for switch in plan.switches
         ],

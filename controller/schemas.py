@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.journal import Value
+from topologies.topology import Direction, Endpoint, Host, Tier
 
-Direction = Literal["up", "down"]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -61,44 +61,28 @@ class SwitchDocument(Document):
 
     name: str
     dpid: int
-    tier: Literal["edge", "core"]
+    tier: Tier
     rack: int | None
     connected: bool
-
-
-class EndDocument(Document):
-    """One end of a link."""
-
-    node: str
-    port_no: int
 
 
 class LinkDocument(Document):
     """A planned link and its state."""
 
     id: str
-    a: EndDocument
-    b: EndDocument
+    a: Endpoint
+    b: Endpoint
     capacity_mbps: float
     up: bool
     state: Literal["up", "suspect", "down"]
 
 
-class PlannedHost(Document):
-    """A host of the plan."""
-
-    name: str
-    rack: int
-    ip: str
-    mac: str
-
-
 class TopologyDocument(Document):
-    """The planned topology with the state of its switches and links."""
+    """The planned topology (`topologies.schema`) with the state of its switches and links."""
 
     schema_version: int
     name: str
-    hosts: list[PlannedHost]
+    hosts: list[Host]
     switches: list[SwitchDocument]
     links: list[LinkDocument]
 

@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 
 from experiments import record, specification_file, sweep_file
+from topologies import schema
 
 
 def write(folder: Path) -> None:
-    """Write specification.schema.json, sweep.schema.json and record.schema.json into a folder."""
-    schemas = {
+    """Write the schema of each document into a folder."""
+    documents = {
         "specification": specification_file.json_schema(),
         "sweep": sweep_file.json_schema(),
         "record": record.json_schema(),
+        "topology": schema.json_schema(),
     }
-    for name, schema in schemas.items():
-        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+    for name, document in documents.items():
+        (folder / f"{name}.schema.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

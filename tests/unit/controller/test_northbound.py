@@ -3,6 +3,7 @@ import re
 import threading
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
@@ -13,6 +14,7 @@ from controller.counters import PortCounters
 from controller.paths import PathFinder, TraceError
 from tests.unit.controller.test_core import World
 from topologies.fat_tree import fat_tree
+from topologies.schema import json_schema
 from topologies.topology import Topology
 
 
@@ -58,6 +60,7 @@ def test_health_names_nothing_when_all_is_as_planned():
 
 def test_the_topology_document_is_the_plan():
     document = get("/v1/topology")
+    jsonschema_rs.validate(json_schema(), document)
     assert all(link.pop("up") and link.pop("state") == "up" for link in document["links"])
     assert all(switch.pop("connected") for switch in document["switches"])
     assert Topology.from_json(json.dumps(document)) == WORLD.topology

@@ -11,6 +11,7 @@ from experiments.diagnostics import SpecificationError
 from experiments.quantities import parse_bytes, parse_mb_per_s, parse_mbps
 from experiments.record import json_schema as record_schema
 from experiments.specification_file import dump, json_schema, load, loads, override, preset_names
+from topologies.schema import json_schema as topology_schema
 
 SMALL = "name: small\nstrategies: [default]\nworkload: mixed-high\n"
 
@@ -77,7 +78,9 @@ def test_examples_load_and_point_to_the_schema():
         assert "$schema=../docs/specification.schema.json" in file.read_text(encoding="utf-8").splitlines()[0]
 
 
-@pytest.mark.parametrize(("name", "schema"), [("specification", json_schema), ("record", record_schema)])
+@pytest.mark.parametrize(
+    ("name", "schema"), [("specification", json_schema), ("record", record_schema), ("topology", topology_schema)]
+)
 def test_the_published_schemas_are_those_of_the_code(name, schema):
     published = json.loads(Path(f"docs/{name}.schema.json").read_text(encoding="utf-8"))
     assert published == schema(), "write them anew: python -m experiments.schemas docs"
