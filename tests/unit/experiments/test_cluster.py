@@ -6,6 +6,7 @@ import json
 import sys
 import tarfile
 
+import distributed
 import pytest
 from rich.console import Console
 
@@ -16,8 +17,6 @@ from experiments.progress import Reporter
 from experiments.sweep_file import loads
 from experiments.sweep_folder import SweepFolder
 from tests.unit.experiments.synthetic import START, write_run
-
-distributed = pytest.importorskip("distributed")
 
 SWEEP = """
 name: small

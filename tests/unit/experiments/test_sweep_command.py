@@ -86,7 +86,6 @@ def test_run_and_sweep_send_to_each_other(refused, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_leaves_no_folder(refused, file, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
     monkeypatch.setattr(cluster, "CONNECT_TIMEOUT_S", 0.2)
     output = tmp_path / "results"
     line = refused("sweep", file, "--scheduler", "tcp://127.0.0.1:9", "--output", str(output))
