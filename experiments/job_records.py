@@ -14,9 +14,7 @@ Racks = Mapping[str, int]
 """Rack of each host, in the order of the hosts."""
 
 
-def job_record(
-    result: JobResult, scale: Scale, origin_s: float, racks: Racks, decision: Decision
-) -> JobRecord:
+def job_record(result: JobResult, scale: Scale, origin_s: float, racks: Racks, decision: Decision) -> JobRecord:
     """The record of one job.
 
     Args:
