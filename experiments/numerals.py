@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from experiments.statistics import Reduction, Spread
 
 MINUS = "\N{MINUS SIGN}"
@@ -80,3 +84,18 @@ def tick(value: float) -> str:
 def figure(value: float) -> str:
     """A figure of unknown size and unit: three significant digits, thousands written out."""
     return f"{value:,.0f}".replace(",", "\N{THIN SPACE}") if abs(value) >= 1000 else f"{value:.3g}".replace("-", MINUS)
+
+
+def as_written(value: object) -> str:
+    """A value that a sweep varies, as it is written."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def varied(values: Mapping[str, Any], separator: str = ", ") -> str:
+    """Varied values by dotted path, each behind the last part of its path; a name alone stands for itself."""
+    if len(values) == 1 and isinstance(name := next(iter(values.values())), str):
+        return name
+    names = {path: path.rpartition(".")[2].replace("_", " ") for path in values}
+    return separator.join(f"{names[path]} {as_written(value)}" for path, value in values.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,7 +39,7 @@ def plan(sweep: Sweep, points: tuple[Point, ...], counts: Mapping[str, int]) -> 
     table.add_column("Runs", justify="right")
     for point in points:
         labels = ", ".join(strategy.label for strategy in point.specification.strategies)
-        table.add_row(point.id, escape(_values(point.values, ", ")), escape(labels), str(counts[point.id]))
+        table.add_row(point.id, escape(numerals.varied(point.values)), escape(labels), str(counts[point.id]))
     return table
 
 
@@ -124,17 +123,10 @@ def _reservations(results: SweepResults) -> Iterator[str]:
 
 def _place(values: Mapping[str, Any], blocking_factor: float | None) -> str:
     """The varied values, and the network where it does not follow from them."""
-    shown = _values(values, "\n")
+    shown = numerals.varied(values, "\n")
     if blocking_factor is None or "topology.blocking_factor" in values:
         return shown
     return f"{shown}\nblocking factor {blocking_factor:g}"
-
-
-def _values(values: Mapping[str, Any], separator: str) -> str:
-    shown = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    if len(shown) == 1:
-        return next(iter(shown.values()))
-    return separator.join(f"{key.rpartition('.')[2]} {value}" for key, value in shown.items())
 
 
 def _answer(value: bool | None, yes: str, no: str) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import sweep_results
+from experiments import numerals, sweep_results
 from experiments.atomic import write_text
 from experiments.comparison import MixedRunsError
-from experiments.numerals import number
 from experiments.record import RunRecord
 from experiments.report import build, palette, sweep_charts, sweep_figures, sweep_panels
 from experiments.sweep_folder import SweepFolder
@@ -89,7 +88,7 @@ def render(evidence: SweepEvidence) -> str:
             charts_of_times=[sweep_charts.chart(panel, places) for panel in sweep_panels.panels(found)],
             changes=sweep_charts.changes(found, places),
             published=sweep_charts.published(evidence.results.reductions),
-            words=sweep_panels.values_in_words,
+            words=numerals.varied,
             change=sweep_charts.change,
             strategies=palette.STRATEGIES,
             heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
@@ -116,7 +115,7 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
         mean = sum(abs(entry.misses_by or 0) for entry in measured) / len(measured)
         lines.append(
             f"Published changes: {within} of {len(measured)} lie within the measured 95 % interval, {agree} have the "
-            f"measured sign; on average they are {number(mean)} percentage points apart."
+            f"measured sign; on average they are {numerals.number(mean)} percentage points apart."
         )
     best = [entry for entry in results.best if entry.measured is not None]
     if best:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from experiments import numerals
 from experiments.report.palette import strategy_variable
 from experiments.report.scales import Axis, axis
-from experiments.report.sweep_panels import Panel, Row, values_in_words
+from experiments.report.sweep_panels import Panel, Row
 from experiments.report.times import Bar, BarChart, ChangesChart, changes_chart
 from experiments.statistics import Reduction, Spread
 from experiments.sweep_results import PublishedReductionResult
@@ -155,7 +155,7 @@ def _mark(entry: PublishedReductionResult, scale: Axis) -> PublishedMark:
 
 def entry_name(entry: PublishedReductionResult) -> str:
     """What a published figure is about: values, strategy and jobs."""
-    parts = [values_in_words(entry.values), entry.strategy, *(entry.jobs or ())]
+    parts = [numerals.varied(entry.values), entry.strategy, *(entry.jobs or ())]
     return ", ".join(parts)
 
 

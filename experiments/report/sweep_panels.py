@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments import numerals
 from experiments.comparison import NetworkComparison
 from experiments.quantities import parse_bytes
 from experiments.statistics import Spread
@@ -29,7 +29,7 @@ class Row:
     @property
     def name(self) -> str:
         """The values in words; a key is named when there are several."""
-        return values_in_words(self.values)
+        return numerals.varied(self.values)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def panels(found: Sequence[Row]) -> tuple[Panel, ...]:
     groups: dict[str, list[Row]] = {}
     for row in found:
         rest = {name: value for name, value in row.values.items() if name != key}
-        groups.setdefault(values_in_words(rest) if rest else "", []).append(row)
+        groups.setdefault(numerals.varied(rest) if rest else "", []).append(row)
     return tuple(_panel(title, group, key) for title, group in groups.items())
 
 
@@ -93,7 +93,7 @@ def _panel(title: str, group: Sequence[Row], key: str) -> Panel:
     for label in dict.fromkeys(summary.strategy for row in group for summary in row.network.strategies):
         found = [{summary.strategy: summary.summed_time_s for summary in row.network.strategies} for row in group]
         series[label] = tuple(column.get(label) for column in found)
-    return Panel(title, tuple(text(row.values[key]) for row in group), _positions(numbers), series)
+    return Panel(title, tuple(numerals.as_written(row.values[key]) for row in group), _positions(numbers), series)
 
 
 def _positions(numbers: Sequence[float | None]) -> tuple[float, ...] | None:
@@ -117,25 +117,6 @@ def number(value: object) -> float | None:
         except ValueError:
             return None
     return number(value[0]) if isinstance(value, (list, tuple)) and len(value) == 1 else None
-
-
-def text(value: object) -> str:
-    """A varied value as it is written."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def values_in_words(values: Mapping[str, Any]) -> str:
-    """Varied values in one line, each behind its key when there are several."""
-    if len(values) == 1:
-        ((key, value),) = values.items()
-        return text(value) if isinstance(value, str) else f"{_word(key)} {text(value)}"
-    return ", ".join(f"{_word(key)} {text(value)}" for key, value in values.items())
-
-
-def _word(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
 
 
 def _values(values: Mapping[str, Any], factor: float | None, several: bool) -> dict[str, Any]:
