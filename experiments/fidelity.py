@@ -76,7 +76,7 @@ class _Counters:
     datapath_delay: tuple[float, int]
     agent_delays: tuple[tuple[float, int], ...]
     receive_queue_bytes: int
-    receive_drops: int
+    receive_drops: Mapping[str, int]
     frames_received: int
     backlog_bytes: int
     queue_drops: int
@@ -207,13 +207,18 @@ def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
         agents_run_queue_delay_s=max(delays, default=0.0),
         receive_queue_bytes=after.receive_queue_bytes,
         receive_delay_s=after.receive_queue_bytes * elapsed_s / forwarded if forwarded > _LITTLE_BYTES else 0.0,
-        receive_drops=after.receive_drops - before.receive_drops,
+        receive_drops=_increase(before.receive_drops, after.receive_drops),
         frames_received=after.frames_received - before.frames_received,
         backlog_bytes=after.backlog_bytes,
         queue_drops=after.queue_drops - before.queue_drops,
         retransmissions=after.retransmissions - before.retransmissions,
         segments_sent=after.segments_sent - before.segments_sent,
     )
+
+
+def _increase(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """By how much counters have grown; one that is less than before has been reset in between."""
+    return sum(count - (before.get(name, 0) if count >= before.get(name, 0) else 0) for name, count in after.items())
 
 
 def _mean_delay(before: tuple[float, int], after: tuple[float, int]) -> float:
@@ -235,7 +240,7 @@ def _read(probes: Probes, now: float) -> _Counters:
         agent_delays=tuple(_delay(pid) for pid in probes.agent_pids),
         receive_queue_bytes=waiting,
         receive_drops=lost,
-        frames_received=_frames_received(),
+        frames_received=frames_received(json.loads(_output("ip", "-j", "-s", "link", "show"))),
         backlog_bytes=backlog,
         queue_drops=drops,
         forwarded_bytes=forwarded,
@@ -253,16 +258,22 @@ def _delay(pid: int) -> tuple[float, int]:
     return int(waited_ns) / 1e9, int(turns)
 
 
-def _frames_received() -> int:
-    """Frames that arrived at the ports of all switches; one that crosses three switches arrives three times."""
-    ports = psutil.net_io_counters(pernic=True, nowrap=False)
-    return sum(int(counters.packets_recv) for name, counters in ports.items() if name != "lo")
+def frames_received(links: Sequence[Mapping[str, Any]]) -> int:
+    """Frames that arrived at the ports of all switches, from `ip -j -s link show`.
+
+    One that crosses three switches arrives three times.
+    """
+    return sum(int(link["stats64"]["rx"]["packets"]) for link in links if link["ifname"] != "lo")
 
 
-def receive_queues(listing: str) -> tuple[int, int]:
-    """Bytes waiting in packet sockets and packets that these dropped, from `ss --packet --memory --processes`."""
-    memory = re.findall(r"ovs-vswitchd.*?skmem:\(r(\d+),[^)]*?d(\d+)\)", listing.replace("\n\t", " "))
-    return sum(int(waiting) for waiting, _ in memory), sum(int(lost) for _, lost in memory)
+def receive_queues(listing: str) -> tuple[int, dict[str, int]]:
+    """Bytes waiting in the switches' packet sockets, and by descriptor the packets that each socket dropped.
+
+    From `ss --packet --memory --processes`.
+    """
+    pattern = r"ovs-vswitchd\",pid=\d+,fd=(\d+)\).*?skmem:\(r(\d+),[^)]*?d(\d+)\)"
+    sockets = re.findall(pattern, listing.replace("\n\t", " "))
+    return sum(int(waiting) for _, waiting, _ in sockets), {fd: int(lost) for fd, _, lost in sockets}
 
 
 def queues(qdiscs: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import series
-from experiments.fidelity import Sample, _Counters, _sample, assess, queues, receive_queues, rows, tcp_counters
+from experiments.fidelity import (
+    Sample,
+    _Counters,
+    _sample,
+    assess,
+    frames_received,
+    queues,
+    receive_queues,
+    rows,
+    tcp_counters,
+)
 from experiments.specification import FidelitySpec
 
 GOOD = Sample(
@@ -142,7 +152,7 @@ def counters(time_s, idle, user, steal=0.0, **changed):
         "datapath_delay": (0.0, 0),
         "agent_delays": ((0.0, 0), (0.0, 0)),
         "receive_queue_bytes": 0,
-        "receive_drops": 0,
+        "receive_drops": {},
         "frames_received": 0,
         "backlog_bytes": 0,
         "queue_drops": 0,
@@ -164,7 +174,7 @@ def test_a_sample_is_the_difference_of_two_readings():
         datapath_delay=(0.02, 10),
         agent_delays=((0.0, 0), (0.06, 20)),
         receive_queue_bytes=100_000,
-        receive_drops=4,
+        receive_drops={"38": 4},
         frames_received=90,
         backlog_bytes=7,
         queue_drops=5,
@@ -199,9 +209,24 @@ p_dgr 0      0      arp:eth0    * users:(("other",pid=99,fd=3)) skmem:(r9999,rb2
 
 
 def test_waiting_and_lost_packets_are_those_of_the_switches():
-    assert receive_queues(SS) == (4608 + 66816, 17)
-    assert receive_queues(SS.replace(" skmem", "\n\t skmem")) == (4608 + 66816, 17)  # other versions break the line
-    assert receive_queues("") == (0, 0)
+    assert receive_queues(SS) == (4608 + 66816, {"38": 0, "39": 17, "44": 0})
+    assert receive_queues(SS.replace(" skmem", "\n\t skmem")) == receive_queues(SS)  # other versions break the line
+    assert receive_queues("") == (0, {})
+
+
+def test_frames_are_those_of_the_switches_ports():
+    ports = [
+        {"ifname": name, "stats64": {"rx": {"packets": count}}}
+        for name, count in (("lo", 9), ("t1-eth1", 5), ("c1", 2))
+    ]
+    assert frames_received(ports) == 7
+
+
+def test_a_loss_counter_that_was_reset_is_not_taken_for_a_gain():
+    """Open vSwitch reads the statistics of its sockets now and then, which sets some of them back."""
+    before = counters(0.0, 0.0, 0.0, receive_drops={"38": 5, "39": 40})
+    after = counters(1.0, 0.5, 0.5, receive_drops={"38": 7, "39": 3, "44": 1})
+    assert _sample(before, after, started=0.0).receive_drops == 2 + 3 + 1
 
 
 def qdisc(kind, device, **figures):
