@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.calibration_pairs import LinkTrial, link_rounds, neighbours, ring
+from experiments.calibration_pairs import LinkTrial, link_rounds, ring
 from topologies import host_settings, isolation
 from topologies.emulation import EmulatedNetwork
 from topologies.fairness import max_min_rates
@@ -32,7 +32,7 @@ _COOKIE = "0xca11b8"
 _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
-_LAST_S = 0.5  # of a measurement, when the first connections may have ended
+_LAST_S = 1.0  # of a measurement, when the first connections may have ended
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -128,23 +128,20 @@ def all_uplinks(
     path_of: PathOf,
     duration_s: int,
     flows_per_host: int = 16,
-    with_neighbours: bool = False,
 ) -> AggregateMeasurement:
     """Load all up-links in both directions at once and compare with max-min fairness.
 
     Every host sends to a host of the next rack; on a network of one rack, to its neighbour, and the links to the hosts
-    are looked at. With neighbours, every host sends to its neighbour as well, which loads all host links too: the most
-    that a network can be asked to carry.
+    are looked at.
     """
     topology = network.topology
-    partners = [*ring(topology), *(neighbours(topology) if with_neighbours and len(topology.racks) > 1 else ())]
-    pairs = [(source, destination, flows_per_host) for source, destination in partners]
+    pairs = [(source, destination, flows_per_host) for source, destination in ring(topology)]
     sent: list[tuple[float, dict[str, int]]] = []
 
     def watch() -> None:
         time.sleep(_settling_s(duration_s))
         sent.append(_sent_bytes())
-        time.sleep(duration_s - _settling_s(duration_s) - _LAST_S)
+        time.sleep(duration_s - _LAST_S)
         sent.append(_sent_bytes())
 
     reports = _transfers(network, pairs, duration_s, meanwhile=watch)
@@ -235,7 +232,10 @@ def _transfers(
     duration_s: int,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[_Report]:
-    """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones."""
+    """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones.
+
+    `meanwhile` is called when all are connected; they send for `duration_s` after they have settled.
+    """
     processes: list[subprocess.Popen[str]] = []
     try:
         servers = []
@@ -251,6 +251,8 @@ def _transfers(
             argv += ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
         processes += clients
+        for number, (_, destination, flows) in enumerate(pairs):
+            network.wait_connected(destination.name, _PORT + number, flows + 1)  # and one that controls them
         meanwhile()
         sent = [_document(client, duration_s) for client in clients]
         received = [_document(server, duration_s) for server in servers]

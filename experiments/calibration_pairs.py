@@ -23,15 +23,6 @@ def ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
                 yield by_name[name], by_name[partner]
 
 
-def neighbours(topology: Topology) -> Iterator[tuple[Host, Host]]:
-    """Every host with the next one of its rack."""
-    by_name = {host.name: host for host in topology.hosts}
-    for members in topology.racks.values():
-        for place, name in enumerate(members):
-            if len(members) > 1:
-                yield by_name[name], by_name[members[(place + 1) % len(members)]]
-
-
 @dataclass(frozen=True)
 class LinkTrial:
     """One connection that is led over the link `up` towards the core, and over `down` away from it."""

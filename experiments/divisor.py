@@ -33,8 +33,8 @@ CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
     """The rate divisor to use for a run.
 
-    `auto` tries the candidates from the smallest on, first with all links loaded at once and then with a rehearsal of
-    the run. The first that is trusted in both, with reserve in the former, shows what the machine can carry; the
+    `auto` tries the candidates from the smallest on, first with all up-links loaded at once and then with a rehearsal
+    of the run. The first that is trusted in both, with reserve in the former, shows what the machine can carry; the
     divisor is `HEADROOM` times that one, because a run's bursts are longer. When none passes with reserve, the first
     that passes without counts. The finding is kept in `cache_folder` for this machine and topology. When none will do,
     the candidate at which the network falls least short is used for now: the verdict on each run says what came of it.
@@ -87,7 +87,7 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> _Trial:
         sampler = Sampler(Probes(network.switch.vswitchd_pid, (), hosts), time.monotonic())
         sampler.start()
         try:
-            report, problem = runner.calibrate(run, network, control, attempts=1, with_neighbours=True)
+            report, problem = runner.calibrate(run, network, control, attempts=1)
         finally:
             samples = sampler.stop()
         with_reserve, passed = (

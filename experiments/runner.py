@@ -105,7 +105,6 @@ def calibrate(
     network: EmulatedNetwork,
     control: Controller,
     attempts: int = CALIBRATION_ATTEMPTS,
-    with_neighbours: bool = False,
 ) -> tuple[dict[str, Any], str | None]:
     """The quick calibration: its report, and what is wrong when it is outside of the tolerance in every attempt."""
     tolerance = run.specification.fidelity.max_rate_error
@@ -114,7 +113,6 @@ def calibrate(
             network,
             lambda *flow: control.path(network.topology, *flow),
             calibration.settled_duration_s(network.topology),
-            with_neighbours=with_neighbours,
         )
         report = {**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": attempt}
         if measured.shortfall <= tolerance:

@@ -31,6 +31,7 @@ from topologies.topology import Topology
 MININET_VERSION: str = VERSION
 OPENFLOW_PORT = 6653
 
+_ESTABLISHED, _LISTENING = "01", "0A"  # of TCP sockets in proc(5)
 _PREFIX_LENGTH = 16
 _LINK_GROUP = 1
 
@@ -92,7 +93,7 @@ class EmulatedNetwork:
         Raises:
             EmulationError: nothing listens there in time.
         """
-        _wait_listening(os.getpid(), port, timeout_s)
+        _wait_sockets(os.getpid(), port, _LISTENING, 1, timeout_s)
         self.switch.vsctl(openvswitch.controller_commands(self.topology, f"tcp:127.0.0.1:{port}"))
 
     def wait_listening(self, host: str, port: int, timeout_s: float = 10.0) -> None:
@@ -101,7 +102,15 @@ class EmulatedNetwork:
         Raises:
             EmulationError: nothing does in time.
         """
-        _wait_listening(self.host_pid(host), port, timeout_s)
+        _wait_sockets(self.host_pid(host), port, _LISTENING, 1, timeout_s)
+
+    def wait_connected(self, host: str, port: int, connections: int, timeout_s: float = 10.0) -> None:
+        """Wait until there are so many connections to a TCP port of a host.
+
+        Raises:
+            EmulationError: there are fewer when the time is over.
+        """
+        _wait_sockets(self.host_pid(host), port, _ESTABLISHED, connections, timeout_s)
 
     def set_link(self, link_id: str, up: bool) -> None:
         """Take a link down at its upper end, which both ends see, or bring it back.
@@ -262,15 +271,18 @@ def _allowed_congestion_control(network: EmulatedNetwork) -> Iterator[None]:
         host_settings.restore(directory, "net.ipv4.tcp_allowed_congestion_control")
 
 
-def _wait_listening(pid: int, port: int, timeout_s: float) -> None:
-    tables = Path(f"/proc/{pid}/net")
-    listening = re.compile(rf":{port:04X} 0+:0000 0A ")  # local port, any peer, state LISTEN (proc(5))
+def _wait_sockets(pid: int, port: int, state: str, count: int, timeout_s: float) -> None:
+    tables = [Path(f"/proc/{pid}/net/{table}") for table in ("tcp", "tcp6")]
+    wanted = re.compile(rf"\d: [0-9A-F]+:{port:04X} [0-9A-F]+:[0-9A-F]+ {state} ")  # local port, peer, state (proc(5))
     deadline = time.monotonic() + timeout_s
+    found = 0
     while time.monotonic() < deadline:
-        if any(listening.search((tables / table).read_text()) for table in ("tcp", "tcp6")):
+        found = sum(len(wanted.findall(table.read_text())) for table in tables)
+        if found >= count:
             return
         time.sleep(0.01)
-    raise EmulationError(f"nothing listens on port {port} after {timeout_s:g} s")
+    what = "nothing listens" if state == _LISTENING else f"{found} of {count} connections"
+    raise EmulationError(f"{what} on port {port} after {timeout_s:g} s")
 
 
 def _tc_batch(shapes: Sequence[Shape]) -> str:
