@@ -204,7 +204,7 @@ class Elephants:
 
     def _pin(self, sighting: Sighting, own: set[LinkKey], look: Look) -> Path | None:
         flow = sighting.flow
-        best, _ = self._emptiest(flow, own, look, self._pinned())
+        best, _ = self._emptiest(flow, own, look, self._pinned(look.now_s))
         if best is not None:
             self.pins = {**self.pins, flow: Pin(best, sighting.carried_bytes, look.now_s)}
         return best
@@ -212,8 +212,9 @@ class Elephants:
     def _part(self, look: Look) -> list[tuple[FiveTuple, Path]]:
         """Move elephants that share a link to where they share with fewer; returns them with their new paths."""
         moved = []
-        pinned = self._pinned()
-        for flow, pin in self.pins.items():
+        pinned = self._pinned(look.now_s)
+        alive = {flow: pin for flow, pin in self.pins.items() if pin.active_s == look.now_s}
+        for flow, pin in alive.items():
             own = self._directed(pin.path)
             pinned.subtract(own)
             sharing = max(pinned[key] for key in own)
@@ -225,9 +226,10 @@ class Elephants:
         self.pins = {**self.pins, **{flow: replace(self.pins[flow], path=path) for flow, path in moved}}
         return moved
 
-    def _pinned(self) -> Counter[LinkKey]:
-        """How many elephants are pinned to each link."""
-        return Counter(key for pin in self.pins.values() for key in self._directed(pin.path))
+    def _pinned(self, now_s: float) -> Counter[LinkKey]:
+        """How many elephants that still send are pinned to each link."""
+        alive = (pin for pin in self.pins.values() if pin.active_s == now_s)
+        return Counter(key for pin in alive for key in self._directed(pin.path))
 
     def _emptiest(
         self, flow: FiveTuple, own: set[LinkKey], look: Look, pinned: Counter[LinkKey]

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.counters import LinkUse
@@ -82,6 +82,7 @@ def test_elephants_that_came_to_share_a_link_part_when_another_is_seen_to_be_fre
 
 
 @given(st.lists(st.tuples(st.integers(1, 2), st.integers(3, 8)), min_size=1, max_size=40))
+@settings(deadline=None)
 def test_moving_comes_to_rest(pairs):
     herd = elephants()
     herd.update(look(0.0))
