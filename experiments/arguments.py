@@ -103,15 +103,21 @@ def _command(
 def _add_specification(parser: argparse.ArgumentParser, strategies: bool = True) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("--spec", default="thesis", metavar="FILE", help="specification (YAML) or preset [thesis]")
-    group.add_argument("--blocking-factor", nargs="+", metavar="N", help="one or several blocking factors")
+    group.add_argument(
+        "--blocking-factor", nargs="+", action="extend", metavar="N", help="one or several blocking factors"
+    )
     if strategies:
-        group.add_argument("--strategy", nargs="+", metavar="NAME", help="placement strategies: name or module:Class")
+        group.add_argument(
+            "--strategy", nargs="+", action="extend", metavar="NAME", help="placement strategies: name or module:Class"
+        )
     else:
         parser.set_defaults(strategy=None)
     group.add_argument("--workload", metavar="NAME", help="a schedule, such as mixed-high or kmeans-mid")
     group.add_argument("--seed", metavar="N", help="seed of the first repeat")
     group.add_argument("--repeats", metavar="N", help="runs of every combination")
-    group.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other value, by its dotted path")
+    group.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="any other value, by its dotted path"
+    )
 
 
 def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -145,8 +151,12 @@ def _add_sweep(commands: _Commands[argparse.ArgumentParser]) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("sweep", nargs="?", metavar="SWEEP", help="sweep (YAML) or preset")
     group.add_argument("--spec", metavar="FILE", help="with --vary: specification (YAML) or preset [thesis]")
-    group.add_argument("--vary", nargs="+", default=[], metavar="KEY=V1,V2", help="values to combine, by dotted path")
-    group.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="a value of all points")
+    group.add_argument(
+        "--vary", nargs="+", action="extend", default=[], metavar="KEY=V1,V2", help="values to combine, by dotted path"
+    )
+    group.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="a value of all points"
+    )
     group.add_argument("--seed", type=int, metavar="N", help="seed of the first repeat")
     group.add_argument("--repeats", type=int, metavar="N", help="runs of every combination")
     parser.add_argument("--list", action="store_true", help="only print the points and how many runs they have")
@@ -180,7 +190,9 @@ def _add_calibrate_weights(commands: _Commands[argparse.ArgumentParser]) -> None
         "sudo calibrate-weights --workload mixed-high --steps 6 --blocking-factor 10",
     )
     _add_specification(parser, strategies=False)
-    parser.add_argument("--profile", nargs="+", metavar="NAME", help="job profiles [those of the workload]")
+    parser.add_argument(
+        "--profile", nargs="+", action="extend", metavar="NAME", help="job profiles [those of the workload]"
+    )
     parser.add_argument("--steps", type=int, default=11, metavar="N", help="weights from 0 to 1 [11: 0.0, 0.1, ...]")
     parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
     parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")

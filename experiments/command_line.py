@@ -37,30 +37,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         words.insert(0, "run")
     options = arguments.parser().parse_args(words)
     try:
-        return _COMMANDS[options.command](options)
+        return _answer(lambda: _COMMANDS[options.command](options))
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def _answer(action: Callable[[], int]) -> int:
+    """Exit code of an action whose errors are told in a line each."""
+    try:
+        return action()
     except BrokenPipeError:
         return 1
     except PermissionError as error:
         print(f"error: {error.filename}: {error.strerror}; start again with sudo, or choose another", file=sys.stderr)
-        return 2
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        print(f"error: {error.filename}: {error.strerror}; give another path, or make it first", file=sys.stderr)
     except _refusals() as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
-        return 2
+    return 2
+
+
+def _isolated(action: Callable[[], int]) -> int:
+    """Exit code of an action in namespaces of its own, which is a process of its own."""
+    from topologies import isolation
+
+    return isolation.run(lambda: _answer(action))
 
 
 def _refusals() -> tuple[type[Exception], ...]:
     """Errors that are the request's or the machine's and not the program's: one line, no traceback."""
+    from experiments.calibration import CalibrationError
     from experiments.cluster import ClusterError
     from experiments.comparison import MixedRunsError
     from experiments.controller_process import ControllerError
     from experiments.record import RecordError
     from experiments.tracking import TrackingError
+    from experiments.workload_run import WorkloadError
     from placement.hops import PlacementError
+    from topologies.emulation import EmulationError
     from topologies.isolation import IsolationError
+    from topologies.openvswitch import OpenVSwitchError
+    from topologies.shaping import ShapingError
     from workloads.importers import TraceError
     from workloads.job import JobError
     from workloads.schedule import ScheduleError
@@ -69,12 +88,17 @@ def _refusals() -> tuple[type[Exception], ...]:
         RequestError,
         SpecificationError,
         MixedRunsError,
+        CalibrationError,
         ClusterError,
         ControllerError,
         RecordError,
         TrackingError,
+        WorkloadError,
         PlacementError,
+        EmulationError,
         IsolationError,
+        OpenVSwitchError,
+        ShapingError,
         JobError,
         ScheduleError,
         TraceError,
@@ -108,15 +132,14 @@ def specification(options: argparse.Namespace) -> Specification:
 
 def _run(options: argparse.Namespace) -> int:
     from experiments.results import ResultsFolder
-    from topologies import isolation
 
     _check_port(options.http_port)
     if options.resume is not None:
         _refuse_sweep(options.resume)
         ResultsFolder.open(options.resume)
-        return isolation.run(lambda: _in_isolation(options, None))
+        return _isolated(lambda: _do_runs(options, None))
     wanted = specification(options)
-    return isolation.run(lambda: _in_isolation(options, wanted))
+    return _isolated(lambda: _do_runs(options, wanted))
 
 
 def _refuse_sweep(path: Path) -> None:
@@ -124,15 +147,6 @@ def _refuse_sweep(path: Path) -> None:
 
     if SweepFolder.is_at(path):
         raise RequestError(f"--resume {path}: this is the folder of a sweep; finish it with `sweep --resume {path}`")
-
-
-def _in_isolation(options: argparse.Namespace, wanted: Specification | None) -> int:
-    """The run command, in namespaces of its own; errors are turned into exit codes here as `main` does outside."""
-    try:
-        return _do_runs(options, wanted)
-    except _refusals() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
 
 
 def _do_runs(options: argparse.Namespace, wanted: Specification | None) -> int:
@@ -194,36 +208,20 @@ def _do_sweep(
 ) -> int:
     """The runs of a sweep, in namespaces of their own unless other machines do them."""
     from experiments import sweep_command
-    from topologies import isolation
 
     if options.scheduler is not None:
         return sweep_command.do_runs(options, open_folder, console, finish)
 
-    def do_runs() -> int:
-        try:
-            return sweep_command.do_runs(options, open_folder, console, finish)
-        except _refusals() as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-
-    return isolation.run(do_runs)
+    return _isolated(lambda: sweep_command.do_runs(options, open_folder, console, finish))
 
 
 def _calibrate(options: argparse.Namespace) -> int:
     from experiments import calibrate_command
-    from topologies import isolation
 
     _check_port(options.http_port)
     wanted = specification(options)
 
-    def measure() -> int:
-        try:
-            return calibrate_command.calibrate(wanted, options.http_port, options.quick, options.json)
-        except _refusals() as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-
-    return isolation.run(measure)
+    return _isolated(lambda: calibrate_command.calibrate(wanted, options.http_port, options.quick, options.json))
 
 
 def _calibrate_weights(options: argparse.Namespace) -> int:

@@ -189,6 +189,13 @@ def test_every_command_explains_itself(capsys, command):
     assert "exit codes:" in out
 
 
+def test_an_option_given_twice_adds_to_itself():
+    words = "run --set seed=7 --set repeats=2 node.slots=9 --strategy packed --strategy random"
+    found = specification(parser().parse_args(words.split()))
+    assert (found.seed, found.repeats, found.node.slots) == (7, 2, 9)
+    assert [strategy.name for strategy in found.strategies] == ["packed", "random"]
+
+
 def test_options_reach_the_specification():
     words = "run --blocking-factor 1 2.5 --strategy packed random --workload q3-mid --seed 7 --repeats 3"
     options = parser().parse_args([*words.split(), "--set", "scale.rate_divisor=auto"])
