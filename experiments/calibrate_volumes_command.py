@@ -29,11 +29,15 @@ _REACH = {"within": "", "below": "below what any factor gives", "above": "above 
 
 @dataclass(frozen=True)
 class JobFit:
-    """The factor that was found for the jobs of one profile, and the reductions it was found from, by factor."""
+    """The factor that was found for the jobs of one profile, and the reductions it was found from, by factor.
+
+    `doubtful` says that some of them are of doubtful runs.
+    """
 
     profile: str
     measured: Mapping[float, Reduction]
     fitted: FittedFactor
+    doubtful: bool
 
 
 def calibrate(folder: Path, output: Path | None) -> int:
@@ -56,6 +60,7 @@ def calibrate(folder: Path, output: Path | None) -> int:
 def fit_all(folder: SweepFolder, published: Sweep) -> list[JobFit]:
     """The factor of each profile that the sweep has factors for, to hit what was published of the same workload."""
     measured: dict[tuple[str, str], dict[float, Reduction]] = {}
+    doubtful: set[tuple[str, str]] = set()
     for point in folder.points():
         workload = _single_factor(point.id, point.specification)
         target = _published(published, workload[0])
@@ -64,9 +69,19 @@ def fit_all(folder: SweepFolder, published: Sweep) -> list[JobFit]:
         if reduction is None:
             raise RecordError(f"{point.id}: no pair of runs finished; finish it with `sweep --resume {folder.path}`")
         preset, profile, factor = workload
-        measured.setdefault((preset, profile), {})[factor] = reduction
+        known = measured.setdefault((preset, profile), {})
+        if factor in known:
+            raise RecordError(f"{point.id}: {profile} has the factor {factor:g} twice; vary nothing but the factors")
+        known[factor] = reduction
+        if any(one.doubtful for one in found if one.strategy in (target.strategy, found[0].strategy)):
+            doubtful.add((preset, profile))
     return [
-        JobFit(profile, reductions, factor_calibration.fit(reductions, _published(published, preset).reduction))
+        JobFit(
+            profile,
+            reductions,
+            factor_calibration.fit(reductions, _published(published, preset).reduction),
+            (preset, profile) in doubtful,
+        )
         for (preset, profile), reductions in measured.items()
     ]
 
@@ -87,6 +102,8 @@ def _single_factor(point_id: str, specification: Specification) -> tuple[str, st
             f"{point_id}: not a workload.preset with one shuffle factor; give a results folder of table-6.2-factors"
         )
     ((profile, factor),) = factors.items()
+    if factor == 0 or len(specification.topology.factors) > 1:
+        raise RecordError(f"{point_id}: a factor of 0 or several networks; factors are above 0 and for one network")
     return preset, profile, factor
 
 
@@ -120,6 +137,7 @@ def _factors(fits: Iterable[JobFit]) -> Table:
         fitted = one.fitted
         agreeing = ", ".join(f"{factor:g}" for factor in fitted.agreeing)
         notes = [_REACH[fitted.reach], f"published in the interval at {agreeing}" if agreeing else ""]
+        notes.append("of doubtful runs" if one.doubtful else "")
         changes = (numerals.reduction(Reduction(share, None, None, 1)) for share in (fitted.expected, fitted.published))
         table.add_row(one.profile, f"{fitted.factor:.3g}", *changes, "; ".join(filter(None, notes)))
     return table

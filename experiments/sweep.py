@@ -30,11 +30,14 @@ class _Part(BaseModel):
 
 
 class PublishedReduction(_Part):
-    """A published change of the summed job time of a strategy against the first strategy."""
+    """A published change of the job times of a strategy against the first strategy."""
 
     at: dict[str, Any] = Field(default={}, description="Varied values; it holds at the points that have all of them")
     strategy: str = Field(description="Label of the strategy")
     jobs: tuple[str, ...] | None = Field(default=None, description="Only these jobs, by job id; all when left out")
+    of: Literal["sum", "mean"] = Field(
+        default="sum", description="sum: of the jobs' summed time; mean: the mean of each job's own reduction"
+    )
     reduction: Annotated[float, Field(lt=1, allow_inf_nan=False)] = Field(
         description="Share of the first strategy's time: 0.396 is 39.6 % less"
     )

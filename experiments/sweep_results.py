@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from experiments import comparison
 from experiments.comparison import Comparison, MixedRunsError
@@ -33,7 +33,7 @@ class PointResult:
 class PublishedReductionResult:
     """A published reduction and the measured one, of a strategy against the first one; None where nothing was measured.
 
-    `misses_by` is measured less published, in percentage points.
+    `misses_by` is measured less published, in percentage points; `doubtful` says that runs of either side are.
     """
 
     point: str
@@ -46,13 +46,15 @@ class PublishedReductionResult:
     interval_contains_it: bool | None
     sign_agrees: bool | None
     misses_by: float | None
+    doubtful: bool
 
 
 @dataclass(frozen=True)
 class PublishedBestResult:
     """The strategy published as the fastest and the one with the least mean time in the runs, None when there are none.
 
-    `costs` is by how much the measured one is faster than the published one, None when they are the same.
+    `costs` is by how much the measured one is faster than the published one, None when they are the same; `doubtful`
+    says that runs of either are.
     """
 
     point: str
@@ -61,6 +63,7 @@ class PublishedBestResult:
     published: str
     measured: str | None
     costs: Reduction | None
+    doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -111,16 +114,31 @@ def measured_reduction(
     strategy: str,
     baseline: str,
     jobs: Sequence[str] | None = None,
+    of: Literal["sum", "mean"] = "sum",
 ) -> Reduction | None:
-    """Reduction of the summed time of some jobs, or of all, over the repeats that both strategies have."""
+    """Reduction of the summed time of some jobs, or of all, over the repeats that both strategies have.
+
+    Of the mean: the mean over the jobs of each one's own reduction.
+    """
     before = {record.repeat: record for record in comparison.used_records(records, baseline, blocking_factor)}
     after = comparison.used_records(records, strategy, blocking_factor)
-    pairs = [(before[record.repeat], record) for record in after if record.repeat in before]
-    return reduction([_time_s(first, jobs) for first, _ in pairs], [_time_s(second, jobs) for _, second in pairs])
+    pairs = [
+        (_times_s(before[record.repeat], jobs), _times_s(record, jobs)) for record in after if record.repeat in before
+    ]
+    if of == "mean":
+        shares = [sum(second[job] / first[job] for job in first) / len(first) for first, second in pairs]
+        return reduction([1.0] * len(shares), shares)
+    return reduction([sum(first.values()) for first, _ in pairs], [sum(second.values()) for _, second in pairs])
 
 
-def _time_s(record: RunRecord, jobs: Sequence[str] | None) -> float:
-    return sum(job.completion_time_s or 0.0 for job in record.jobs if jobs is None or job.job_id in jobs)
+def _doubtful(records: Sequence[RunRecord], blocking_factor: float | None, strategies: Sequence[str]) -> bool:
+    """Whether doubtful runs had to be used for one of the strategies, for want of better ones."""
+    used = (comparison.used_records(records, label, blocking_factor) for label in strategies)
+    return any(record.doubtful for runs in used for record in runs)
+
+
+def _times_s(record: RunRecord, jobs: Sequence[str] | None) -> dict[str, float]:
+    return {job.job_id: job.completion_time_s or 0.0 for job in record.jobs if jobs is None or job.job_id in jobs}
 
 
 def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> PointResult:
@@ -145,7 +163,7 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                 continue
             baseline = point.specification.strategies[0].label
             for factor in point.specification.topology.factors:
-                measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs)
+                measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs, entry.of)
                 yield PublishedReductionResult(
                     point=point.id,
                     values=dict(point.values),
@@ -157,6 +175,7 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                     interval_contains_it=_contains(measured, entry.reduction),
                     sign_agrees=None if measured is None else (measured.estimate > 0) == (entry.reduction > 0),
                     misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
+                    doubtful=measured is not None and _doubtful(records, factor, (entry.strategy, baseline)),
                 )
 
 
@@ -182,4 +201,6 @@ def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
                 costs = None
                 if fastest is not None and fastest != entry.strategy:
                     costs = measured_reduction(records, factor, fastest, entry.strategy)
-                yield PublishedBestResult(point.id, dict(point.values), factor, entry.strategy, fastest, costs)
+                doubtful = fastest is not None and _doubtful(records, factor, (entry.strategy, fastest))
+                values = dict(point.values)
+                yield PublishedBestResult(point.id, values, factor, entry.strategy, fastest, costs, doubtful)

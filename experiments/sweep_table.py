@@ -83,7 +83,7 @@ def _reductions(results: SweepResults) -> Table:
             escape(_place(entry.values, entry.blocking_factor)),
             escape(f"{entry.strategy}{jobs}"),
             numerals.reduction(Reduction(entry.published, None, None, 1)),
-            numerals.reduction(entry.measured),
+            _with_doubt(numerals.reduction(entry.measured), entry.doubtful),
             _answer(entry.interval_contains_it, "yes", "no"),
             _answer(entry.sign_agrees, "agrees", "differs"),
             "-" if entry.misses_by is None else f"{abs(entry.misses_by):.1f} pp",
@@ -105,7 +105,7 @@ def _best(results: SweepResults) -> Table:
             escape(_place(entry.values, entry.blocking_factor)),
             escape(entry.published),
             escape(entry.measured or "-"),
-            "the same" if entry.measured == entry.published else told,
+            _with_doubt("the same" if entry.measured == entry.published else told, entry.doubtful),
         )
     return table
 
@@ -127,6 +127,10 @@ def _place(values: Mapping[str, Any], blocking_factor: float | None) -> str:
     if blocking_factor is None or "topology.blocking_factor" in values:
         return shown
     return f"{shown}\nblocking factor {blocking_factor:g}"
+
+
+def _with_doubt(text: str, doubtful: bool) -> str:
+    return f"{text}\n[yellow]doubtful[/]" if doubtful else text
 
 
 def _answer(value: bool | None, yes: str, no: str) -> str:

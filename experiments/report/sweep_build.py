@@ -110,13 +110,17 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
     lines = [_sentence(label, found[0].network.baseline, seen) for label, seen in outcomes.items()]
     measured = [entry for entry in results.reductions if entry.misses_by is not None]
     if measured:
-        within = sum(bool(entry.interval_contains_it) for entry in measured)
+        sure = [entry for entry in measured if entry.interval_contains_it is not None]
+        within = sum(bool(entry.interval_contains_it) for entry in sure)
         agree = sum(bool(entry.sign_agrees) for entry in measured)
         mean = sum(abs(entry.misses_by or 0) for entry in measured) / len(measured)
         lines.append(
-            f"Published changes: {within} of {len(measured)} lie within the measured 95 % interval, {agree} have the "
-            f"measured sign; on average they are {numerals.number(mean)} percentage points apart."
+            f"Published changes: {agree} of {len(measured)} have the measured sign, {within} of {len(sure)} that were "
+            f"measured more than once lie within the 95 % interval; on average they are {numerals.number(mean)} "
+            "percentage points apart."
         )
+        if doubtful := sum(entry.doubtful for entry in measured):
+            lines.append(f"{doubtful} of the measured changes are of doubtful runs.")
     best = [entry for entry in results.best if entry.measured is not None]
     if best:
         same = sum(entry.measured == entry.published for entry in best)

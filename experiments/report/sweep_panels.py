@@ -51,11 +51,12 @@ class Panel:
 
 def rows(results: SweepResults) -> tuple[Row, ...]:
     """All networks of all points that have figures."""
+    compared = [(point, point.comparison.networks) for point in results.points if point.comparison is not None]
+    several = any(len(networks) > 1 for _, networks in compared)
     return tuple(
-        Row(point, network, _values(point.values, network.blocking_factor, len(point.comparison.networks) > 1))
-        for point in results.points
-        if point.comparison is not None
-        for network in point.comparison.networks
+        Row(point, network, _values(point.values, network.blocking_factor, several))
+        for point, networks in compared
+        for network in networks
         if network.strategies
     )
 

@@ -127,7 +127,7 @@ def test_names_make_groups(tmp_path):
     assert isinstance(drawn, GroupChart)
     assert [name for name, _ in drawn.bars.groups] == list(panel.labels)
     text, _ = text_of(render(read_evidence(folder.path)))
-    assert " of 4 lie within" in text
+    assert " of 4 have the measured sign" in text
 
 
 def test_published_marks_lie_where_their_numbers_say(folder):

@@ -77,6 +77,16 @@ def test_published_reductions_stand_beside_those_of_the_records(tmp_path):
     assert some[1].measured != reduction(times(folder, 1, "default"), times(folder, 1, "neawa"))
 
 
+def test_a_mean_of_reductions_weighs_short_jobs_like_long_ones(tmp_path):
+    jobs = ["kmeans-1", "q3-1"]
+    mean, _ = results(tmp_path, SWEEP.replace("jobs: [kmeans-1, q3-1],", "jobs: [kmeans-1, q3-1], of: mean,"))
+    summed, folder = results(tmp_path / "sum")
+    km, q3 = (reduction(times(folder, 0, "default", [job]), times(folder, 0, "neawa", [job])) for job in jobs)
+    measured = mean.reductions[2].measured
+    assert measured.estimate == pytest.approx((km.estimate + q3.estimate) / 2)
+    assert measured.estimate != pytest.approx(summed.reductions[2].measured.estimate)
+
+
 def test_an_interval_that_holds_the_published_value_says_so(tmp_path):
     _, folder = results(tmp_path)
     measured = reduction(times(folder, 0, "default"), times(folder, 0, "neawa"))
@@ -129,6 +139,8 @@ def test_runs_of_several_machines_are_not_mixed_unasked(tmp_path):
 def test_doubtful_runs_are_marked(tmp_path):
     found, _ = results(tmp_path, doubtful=True)
     assert "doubtful" in text_of(found)
+    assert all(entry.doubtful for entry in (*found.reductions, *found.best))
+    assert not any(entry.doubtful for entry in results(tmp_path / "trusted")[0].reductions)
 
 
 def test_the_table_and_the_json_hold_every_point_and_strategy(tmp_path):
