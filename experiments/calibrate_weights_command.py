@@ -14,6 +14,7 @@ from rich.table import Table
 
 from experiments import numerals, weight_calibration
 from experiments.atomic import write_text
+from experiments.record import RecordError
 from experiments.specification import Specification
 from experiments.sweep import check
 from experiments.sweep_folder import SweepFolder
@@ -29,9 +30,10 @@ def opener(options: argparse.Namespace, base: Specification | None) -> Callable[
         SpecificationError: the sweep cannot be run.
     """
     if base is None:
-        folder = SweepFolder.open(options.resume)
+        folder = _opened(options.resume)
         return lambda: folder
-    profiles = options.profile or list(dict.fromkeys(submission.profile for submission in submissions(base)))
+    given = (submission.profile for submission in submissions(base))
+    profiles = options.profile or list(dict.fromkeys(getattr(profile, "name", profile) for profile in given))
     sweep = weight_calibration.sweep_of(base, profiles, options.steps)
     check(sweep)
     return lambda: SweepFolder.create(options.output, sweep, datetime.now().astimezone())
@@ -46,9 +48,10 @@ def show(path: Path, as_json: bool, console: Console) -> None:
     """Print the weights that a sweep's folder tells, and write weights.yaml into it.
 
     Raises:
-        RecordError: the folder is not that of a sweep, or a record cannot be read.
+        RecordError: the folder is not that of a sweep over weights, or a record cannot be read.
+        MixedRunsError: the runs of a job cannot be compared.
     """
-    folder = SweepFolder.open(path)
+    folder = _opened(path)
     found = [
         weight_calibration.evaluate(str(point.values[PROFILE]), folder.point(point).records())
         for point in folder.points()
@@ -63,6 +66,13 @@ def show(path: Path, as_json: bool, console: Console) -> None:
             console.print(_table(job))
         console.print(conclusion(job), highlight=False, markup=False)
     console.print(f"weights  {written}", highlight=False, soft_wrap=True)
+
+
+def _opened(path: Path) -> SweepFolder:
+    folder = SweepFolder.open(path)
+    if PROFILE not in folder.sweep().vary:
+        raise RecordError(f"{path}: no sweep over weights; give a folder that `calibrate-weights` has made")
+    return folder
 
 
 def _table(job: JobWeights) -> Table:

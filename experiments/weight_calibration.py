@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import yaml
 
 from experiments import numerals
-from experiments.comparison import summed_time_s, used_records
+from experiments.comparison import compare, summed_time_s, used_records
 from experiments.diagnostics import SpecificationError
 from experiments.record import RunRecord
 from experiments.specification import Specification
@@ -72,7 +74,10 @@ def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> S
         "name": "weights",
         "description": "NeAwa's weights by measurement: the share of closeness in the placement cost.",
         "strategies": arms,
-        "workload": [{"profile": profiles[0]}],
+        "workload": {
+            "jobs": [{"profile": profiles[0]}],
+            "shuffle_factors": {name: one for name, one in base.workload.shuffle_factors.items() if name in profiles},
+        },
     }
     return Sweep(
         name="weights",
@@ -83,7 +88,12 @@ def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> S
 
 
 def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
-    """Which weights were fastest in the runs of one job alone; the fastest has the lowest median time."""
+    """Which weights were fastest in the runs of one job alone: the lowest median time over the repeats that all have.
+
+    Raises:
+        MixedRunsError: the runs cannot be compared.
+    """
+    compare(records)
     factor = next((record.blocking_factor for record in records), None)
     labels = dict.fromkeys(record.strategy for record in records)
     runs = {label: used_records(records, label, factor) for label in sorted(labels, key=float)}
@@ -92,12 +102,15 @@ def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
     spreads = {label: found for label, column in times.items() if (found := spread(list(column.values())))}
     if not spreads:
         return JobWeights(profile, (), None)
-    best = min(spreads, key=lambda label: spreads[label].median)
+    shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
+    best = min(
+        spreads, key=lambda label: statistics.median([time for r, time in times[label].items() if r in shared] or [inf])
+    )
     arms = []
     for label, time_s in spreads.items():
         common = sorted(times[best].keys() & times[label].keys())
         behind = reduction([times[best][repeat] for repeat in common], [times[label][repeat] for repeat in common])
-        tied = label == best or behind is None or behind.outcome == "no difference shown"
+        tied = label == best or behind is None or behind.outcome != "more"
         doubtful = any(record.doubtful for record in runs[label])
         arms.append(Arm(label, time_s, None if label == best else behind, tied, doubtful))
     return JobWeights(profile, tuple(arms), best)
