@@ -126,13 +126,12 @@ class _Emulation:
         return runner.execute(run, assignment.folder.run(run.id), conditions, say)
 
     def _divisor(self, folder: ResultsFolder, run: Run, say: Say) -> float:
-        """That of the folder's runs on the same network, else that of the same load elsewhere, else a new choice."""
+        """That of the folder's runs on the same network, else the choice for this network."""
         for record in folder.records():
             same = record.status == "finished" and record.blocking_factor == run.blocking_factor
             if same and record.scale is not None:
                 return record.scale.rate_divisor
-        load = run.specification.model_dump_json(include={"workload", "node", "data", "network", "scale"})
-        key = f"{run.topology().to_json()}\n{load}"
+        key = f"{run.topology().to_json()}\n{run.specification.model_dump_json(include={'network', 'scale'})}"
         if key not in self._divisors:
             self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, say)
         return self._divisors[key]

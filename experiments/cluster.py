@@ -48,7 +48,7 @@ class Task:
         place: what tells the point from others in messages, with a slash at the end.
         specification: of the point, in YAML, with nothing left in other files.
         run_ids: the runs; a doubtful one is repeated.
-        records: record.json of those of these runs that have finished already.
+        records: record.json of the runs of this point that have finished already.
         force: run although the calibration is out of tolerance.
     """
 
@@ -134,7 +134,7 @@ def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Tas
         groups.setdefault((assignment.folder.path, assignment.run.repeat), []).append(assignment)
     for group in groups.values():
         folder, ids = group[0].folder, tuple(assignment.run.id for assignment in group)
-        records = {run.run_id: run.record() for run in folder.runs() if run.run_id.removesuffix("-again") in ids}
+        records = {run.run_id: run.record() for run in folder.runs()}
         finished = {run_id: record.to_json() for run_id, record in records.items() if record.status == "finished"}
         specification = specification_file.dump(folder.specification())
         yield Task(group[0].place, specification, ids, finished, force), group

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from experiments import fidelity, runner
 from experiments.atomic import write_text
-from experiments.controller_process import Controller
-from experiments.fidelity import Probes, Sample, Sampler
+from experiments.controller_process import Controller, ControllerError
+from experiments.fidelity import Probes, Sampler
 from experiments.plan import Run
 from experiments.progress import Say
 from experiments.provenance import machine_fingerprint
 from experiments.runner import Conditions
 from experiments.specification import FidelitySpec
-from experiments.workload_run import run_workload
+from experiments.workload_run import WorkloadError, run_workload
 from topologies.emulation import EmulatedNetwork
 from workloads.scale import Scale
 
@@ -96,16 +96,23 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> _Trial:
         )
         if passed:
             say("rehearsing")
-            rehearsal = _rehearse(run, network, control, conditions.rate_divisor)
-            passed = fidelity.assess(rehearsal, plain, None).verdict == "trusted"
+            passed = _rehearsed(run, network, control, conditions.rate_divisor)
         return _Trial(passed, passed and with_reserve, report["shortfall"])
 
 
-def _rehearse(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float) -> tuple[Sample, ...]:
-    """Samples of the run's own workload in a fraction of its time: bursts, unlike the calibration's steady streams."""
+def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float) -> bool:
+    """Whether the run's own workload is trusted in a fraction of its time, with bursts instead of steady streams.
+
+    One too short to be sampled proves nothing and is let pass.
+    """
     volume_divisor = REHEARSAL_SPEED * run.specification.scale.volume_divisor_for(rate_divisor)
     undisturbed = dataclasses.replace(run, specification=run.specification.model_copy(update={"failures": ()}))
-    return asyncio.run(run_workload(undisturbed, network, control, Scale(rate_divisor, volume_divisor))).samples
+    try:
+        outcome = asyncio.run(run_workload(undisturbed, network, control, Scale(rate_divisor, volume_divisor)))
+    except (WorkloadError, ControllerError):
+        return False
+    samples = outcome.samples
+    return not samples or fidelity.assess(samples, run.specification.fidelity, None).verdict == "trusted"
 
 
 def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:
