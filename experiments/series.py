@@ -115,10 +115,17 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, t
 
 
 def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFrame:
-    """The rows of a Parquet file; no rows when the run did not get as far as writing it."""
+    """The rows of a Parquet file; no rows when the run did not get as far as writing it.
+
+    Columns that were added since it was written are null.
+    """
     import polars as pl
 
-    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=_schema([], columns))
+    if not path.is_file():
+        return pl.DataFrame(schema=_schema([], columns))
+    frame = pl.read_parquet(path)
+    added = {name: kind for name, kind in _schema([], columns).items() if name not in frame.columns}
+    return frame.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in added.items())
 
 
 def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:

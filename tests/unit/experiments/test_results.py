@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,6 +171,15 @@ def test_series_come_back_and_absent_ones_are_empty(folder, run):
     assert folder.run(run.id).events()["time_s"].to_list() == [1.0, 2.5]
     assert folder.run(run.id).events()["bytes"].to_list() == [5, None]
     assert folder.run(run.id).fidelity()["own_figure"].to_list() == [3.0]
+
+
+def test_columns_that_a_file_does_not_have_yet_are_null(folder, run):
+    path = folder.run(run.id).path / "events.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({"time_s": [1.0], "kind": ["sample"]}).write_parquet(path)
+    events = folder.run(run.id).events()
+    assert set(events.columns) == set(EVENTS)
+    assert events["memory_bytes"].to_list() == [None]
 
 
 def test_a_misspelt_column_is_refused(folder, run):
