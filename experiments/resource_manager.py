@@ -21,6 +21,7 @@ from placement import (
     Placement,
     PlacementError,
     Placer,
+    Strategy,
     cost_terms,
     load_strategy,
 )
@@ -53,8 +54,7 @@ class ResourceManager:
         self._now_s = now_s
         self._weights = {one.job_id: load_profile(one.profile).weights for one in submissions(run.specification)}
         self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
-        strategy = load_strategy(run.strategy.name, **run.strategy.options)
-        self._placer = Placer(self.state, strategy, np.random.default_rng(run.seed))
+        self._placer = Placer(self.state, _strategy(run), np.random.default_rng(run.seed))
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -74,8 +74,9 @@ class ResourceManager:
 
     def warm_up(self, job: Job) -> None:
         """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards."""
+        strategy = _strategy(self._run)  # not the one that decides, which may remember what it was asked
         with contextlib.suppress(PlacementError):  # that is for `start` to say
-            self._placer.strategy.place_containers(self.state.view(), self._request(job), np.random.default_rng(0))
+            strategy.place_containers(self.state.view(), self._request(job), np.random.default_rng(0))
 
     def _request(self, job: Job) -> ContainerRequest:
         return modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
@@ -115,6 +116,10 @@ class ResourceManager:
             self.state.node_dies(host)
         self._placer.finish(job.job_id)
         self._freed.set()
+
+
+def _strategy(run: Run) -> Strategy:
+    return load_strategy(run.strategy.name, **run.strategy.options)
 
 
 def rack_utilisation(topology: Topology, reading: Mapping[str, Any]) -> npt.NDArray[np.float64]:

@@ -36,6 +36,7 @@ class Outcome:
     started_epoch_s: float
     results: list[JobResult] = field(default_factory=list)
     decisions: dict[str, Decision] = field(default_factory=dict)
+    deciding_s: float = 0.0
     events: list[Event] = field(default_factory=list)
     link_readings: list[dict[str, Any]] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
@@ -51,7 +52,7 @@ class Outcome:
         ends = [result.finished_s for result in self.results if result.finished_s is not None]
         if not ends:
             return None
-        return sum(decision.wall_s for decision in self.decisions.values()) / (max(ends) - self.origin_s)
+        return self.deciding_s / (max(ends) - self.origin_s)
 
 
 async def run_workload(
@@ -147,6 +148,7 @@ class _Workload:
         readings = self._outcome.link_readings
         decision = await self.manager.start(job, readings[-1] if readings else None)
         self._outcome.decisions[job.job_id] = decision
+        self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")
         replicas = self.manager.state.view().blocks_of(job.files)
         blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
