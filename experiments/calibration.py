@@ -33,6 +33,7 @@ _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
 _LAST_S = 1.0  # of a measurement, when the first connections may have ended
+_CONNECTING_S = 2  # for which all send longer when it matters that all do so at once
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -230,11 +231,11 @@ def _transfers(
     network: EmulatedNetwork,
     pairs: Sequence[tuple[Host, Host, int]],
     duration_s: int,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> list[_Report]:
     """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones.
 
-    `meanwhile` is called when all are connected; they send for `duration_s` after they have settled.
+    `meanwhile` is called when all are connected; they send for `duration_s` at least after they have settled.
     """
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -246,14 +247,16 @@ def _transfers(
         for number, (_, destination, _) in enumerate(pairs):
             network.wait_listening(destination.name, _PORT + number)
         clients = []
+        longer_s = _CONNECTING_S if meanwhile is not None else 0
         for number, (source, destination, flows) in enumerate(pairs):
             argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
-            argv += ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
+            argv += ["-t", str(duration_s + longer_s), "-O", str(_settling_s(duration_s))]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
         processes += clients
-        for number, (_, destination, flows) in enumerate(pairs):
-            network.wait_connected(destination.name, _PORT + number, flows + 1)  # and one that controls them
-        meanwhile()
+        if meanwhile is not None:
+            for number, (_, destination, flows) in enumerate(pairs):
+                network.wait_connected(destination.name, _PORT + number, flows + 1)  # and one that controls them
+            meanwhile()
         sent = [_document(client, duration_s) for client in clients]
         received = [_document(server, duration_s) for server in servers]
         return [_report(ours, theirs) for ours, theirs in zip(sent, received, strict=True)]
