@@ -32,8 +32,9 @@ def execute(tmp_path):
             "node": {"slots": 2},
             "scale": {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR},
             "failures": [{"at_s": 4.0, "host": DEAD}],
+            **changed,
         }
-        wanted = specification(tmp_path, **document, **changed)
+        wanted = specification(tmp_path, **document)
         folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
         (run,) = plan.resolve(folder.specification())
         with listen(isolation.current()) as listener:
@@ -79,4 +80,4 @@ def test_a_job_that_loses_a_host_in_its_last_attempt_fails_the_run_with_the_reas
 
 def test_a_job_that_is_not_done_by_its_deadline_fails_the_run_with_the_reason(execute):
     with pytest.raises(Exception, match=r"not finished after 1 s; unfinished stages: "):
-        execute(max_attempts=1, job_deadline_wall_s=1)
+        execute(failures=[], max_attempts=1, job_deadline_wall_s=1)

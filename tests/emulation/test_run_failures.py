@@ -20,13 +20,13 @@ from topologies import isolation
 
 pytestmark = pytest.mark.timeout(120)
 
-VOLUME_DIVISOR = 50
+VOLUME_DIVISOR = 20
 READING_S = 0.1 * VOLUME_DIVISOR / RATE_DIVISOR  # modelled time between two readings of the counters
 
 
 @contextlib.contextmanager
 def prepared(tmp_path, **changed):
-    """A run of one job that takes some five seconds, its folder, and a call that does it."""
+    """A run of one job that takes some twelve seconds, its folder, and a call that does it."""
     scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR}
     job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
     wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
@@ -68,11 +68,11 @@ def test_a_link_that_fails_and_returns_in_mid_run_costs_no_byte(tmp_path):
     events = folder.events()
     (failed_s,), (restored_s,) = times_s(events, "link_failed"), times_s(events, "link_restored")
     assert set(events.filter(pl.col("kind").str.starts_with("link_"))["detail"]) == {link}
-    assert restored_s - failed_s == pytest.approx(restore_after_s, abs=0.5)
+    assert restored_s - failed_s == pytest.approx(restore_after_s, abs=2)
     assert restored_s < record.makespan_s - 4 * READING_S
     carried = folder.links().filter((pl.col("link") == link) & pl.col("time_s").is_between(0, record.makespan_s))
     before = carried.filter(pl.col("time_s") < failed_s)
-    down = carried.filter(pl.col("time_s").is_between(failed_s + 2 * READING_S, restored_s))
+    down = carried.filter(pl.col("time_s").is_between(failed_s + 2 * READING_S, restored_s - READING_S))
     after = carried.filter(pl.col("time_s") > restored_s)
     other = folder.links().filter((pl.col("link") == "t1-c1/2") & pl.col("time_s").is_in(down["time_s"].implode()))
     assert len(down) >= 2 * 5
