@@ -67,7 +67,7 @@ def test_the_report_says_what_came_out_and_what_is_reserved(page, folder):
     assert "1 doubtful run" in text
     assert "host h3 did not answer" in text
     assert re.search(r"neawa took less time than default at \d of 8 points", text)
-    assert re.search(r"Published changes: [01] of 1 lie", text)
+    assert re.search(r"Published changes: [01] of 1 have the measured sign, [01] of 1 that were measured more", text)
     assert "fastest was measured as the fastest in 0 of 1 cases" in text
     assert "A thesis" in text
 
