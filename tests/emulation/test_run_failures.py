@@ -20,13 +20,13 @@ from topologies import isolation
 
 pytestmark = pytest.mark.timeout(120)
 
-VOLUME_DIVISOR = 20
+VOLUME_DIVISOR = 30
 READING_S = 0.1 * VOLUME_DIVISOR / RATE_DIVISOR  # modelled time between two readings of the counters
 
 
 @contextlib.contextmanager
 def prepared(tmp_path, **changed):
-    """A run of one job that takes some twelve seconds, its folder, and a call that does it."""
+    """A run of one job that takes some eight seconds, its folder, and a call that does it."""
     scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR}
     job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
     wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
@@ -82,7 +82,12 @@ def test_a_link_that_fails_and_returns_in_mid_run_costs_no_byte(tmp_path):
 
 def controllers():
     """The controllers that this process runs."""
-    return [child for child in psutil.Process().children() if child.cmdline()[1:3] == ["-m", "controller"]]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # others come and go
+            if child.cmdline()[1:3] == ["-m", "controller"]:
+                found.append(child)
+    return found
 
 
 def test_a_controller_killed_in_mid_run_is_started_again_and_traffic_goes_on_meanwhile(tmp_path):
@@ -97,10 +102,8 @@ def test_a_controller_killed_in_mid_run_is_started_again_and_traffic_goes_on_mea
     events = folder.events()
     (restarted_s,), (ready_s,) = times_s(events, "controller_restarted"), times_s(events, "controller_ready")
     assert events.filter(pl.col("kind") == "controller_restarted")["detail"].to_list() == ["SIGKILL"]
-    rack = {host["name"]: host["rack"] for host in record.topology["hosts"]}
-    meanwhile = events.filter(pl.col("kind").is_in(["read", "transfer"]) & pl.col("start_s").is_between(0, ready_s))
-    crossed = [row for row in meanwhile.iter_rows(named=True) if rack[row["host"]] != rack[row["peer"]]]
-    assert sum(restarted_s < row["time_s"] < ready_s for row in crossed) > 0
+    meanwhile = events.filter((pl.col("kind") == "sample") & pl.col("time_s").is_between(restarted_s, ready_s))
+    assert meanwhile.filter(pl.col("job").is_null())["received_bytes"].sum() > 0  # of whole nodes
     log = (folder.path / "controller.log").read_text()
     assert log.count('"event": "started"') == 2
     assert log.count('"status": "ready"') == 2
