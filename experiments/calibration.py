@@ -33,7 +33,7 @@ _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
 _LAST_S = 1.0  # of a measurement, when the first connections may have ended
-_CONNECTING_S = 2  # for which all send longer when it matters that all do so at once
+_CONNECTING_S = 1  # for which all send longer when it matters that all do so at once
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""

@@ -73,7 +73,7 @@ def _search(run: Run, listener: socket.socket, say: Say) -> tuple[float, bool]:
 
 @dataclass(frozen=True)
 class _Trial:
-    """What came of a divisor: whether all of it was trusted, with reserve too, and what the links lacked."""
+    """What came of a divisor: whether it was trusted, with reserve and rehearsed, and what the links lacked."""
 
     passed: bool
     with_reserve: bool
@@ -94,10 +94,10 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> _Trial:
             fidelity.assess(samples, thresholds, report["shortfall"], problem).verdict == "trusted"
             for thresholds in (_with_reserve(plain), plain)
         )
-        if passed:
+        if with_reserve:
             say("rehearsing")
-            passed = _rehearsed(run, network, control, conditions.rate_divisor)
-        return _Trial(passed, passed and with_reserve, report["shortfall"])
+            passed = with_reserve = _rehearsed(run, network, control, conditions.rate_divisor)
+        return _Trial(passed, with_reserve, report["shortfall"])
 
 
 def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float) -> bool:
