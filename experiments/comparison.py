@@ -98,8 +98,8 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
     if not records:
         raise MixedRunsError("records: none; run the experiment first")
     mixed = tuple(differences(records))
-    if mixed and not allow_mixed:
-        raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
+    if not allow_mixed:
+        refuse(mixed)
     labels = _labels(records)
     factors = sorted({record.blocking_factor for record in records}, key=lambda factor: factor or 0)
     networks, aside = [], [set_aside(record, False) for record in records if record.status != "finished"]
@@ -146,6 +146,16 @@ def used_records(
 def _finished(records: Iterable[RunRecord], strategy: str, factor: float | None) -> tuple[RunRecord, ...]:
     wanted = (strategy, factor, "finished")
     return tuple(record for record in records if (record.strategy, record.blocking_factor, record.status) == wanted)
+
+
+def refuse(mixed: Sequence[str]) -> None:
+    """Raise the error that runs which differ in something (`differences`) are not compared.
+
+    Raises:
+        MixedRunsError: they differ.
+    """
+    if mixed:
+        raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
 
 
 def differences(records: Iterable[RunRecord]) -> list[str]:

@@ -7,12 +7,11 @@ import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
 
 import yaml
 
 from experiments import numerals
-from experiments.comparison import compare, summed_time_s, used_records
+from experiments.comparison import differences, refuse, summed_time_s, used_records
 from experiments.diagnostics import SpecificationError
 from experiments.record import RunRecord
 from experiments.specification import Specification
@@ -93,7 +92,7 @@ def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
     Raises:
         MixedRunsError: the runs cannot be compared.
     """
-    compare(records)
+    refuse(differences(records))
     factor = next((record.blocking_factor for record in records), None)
     labels = dict.fromkeys(record.strategy for record in records)
     runs = {label: used_records(records, label, factor) for label in sorted(labels, key=float)}
@@ -103,9 +102,7 @@ def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
     if not spreads:
         return JobWeights(profile, (), None)
     shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
-    best = min(
-        spreads, key=lambda label: statistics.median([time for r, time in times[label].items() if r in shared] or [inf])
-    )
+    best = min(spreads, key=lambda label: statistics.median(time for r, time in times[label].items() if r in shared))
     arms = []
     for label, time_s in spreads.items():
         common = sorted(times[best].keys() & times[label].keys())

@@ -138,3 +138,7 @@ def test_the_command_refuses_what_measures_nothing(capsys, monkeypatch, tmp_path
     ):
         assert main(["calibrate-weights", *words]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_job_whose_runs_have_not_begun_has_no_best_weight():
+    assert evaluate("kmeans", []).best is None
