@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,18 @@ class Document:
             found = diagnostics.problems(error, model)
             lines = (f"{self.source}:{_position(self.tree, path)}: {line}" for path, line in found)
             raise SpecificationError(lines) from error
+
+
+def validated(model: type[Model], content: Mapping[str, Any]) -> Model:
+    """A document that has been read already, and stands nowhere, as a model.
+
+    Raises:
+        SpecificationError: one line for everything that is wrong.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise SpecificationError(line for _, line in diagnostics.problems(error, model)) from error
 
 
 def parse(text: str, source: str) -> Document:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from experiments import diagnostics, documents
+from experiments import documents
 from experiments.diagnostics import SpecificationError, nearest
 from experiments.documents import Document
 from experiments.specification import Specification
@@ -50,10 +49,7 @@ def parse(document: Mapping[str, Any]) -> Specification:
     Raises:
         SpecificationError: one line for everything that is wrong.
     """
-    try:
-        return Specification.model_validate(document)
-    except ValidationError as error:
-        raise SpecificationError(line for _, line in diagnostics.problems(error, Specification)) from error
+    return documents.validated(Specification, document)
 
 
 def dump(specification: Specification) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from experiments import diagnostics, documents, specification_file
+from experiments import documents, specification_file
 from experiments.diagnostics import SpecificationError
 from experiments.documents import Document
 from experiments.sweep import Sweep
@@ -61,10 +60,7 @@ def parse(document: Mapping[str, Any]) -> Sweep:
     Raises:
         SpecificationError: one line for everything that is wrong.
     """
-    try:
-        return Sweep.model_validate(document)
-    except ValidationError as error:
-        raise SpecificationError(line for _, line in diagnostics.problems(error, Sweep)) from error
+    return documents.validated(Sweep, document)
 
 
 def assignment(text: str) -> tuple[str, list[Any]]:
