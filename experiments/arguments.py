@@ -120,6 +120,19 @@ def _add_specification(parser: argparse.ArgumentParser, strategies: bool = True)
     )
 
 
+def _add_doing(parser: argparse.ArgumentParser, resumed: str, printed: str) -> None:
+    """Options of everything that does runs: what `--resume` finishes, what `--json` prints."""
+    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
+    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--json", action="store_true", help=f"print {printed} as JSON; implies --quiet")
+
+
+def _add_scheduler(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
+
+
 def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _command(
         commands,
@@ -130,12 +143,8 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
         f"sudo run --resume {_FOLDER}",
     )
     _add_specification(parser)
-    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")
-    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    _add_doing(parser, "a results folder", "the summary")
     _add_port(parser)
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON; implies --quiet")
 
 
 def _add_sweep(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -160,12 +169,8 @@ def _add_sweep(commands: _Commands[argparse.ArgumentParser]) -> None:
     group.add_argument("--seed", type=int, metavar="N", help="seed of the first repeat")
     group.add_argument("--repeats", type=int, metavar="N", help="runs of every combination")
     parser.add_argument("--list", action="store_true", help="only print the points and how many runs they have")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
-    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a sweep's folder; nothing is run twice")
-    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON; implies --quiet")
+    _add_doing(parser, "a sweep's folder", "the results")
+    _add_scheduler(parser)
 
 
 def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -194,12 +199,8 @@ def _add_calibrate_weights(commands: _Commands[argparse.ArgumentParser]) -> None
         "--profile", nargs="+", action="extend", metavar="NAME", help="job profiles [those of the workload]"
     )
     parser.add_argument("--steps", type=int, default=11, metavar="N", help="weights from 0 to 1 [11: 0.0, 0.1, ...]")
-    parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="finish a results folder; nothing is run twice")
-    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--json", action="store_true", help="print every weight's time as JSON; implies --quiet")
+    _add_doing(parser, "a results folder", "every weight's time")
+    _add_scheduler(parser)
 
 
 def _add_calibrate_volumes(commands: _Commands[argparse.ArgumentParser]) -> None:

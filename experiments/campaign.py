@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from rich.console import Console
 
 from experiments import plan, runner
 from experiments.atomic import write_text
@@ -135,6 +138,31 @@ class _Emulation:
         if key not in self._divisors:
             self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, say)
         return self._divisors[key]
+
+
+def to_the_end(
+    command: str, path: Path, do_runs: Callable[[], list[str]], finish: Callable[[], None], console: Console
+) -> int:
+    """Do runs into a folder and show what came out, or how to go on after a stop; 1 when a run failed.
+
+    Args:
+        command: which `--resume` continues.
+        path: the folder.
+        do_runs: returns what went wrong, a line for each failed run.
+        finish: shows what came out.
+        console: takes the news.
+    """
+    try:
+        problems = do_runs()
+        finish()
+    except (KeyboardInterrupt, SystemExit):
+        console.print(f"stopped; `{command} --resume {path}` does what is left", highlight=False, soft_wrap=True)
+        raise
+    finally:
+        give_to_caller(path)
+    for problem in problems:
+        print(f"failed: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def give_to_caller(path: Path) -> None:

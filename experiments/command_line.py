@@ -163,17 +163,13 @@ def _do_runs(options: argparse.Namespace, wanted: Specification | None) -> int:
     else:
         folder = ResultsFolder.create(options.output, wanted, datetime.now().astimezone())
     reporter = Reporter(console, options.quiet or options.json)
-    try:
-        problems = campaign.run_all(folder, campaign.Options(options.http_port, options.force), reporter)
-        _finish(folder.path, options, console)
-    except (KeyboardInterrupt, SystemExit):
-        console.print(f"stopped; `run --resume {folder.path}` does what is left", highlight=False, soft_wrap=True)
-        raise
-    finally:
-        campaign.give_to_caller(folder.path)
-    for problem in problems:
-        print(f"failed: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    return campaign.to_the_end(
+        "run",
+        folder.path,
+        lambda: campaign.run_all(folder, campaign.Options(options.http_port, options.force), reporter),
+        lambda: _finish(folder.path, options, console),
+        console,
+    )
 
 
 def _finish(folder: Path, options: argparse.Namespace, console: Console) -> None:

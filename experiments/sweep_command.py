@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -78,18 +77,13 @@ def do_runs(
     with contextlib.ExitStack() as stack:
         client = None if options.scheduler is None else stack.enter_context(cluster.connect(options.scheduler))
         folder = open_folder()
-        try:
-            problems = _do(folder, client, options, console)
-            finish(folder, options, console)
-        except (KeyboardInterrupt, SystemExit):
-            line = f"stopped; `{options.command} --resume {folder.path}` does what is left"
-            console.print(line, highlight=False, soft_wrap=True)
-            raise
-        finally:
-            campaign.give_to_caller(folder.path)
-    for problem in problems:
-        print(f"failed: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+        return campaign.to_the_end(
+            options.command,
+            folder.path,
+            lambda: _do(folder, client, options, console),
+            lambda: finish(folder, options, console),
+            console,
+        )
 
 
 def _do(folder: SweepFolder, client: Client | None, options: argparse.Namespace, console: Console) -> list[str]:
