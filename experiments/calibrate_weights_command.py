@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +17,7 @@ from experiments.record import RecordError
 from experiments.specification import Specification
 from experiments.sweep import check
 from experiments.sweep_folder import SweepFolder
+from experiments.table import empty
 from experiments.weight_calibration import PROFILE, JobWeights, conclusion
 from experiments.workload import submissions
 
@@ -76,7 +76,7 @@ def _opened(path: Path) -> SweepFolder:
 
 
 def _table(job: JobWeights) -> Table:
-    table = Table(title=escape(job.profile), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = empty(escape(job.profile))
     table.add_column("Closeness")
     table.add_column("Time, s", justify="right")
     table.add_column("Against the best", justify="right")
