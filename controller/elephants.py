@@ -213,8 +213,7 @@ class Elephants:
         """Move elephants that share a link to where they share with fewer; returns them with their new paths."""
         moved = []
         pinned = self._pinned(look.now_s)
-        alive = {flow: pin for flow, pin in self.pins.items() if pin.active_s == look.now_s}
-        for flow, pin in alive.items():
+        for flow, pin in self._alive(look.now_s).items():
             own = self._directed(pin.path)
             pinned.subtract(own)
             sharing = max(pinned[key] for key in own)
@@ -228,8 +227,11 @@ class Elephants:
 
     def _pinned(self, now_s: float) -> Counter[LinkKey]:
         """How many elephants that still send are pinned to each link."""
-        alive = (pin for pin in self.pins.values() if pin.active_s == now_s)
-        return Counter(key for pin in alive for key in self._directed(pin.path))
+        return Counter(key for pin in self._alive(now_s).values() for key in self._directed(pin.path))
+
+    def _alive(self, now_s: float) -> dict[FiveTuple, Pin]:
+        """Pinned flows that have carried something since the last look."""
+        return {flow: pin for flow, pin in self.pins.items() if pin.active_s == now_s}
 
     def _emptiest(
         self, flow: FiveTuple, own: set[LinkKey], look: Look, pinned: Counter[LinkKey]
