@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +15,7 @@ from experiments import numerals, side_by_side
 from experiments.results import ResultsFolder
 from experiments.side_by_side import Difference, Row, SideBySide
 from experiments.statistics import Reduction
+from experiments.table import empty
 
 ALL_JOBS = "all jobs, summed"
 
@@ -57,22 +55,19 @@ def render(found: SideBySide) -> RenderableType:
 
 
 def _differences(title: str, names: Sequence[str], differences: Sequence[Difference], style: str) -> Table:
-    table = _table(title[:1].upper() + title[1:], style)
+    table = empty(title[:1].upper() + title[1:], style)
     table.add_column("Key", overflow="fold")
     for name in names:
         table.add_column(name, overflow="fold")
     for difference in differences:
-        table.add_row(escape(difference.key), *(escape(_values(values)) for values in difference.values))
+        table.add_row(
+            escape(difference.key), *(escape(side_by_side.in_words(values, "-")) for values in difference.values)
+        )
     return table
 
 
-def _values(values: Sequence[Any]) -> str:
-    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
-    return ", ".join(texts) or "-"
-
-
 def _times(where: str, names: Sequence[str], rows: Sequence[Row]) -> Table:
-    table = _table(where)
+    table = empty(where)
     table.add_column("Strategy", overflow="fold")
     table.add_column("Job", overflow="fold")
     for name in names:
@@ -115,7 +110,3 @@ def _reservations(found: SideBySide, names: Sequence[str]) -> Iterator[str]:
         network = "" if factor is None else f", blocking factor {factor:g}"
         what = f"{absent.run.strategy}{network}, seed {absent.run.seed}"
         yield f"{letters[absent.folder]}: {what} is missing: {absent.reason}"
-
-
-def _table(title: str, style: str = "") -> Table:
-    return Table(title=title, title_justify="left", title_style=f"bold {style}", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -115,7 +115,9 @@ def confront(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide
             if mixed := differences(source.records):
                 raise MixedRunsError(f"{source.name}: its own runs differ in {'; '.join(mixed)}; add --allow-mixed")
         if unlike:
-            lines = [f"{found.key}: {' | '.join(_several(values) for values in found.values)}" for found in unlike]
+            lines = [
+                f"{found.key}: {' | '.join(in_words(values, 'none') for values in found.values)}" for found in unlike
+            ]
             remedy = "this compares no like with like; add --allow-mixed to see it nevertheless"
             raise MixedRunsError("\n".join([*lines, remedy]))
     planned = list(dict.fromkeys(run for source in sources for run in source.planned))
@@ -218,5 +220,6 @@ def _missing(sources: Sequence[Source], planned: Sequence[Planned]) -> Iterator[
                 yield Missing(source.name, run, "not run yet" if run in source.planned else "not in its specification")
 
 
-def _several(values: Sequence[Any]) -> str:
-    return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values) or "none"
+def in_words(values: Sequence[Any], nothing: str) -> str:
+    """Several values of a key on one line; `nothing` when there are none."""
+    return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values) or nothing

@@ -105,6 +105,6 @@ def _where(network: NetworkComparison) -> str:
     return "" if network.blocking_factor is None else f", blocking factor {network.blocking_factor:g}"
 
 
-def empty(title: str) -> Table:
-    """A table without columns yet."""
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+def empty(title: str, style: str = "") -> Table:
+    """A table without columns yet; `style` is the title's, besides bold."""
+    return Table(title=title, title_justify="left", title_style=f"bold {style}", box=box.SIMPLE_HEAD, pad_edge=False)
