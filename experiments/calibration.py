@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
 _LAST_S = 1.0  # of a measurement, when the first connections may have ended
-_CONNECTING_S = 1  # for which all send longer when it matters that all do so at once
+_MOST_CONNECTIONS = 256  # at once, of all hosts together, unless these are more
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
@@ -133,10 +134,12 @@ def all_uplinks(
     """Load all up-links in both directions at once and compare with max-min fairness.
 
     Every host sends to a host of the next rack; on a network of one rack, to its neighbour, and the links to the hosts
-    are looked at.
+    are looked at. On large networks the hosts have fewer connections each.
     """
     topology = network.topology
-    pairs = [(source, destination, flows_per_host) for source, destination in ring(topology)]
+    partners = list(ring(topology))
+    flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // len(partners)))
+    pairs = [(source, destination, flows) for source, destination in partners]
     sent: list[tuple[float, dict[str, int]]] = []
 
     def watch() -> None:
@@ -236,9 +239,13 @@ def _transfers(
     """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones.
 
     `meanwhile` is called when all are connected; they send for `duration_s` at least after they have settled.
+
+    Raises:
+        CalibrationError: iperf3 failed, or a connection ended before `meanwhile` did.
     """
     processes: list[subprocess.Popen[str]] = []
     try:
+        begin_s = time.monotonic()
         servers = []
         for number, (_, destination, _) in enumerate(pairs):
             argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number)]
@@ -247,7 +254,8 @@ def _transfers(
         for number, (_, destination, _) in enumerate(pairs):
             network.wait_listening(destination.name, _PORT + number)
         clients = []
-        longer_s = _CONNECTING_S if meanwhile is not None else 0
+        # the first clients wait for the last, which takes about as long as it took to start the servers
+        longer_s = 1 + math.ceil(2 * (time.monotonic() - begin_s)) if meanwhile is not None else 0
         for number, (source, destination, flows) in enumerate(pairs):
             argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
             argv += ["-t", str(duration_s + longer_s), "-O", str(_settling_s(duration_s))]
@@ -257,8 +265,10 @@ def _transfers(
             for number, (_, destination, flows) in enumerate(pairs):
                 network.wait_connected(destination.name, _PORT + number, flows + 1)  # and one that controls them
             meanwhile()
-        sent = [_document(client, duration_s) for client in clients]
-        received = [_document(server, duration_s) for server in servers]
+            if any(client.poll() is not None for client in clients):
+                raise CalibrationError(f"connections ended before all had been watched for {duration_s} s")
+        sent = [_document(client, duration_s + longer_s) for client in clients]
+        received = [_document(server, duration_s + longer_s) for server in servers]
         return [_report(ours, theirs) for ours, theirs in zip(sent, received, strict=True)]
     finally:
         for process in processes:
