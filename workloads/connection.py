@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
+import struct
 from collections.abc import Callable, Sequence
 
 Buffer = bytes | memoryview
 
 SCRATCH_BYTES = 1 << 20
 _LOW_WATER = 128 * 1024  # wake for this much, not for every segment
+_SIOCOUTQ = 0x5411  # bytes that the peer has not acknowledged, tcp(7)
 SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
 """Where payload lands; whoever fills it uses it before the next `await`."""
 
@@ -177,14 +180,20 @@ class Connection:
     async def _writable(self, doing: str) -> None:
         woken: asyncio.Future[bool] = self._loop.create_future()
         descriptor = self._sock.fileno()
+        waiting = self._unacknowledged()
         self._loop.add_writer(descriptor, _wake, woken)
         timer = self._loop.call_later(self.deadline_s, _give_up, woken)
         try:
-            if not await woken and not self._signs_of_life():
+            # A socket counts as writable when a third of its buffer is free, which takes long on a slow connection.
+            if not await woken and not self._signs_of_life() and self._unacknowledged() == waiting:
                 raise TransferError(f"{doing}: {self._peer} took nothing for {self.deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_writer(descriptor)
+
+    def _unacknowledged(self) -> int:
+        (size,) = struct.unpack("i", fcntl.ioctl(self._sock, _SIOCOUTQ, bytes(4)))
+        return int(size)
 
 
 def listen(ip: str, port: int) -> socket.socket:

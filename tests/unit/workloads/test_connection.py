@@ -82,6 +82,22 @@ def test_a_peer_that_takes_nothing_fails_the_transfer_after_the_deadline():
     asyncio.run(main())
 
 
+def test_a_peer_that_frees_the_send_buffer_slowly_is_not_taken_for_one_that_takes_nothing():
+    async def main():
+        connection, theirs = pair(deadline_s=0.2, buffer_bytes=400_000)
+        theirs.setblocking(False)
+        size, taken = 2_000_000, 0
+        sending = asyncio.ensure_future(connection.send(bytes(size)))
+        began = time.monotonic()
+        while taken < size:
+            await asyncio.sleep(0.05)
+            slow = time.monotonic() - began < 1
+            taken += len(theirs.recv(20_000 if slow else size))
+        await sending
+
+    asyncio.run(main())
+
+
 def test_a_peer_that_closes_early_fails_the_transfer():
     async def main():
         connection, theirs = pair()
