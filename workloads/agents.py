@@ -26,6 +26,9 @@ from workloads.splits import BlockKey, Key
 
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
+DEADLINE_S = 120.0
+"""Up to this TCP doubles its retransmission timer on a full network: a shorter silence does not mean that a peer is dead."""
+
 _ROOT = Path(__file__).parents[1]
 _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
@@ -78,7 +81,7 @@ class AgentPool:
         racks: Mapping[str, int] | None = None,
         started_at: float | None = None,
         port: int = 0,
-        deadline_s: float = 30.0,
+        deadline_s: float = DEADLINE_S,
         sample_s: float = 1.0,
         sink: Sink | None = None,
     ) -> None:
