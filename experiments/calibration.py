@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,8 @@ _COOKIE = "0xca11b8"
 _WINDOW_BYTES = 32 * 1024
 _WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
-_LAST_S = 1.0  # of a measurement, when the first connections may have ended
+_ENDLESS = ("-t", "600")  # until a signal ends it
+_CONNECTED_WITHIN_S = 30.0
 _MOST_CONNECTIONS = 256  # at once, of all hosts together, unless these are more
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
@@ -118,10 +119,10 @@ def _alone(
             stack.enter_context(_steered(source, destination, trial.up, trial.down))
             stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
         pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
-        reports = _transfers(network, pairs, duration_s)
+        goodputs = _goodputs(network, pairs, duration_s)
     return [
-        LinkMeasurement(trial.up.id, trial.down.id, trial.goodput_mbps, report.goodput_mbps, attempt)
-        for trial, report in zip(trials, reports, strict=True)
+        LinkMeasurement(trial.up.id, trial.down.id, trial.goodput_mbps, goodput_mbps, attempt)
+        for trial, goodput_mbps in zip(trials, goodputs, strict=True)
     ]
 
 
@@ -140,19 +141,24 @@ def all_uplinks(
     partners = list(ring(topology))
     flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // len(partners)))
     pairs = [(source, destination, flows) for source, destination in partners]
-    sent: list[tuple[float, dict[str, int]]] = []
-
-    def watch() -> None:
+    with _connections(network, pairs, _ENDLESS) as (clients, _):
+        for number, (_, destination, _) in enumerate(pairs):
+            # and one that controls them; on a full network some are tried several times
+            network.wait_connected(destination.name, _PORT + number, flows + 1, timeout_s=_CONNECTED_WITHIN_S)
         time.sleep(_settling_s(duration_s))
-        sent.append(_sent_bytes())
-        time.sleep(duration_s - _LAST_S)
-        sent.append(_sent_bytes())
-
-    reports = _transfers(network, pairs, duration_s, meanwhile=watch)
-    paths: list[Sequence[tuple[str, Direction]]] = []
-    for (source, destination, _), report in zip(pairs, reports, strict=True):
-        paths += [path_of(source.name, destination.name, *ports) for ports in report.ports]
-    (begin_s, before), (end_s, after) = sent
+        begin_s, before = _sent_bytes()
+        time.sleep(duration_s - _settling_s(duration_s))
+        end_s, after = _sent_bytes()
+        if any(client.poll() is not None for client in clients):
+            raise CalibrationError("iperf3: a connection ended while all were watched")
+        for client in clients:
+            client.send_signal(signal.SIGINT)
+        ports = [_ports(_document(client)) for client in clients]
+    paths = [
+        path_of(source.name, destination.name, *pair)
+        for (source, destination, _), of_client in zip(pairs, ports, strict=True)
+        for pair in of_client
+    ]
     rates = {name: (after[name] - before[name]) * 8 / (end_s - begin_s) / 1e6 for name in before}
     return aggregate(topology, paths, rates)
 
@@ -222,56 +228,37 @@ def _small_receive_window(network: EmulatedNetwork, receiver: Host, rate_mbps: f
             host_settings.write(name, before)
 
 
-@dataclass(frozen=True)
-class _Report:
-    """One iperf3 client's connections (their source and destination ports) and the payload rate they had together."""
+def _goodputs(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[float]:
+    """Payload rates, Mbit/s, that iperf3 gets between all pairs at once, over whole seconds after the first ones."""
+    duration = ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
+    with _connections(network, pairs, duration) as (clients, servers):
+        for client in clients:
+            _checked(_document(client, duration_s))
+        return [_goodput(_checked(_document(server, duration_s))) for server in servers]
 
-    goodput_mbps: float
-    ports: tuple[tuple[int, int], ...]
+
+_Processes = list["subprocess.Popen[str]"]
 
 
-def _transfers(
-    network: EmulatedNetwork,
-    pairs: Sequence[tuple[Host, Host, int]],
-    duration_s: int,
-    meanwhile: Callable[[], None] | None = None,
-) -> list[_Report]:
-    """Run iperf3 between all pairs at once; rates are the receivers', over whole seconds after the first ones.
-
-    `meanwhile` is called when all are connected; they send for `duration_s` at least after they have settled.
-
-    Raises:
-        CalibrationError: iperf3 failed, or a connection ended before `meanwhile` did.
-    """
-    processes: list[subprocess.Popen[str]] = []
+@contextlib.contextmanager
+def _connections(
+    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration: Sequence[str]
+) -> Iterator[tuple[_Processes, _Processes]]:
+    """Start iperf3 between all pairs, with so many connections each: the clients and the servers."""
+    clients: _Processes = []
+    servers: _Processes = []
     try:
-        begin_s = time.monotonic()
-        servers = []
         for number, (_, destination, _) in enumerate(pairs):
             argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number)]
             servers.append(network.popen(destination.name, argv, stdout=subprocess.PIPE, text=True))
-        processes += servers
         for number, (_, destination, _) in enumerate(pairs):
             network.wait_listening(destination.name, _PORT + number)
-        clients = []
-        # the first clients wait for the last, which takes about as long as it took to start the servers
-        longer_s = 1 + math.ceil(2 * (time.monotonic() - begin_s)) if meanwhile is not None else 0
         for number, (source, destination, flows) in enumerate(pairs):
-            argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows)]
-            argv += ["-t", str(duration_s + longer_s), "-O", str(_settling_s(duration_s))]
+            argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows), *duration]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
-        processes += clients
-        if meanwhile is not None:
-            for number, (_, destination, flows) in enumerate(pairs):
-                network.wait_connected(destination.name, _PORT + number, flows + 1)  # and one that controls them
-            meanwhile()
-            if any(client.poll() is not None for client in clients):
-                raise CalibrationError(f"connections ended before all had been watched for {duration_s} s")
-        sent = [_document(client, duration_s + longer_s) for client in clients]
-        received = [_document(server, duration_s + longer_s) for server in servers]
-        return [_report(ours, theirs) for ours, theirs in zip(sent, received, strict=True)]
+        yield clients, servers
     finally:
-        for process in processes:
+        for process in [*clients, *servers]:
             if process.poll() is None:
                 process.kill()
             process.wait()
@@ -287,7 +274,7 @@ def _sent_bytes() -> tuple[float, dict[str, int]]:
     return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "bfifo"}
 
 
-def _document(process: subprocess.Popen[str], duration_s: int) -> dict[str, Any]:
+def _document(process: subprocess.Popen[str], duration_s: int = 0) -> dict[str, Any]:
     try:
         output, _ = process.communicate(timeout=duration_s + 30)
     except subprocess.TimeoutExpired:
@@ -296,20 +283,27 @@ def _document(process: subprocess.Popen[str], duration_s: int) -> dict[str, Any]
         document: dict[str, Any] = json.loads(output)
     except ValueError:
         raise CalibrationError(f"iperf3 printed no JSON: {output[:200]}") from None
+    return document
+
+
+def _checked(document: dict[str, Any]) -> dict[str, Any]:
     if "error" in document:
         raise CalibrationError(f"iperf3: {document['error']}")
     return document
 
 
-def _report(sent: dict[str, Any], received: dict[str, Any]) -> _Report:
+def _ports(document: dict[str, Any]) -> list[tuple[int, int]]:
+    """Source and destination ports of a client's connections."""
+    return [(one["local_port"], one["remote_port"]) for one in document["start"]["connected"]]
+
+
+def _goodput(received: dict[str, Any]) -> float:
     intervals = [interval["sum"] for interval in received["intervals"] if not interval["sum"]["omitted"]]
     whole = [interval for interval in intervals if interval["seconds"] > 0.5]
     seconds = sum(interval["seconds"] for interval in whole)
     if not seconds:
         raise CalibrationError("iperf3: the receiver saw no whole second")
-    goodput_mbps = sum(interval["bytes"] for interval in whole) * 8 / seconds / 1e6
-    connections = sent["start"]["connected"]
-    return _Report(goodput_mbps, tuple((one["local_port"], one["remote_port"]) for one in connections))
+    return float(sum(interval["bytes"] for interval in whole) * 8 / seconds / 1e6)
 
 
 def _run(*argv: str) -> str:

@@ -9,6 +9,7 @@ import json
 import socket
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from workloads.scale import Scale
 
 HEADROOM = 2.0
 REHEARSAL_SPEED = 4.0
+REHEARSALS = 3
+"""When so many fail, it is not for the links' rates: the agents have too much to do in a second of any divisor."""
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
@@ -35,9 +38,10 @@ def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: S
 
     `auto` tries the candidates from the smallest on, first with all up-links loaded at once and then with a rehearsal
     of the run. The first that is trusted in both, with reserve in the former, shows what the machine can carry; the
-    divisor is `HEADROOM` times that one, because a run's bursts are longer. When none passes with reserve, the first
-    that passes without counts. The finding is kept in `cache_folder` for this machine and topology. When none will do,
-    the candidate at which the network falls least short is used for now: the verdict on each run says what came of it.
+    divisor is `HEADROOM` times that one, because a run's bursts are longer. When `REHEARSALS` have failed, the first at
+    which the links have reserve counts, and when there is none, the first at which they pass. The finding is kept in
+    `cache_folder` for this machine and topology. When none will do, the candidate at which the network falls least
+    short is used for now: the verdict on each run says what came of it.
     """
     wanted = run.specification.scale.rate_divisor
     if wanted != "auto":
@@ -57,30 +61,42 @@ def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: S
 
 def _search(run: Run, listener: socket.socket, say: Say) -> tuple[float, bool]:
     """The best divisor, and whether it will do."""
-    barely: list[float] = []
-    shortfalls: dict[float, float] = {}
+    trials: list[Trial] = []
     for divisor in CANDIDATES:
         say(f"trying rate divisor {divisor:g}")
         with tempfile.TemporaryDirectory() as scratch:
-            trial = _trial(run, Conditions(listener, divisor), Path(scratch), say)
-        if trial.with_reserve:
-            return HEADROOM * divisor, True
-        if trial.passed:
-            barely.append(divisor)
-        shortfalls[divisor] = trial.shortfall
-    return (HEADROOM * barely[0], True) if barely else (min(shortfalls, key=lambda divisor: shortfalls[divisor]), False)
+            trials.append(_trial(run, Conditions(listener, divisor), Path(scratch), say))
+        if trials[-1].rehearsed or sum(trial.with_reserve for trial in trials) == REHEARSALS:
+            break
+    return best(trials)
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """What came of a divisor: whether it was trusted, with reserve and rehearsed, and what the links lacked."""
+class Trial:
+    """What came of a divisor: whether links and workload were trusted, and what the links lacked of their rates."""
 
+    divisor: float
     passed: bool
     with_reserve: bool
+    rehearsed: bool
     shortfall: float
 
 
-def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> _Trial:
+def best(trials: Sequence[Trial]) -> tuple[float, bool]:
+    """The divisor that follows from trials, in ascending order of theirs, and whether it will do."""
+    stages: tuple[Callable[[Trial], bool], ...] = (
+        lambda trial: trial.rehearsed,
+        lambda trial: trial.with_reserve,
+        lambda trial: trial.passed,
+    )
+    for stage in stages:
+        for trial in trials:
+            if stage(trial):
+                return HEADROOM * trial.divisor, True
+    return min(trials, key=lambda trial: trial.shortfall).divisor, False
+
+
+def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> Trial:
     plain = run.specification.fidelity
     with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
@@ -94,10 +110,11 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> _Trial:
             fidelity.assess(samples, thresholds, report["shortfall"], problem).verdict == "trusted"
             for thresholds in (_with_reserve(plain), plain)
         )
+        rehearsed = False
         if with_reserve:
             say("rehearsing")
-            passed = with_reserve = _rehearsed(run, network, control, conditions.rate_divisor)
-        return _Trial(passed, with_reserve, report["shortfall"])
+            rehearsed = _rehearsed(run, network, control, conditions.rate_divisor)
+        return Trial(conditions.rate_divisor, passed, with_reserve, rehearsed, report["shortfall"])
 
 
 def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float) -> bool:
@@ -105,14 +122,16 @@ def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_div
 
     One too short to be sampled proves nothing and is let pass.
     """
-    volume_divisor = REHEARSAL_SPEED * run.specification.scale.volume_divisor_for(rate_divisor)
+    volume_divisor = run.specification.scale.volume_divisor_for(rate_divisor)
     undisturbed = dataclasses.replace(run, specification=run.specification.model_copy(update={"failures": ()}))
     try:
-        outcome = asyncio.run(run_workload(undisturbed, network, control, Scale(rate_divisor, volume_divisor)))
+        hurried = Scale(rate_divisor, REHEARSAL_SPEED * volume_divisor)
+        outcome = asyncio.run(run_workload(undisturbed, network, control, hurried))
     except (WorkloadError, ControllerError):
         return False
     samples = outcome.samples
-    return not samples or fidelity.assess(samples, run.specification.fidelity, None).verdict == "trusted"
+    speed = Scale(rate_divisor, volume_divisor).modelled_s(1.0)
+    return not samples or fidelity.assess(samples, run.specification.fidelity, None, speed=speed).verdict == "trusted"
 
 
 def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:

@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 
 from experiments.record import Fidelity
-from experiments.specification import FidelitySpec
+from experiments.specification import MODELLED_S_PER_WALL_S, FidelitySpec
 
 INTERVAL_S = 0.5
 _LITTLE_BYTES = 64 * 1024  # too little traffic in an interval to speak of waiting
@@ -138,6 +138,7 @@ def assess(
     rate_shortfall: float | None,
     forced: str | None = None,
     decision_share: float | None = None,
+    speed: float = MODELLED_S_PER_WALL_S,
 ) -> Fidelity:
     """The verdict on a run.
 
@@ -148,6 +149,7 @@ def assess(
         forced: why the run should have been refused, when it was run all the same.
         decision_share: share of the run's wall time that the strategy took to place jobs. Modelled time goes on
             meanwhile, many times faster than a real cluster's; None when nothing was placed.
+        speed: modelled seconds in a second on the wall.
     """
     if not samples:
         return Fidelity(verdict="doubtful", reasons=("the run was too short to be sampled",))
@@ -172,7 +174,11 @@ def assess(
     for figure, most, meaning in (
         ("cpu_steal_p95", thresholds.max_cpu_steal, "other guests of the host took CPU away"),
         ("run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the switches waited for a core"),
-        ("agents_run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the agents waited for a core"),
+        (
+            "agents_run_queue_delay_s_p95",
+            thresholds.max_agents_delay_modelled_s / speed,
+            "the agents waited for a core",
+        ),
         ("receive_delay_s_p95", thresholds.max_receive_delay_s, "packets waited for the switches"),
         ("receive_drop_share", thresholds.max_receive_drop_share, "packets were lost before the switches"),
         ("rate_shortfall", thresholds.max_rate_error, "links did not carry what they should"),

@@ -146,6 +146,7 @@ def _save(
             record.calibration["shortfall"],
             problem,
             outcome.decision_share,
+            scale.modelled_s(1.0),
         ),
     )
     writer.save(finished)

@@ -313,14 +313,18 @@ class FailureSpec(_Part):
 class FidelitySpec(_Part):
     """From where on a run is called doubtful: the machine, not the modelled network, set its times.
 
-    Percentiles are over the samples of a run, seconds are on the wall.
+    Percentiles are over the samples of a run, seconds are on the wall unless a name says otherwise.
     """
 
     min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
     max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
     max_rate_error: Share = Field(default=0.1, description="What up-links may lack of their max-min fair rate")
     max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(
-        default=0.005, description="Mean wait for a core of the switches or an agent, 95th percentile"
+        default=0.005, description="Mean wait for a core of the switches, 95th percentile"
+    )
+    max_agents_delay_modelled_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.32,
+        description="Mean wait for a core of the agent that waits longest, 95th percentile, in modelled seconds",
     )
     max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Wait of packets for the switches, 95th percentile"
