@@ -172,6 +172,7 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
     print(f"worst of {len(errors)} directions: {max(errors):.4f}; CPU {cpu:.3f}; highest utilisation {max(share):.2f}")
     for client in clients:
         client.wait(timeout=30)
+    time.sleep(2)  # two polls
     drops = {use["id"]: use["drops"] for use in running.get("/v1/links")["links"] if use["direction"] == "up"}
     queue = json.loads(subprocess.check_output(["tc", "-s", "-j", "qdisc", "show", "dev", "t1-eth3"]))[0]
     assert drops["t1-c1/1"] == queue["drops"]
