@@ -113,11 +113,11 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> Trial:
         rehearsed = False
         if with_reserve:
             say("rehearsing")
-            rehearsed = _rehearsed(run, network, control, conditions.rate_divisor)
+            rehearsed = _rehearsed(run, network, control, conditions.rate_divisor, scratch / "agents.log")
         return Trial(conditions.rate_divisor, passed, with_reserve, rehearsed, report["shortfall"])
 
 
-def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float) -> bool:
+def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float, log: Path) -> bool:
     """Whether the run's own workload is trusted in a fraction of its time, with bursts instead of steady streams.
 
     One too short to be sampled proves nothing and is let pass.
@@ -126,7 +126,7 @@ def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_div
     undisturbed = dataclasses.replace(run, specification=run.specification.model_copy(update={"failures": ()}))
     try:
         hurried = Scale(rate_divisor, REHEARSAL_SPEED * volume_divisor)
-        outcome = asyncio.run(run_workload(undisturbed, network, control, hurried))
+        outcome = asyncio.run(run_workload(undisturbed, network, control, hurried, log))
     except (WorkloadError, ControllerError):
         return False
     samples = outcome.samples

@@ -67,7 +67,7 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
             record = record.updated(calibration=report, provenance=provenance.collect(network))
             writer.save(record)
-            outcome = asyncio.run(run_workload(run, network, control, scale, say))
+            outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", say))
             network.verify_shaping()
         return _save(run, writer, record, outcome, scale, problem)
 

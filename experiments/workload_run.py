@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.controller_process import Controller, ControllerError
@@ -56,9 +58,9 @@ class Outcome:
 
 
 async def run_workload(
-    run: Run, network: EmulatedNetwork, controller: Controller, scale: Scale, say: Say = lambda _: None
+    run: Run, network: EmulatedNetwork, controller: Controller, scale: Scale, log: Path, say: Say = lambda _: None
 ) -> Outcome:
-    """Run all jobs of a run to their end.
+    """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
 
     Raises:
         WorkloadError: a job failed for good.
@@ -70,7 +72,7 @@ async def run_workload(
     jobs = [submission.job() for submission in planned]
     outcome = Outcome(time.time())
     started = time.monotonic()
-    async with _agents(run, network, scale, started, outcome) as pool:
+    async with _agents(run, network, scale, started, outcome, log) as pool:
         this = _Workload(run, network, pool, scale, outcome, say)
         this.manager.load(jobs)
         this.manager.warm_up(jobs[0])
@@ -165,11 +167,16 @@ class _Workload:
             self.manager.finish(job, self._pool.dead_hosts)
 
 
-def _agents(run: Run, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome) -> AgentPool:
+def _agents(run: Run, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome, log: Path) -> AgentPool:
     node, hosts = run.specification.node, network.topology.hosts
+
+    def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+        with log.open("ab") as log_file:
+            return network.popen(host, argv, pass_fds=tuple(descriptors), stdout=log_file, stderr=log_file)
+
     return AgentPool(
         {host.name: host.ip for host in hosts},
-        lambda host, argv, fds: network.popen(host, argv, pass_fds=tuple(fds), stdout=None, stderr=None),
+        spawn,
         NodeModel(int(node.cores), node.disk_mb_per_s),
         scale,
         run.seed,

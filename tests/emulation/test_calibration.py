@@ -1,0 +1,26 @@
+"""The calibration of a network with many hosts watches all of them while all of them send."""
+
+import subprocess
+
+from experiments import calibration
+from topologies.emulation import emulated
+from topologies.fat_tree import single_switch
+
+HOSTS = 64
+
+
+def test_all_hosts_of_a_large_network_send_while_their_links_are_watched():
+    topology = single_switch(HOSTS, host_mbps=1000).scaled(256)
+    address = {host.name: host.ip for host in topology.hosts}
+    with emulated(topology) as network:
+        for link in topology.links:
+            entry = f"ip,nw_dst={address[link.a.node]},actions=output:{link.b.port_no}"
+            subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", link.b.node, entry])
+
+        def path(source, destination, *_):
+            return (topology.host_link[source].id, "up"), (topology.host_link[destination].id, "down")
+
+        found = calibration.all_uplinks(network, path, duration_s=3)
+    assert found.flows == 256
+    assert found.loaded_directions == HOSTS
+    assert abs(found.error) < 0.1
