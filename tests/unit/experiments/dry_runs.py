@@ -1,6 +1,7 @@
 """What a cluster's worker starts in tests instead of the emulation: writes synthetic records and keeps a diary.
 
-DRY_DIARY names its folder. Where a file `kill` lies there, the worker that started the program is killed, once.
+DRY_DIARY names its folder. Where a file `kill` lies there, the worker that started the program is killed, once; where
+`slow` does, every run takes a while.
 """
 
 import json
@@ -32,6 +33,7 @@ def execute(assignment, run, _say):
     else:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)  # ended by the end of its input long before
+    time.sleep(0.3 if (DIARY / "slow").exists() else 0)
     write_run(assignment.folder, run, datetime.now(timezone.utc))
     page = {"name": f"{assignment.place}{run.id}", "worker": os.getppid(), "begin": begin, "end": time.monotonic()}
     (DIARY / f"{secrets.token_hex(8)}.json").write_text(json.dumps(page))

@@ -3,8 +3,11 @@
 import io
 import itertools
 import json
+import subprocess
 import sys
 import tarfile
+import time
+from collections import Counter
 
 import distributed
 import pytest
@@ -88,6 +91,36 @@ def test_a_killed_worker_loses_its_task_to_another(address, diary, folder):
     assert not (diary / "kill").exists()
     assert campaign.unfinished(folder.assignments()) == []
     assert sorted(page["name"] for page in pages(diary)) == names(folder)
+
+
+CALLER = """
+import sys
+from pathlib import Path
+from experiments.sweep_folder import SweepFolder
+from tests.unit.experiments.test_cluster import go
+go(sys.argv[1], SweepFolder.open(Path(sys.argv[2])))
+"""
+
+
+def test_a_killed_caller_loses_only_what_had_not_come_back(address, diary, tmp_path):
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 4, ")), START)
+    (diary / "slow").touch()
+    everything = set(names(folder))
+    caller = subprocess.Popen([sys.executable, "-c", CALLER, address, str(folder.path)])
+    while len(left := campaign.unfinished(folder.assignments())) > len(everything) - 2:
+        assert caller.poll() is None
+        time.sleep(0.05)
+    caller.kill()
+    caller.wait()
+    came_back = everything - {f"{one.place}{one.run.id}" for one in left}
+    assert came_back < everything
+    assert go(address, folder) == []
+    assert campaign.unfinished(folder.assignments()) == []
+    done = pages(diary)
+    times = Counter(page["name"] for page in done)
+    assert set(times) == everything
+    assert {times[name] for name in came_back} == {1}
+    assert all(one["end"] <= other["begin"] for one, other in itertools.pairwise(done))
 
 
 def test_what_has_finished_is_not_run_again(address, diary, folder):
