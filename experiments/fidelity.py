@@ -147,8 +147,8 @@ def assess(
         thresholds: from where on a figure makes the run doubtful.
         rate_shortfall: by how much the calibration before the run fell short, relatively; None when there was none.
         forced: why the run should have been refused, when it was run all the same.
-        decision_share: share of the run's wall time that the strategy took to place jobs. Modelled time goes on
-            meanwhile, many times faster than a real cluster's; None when nothing was placed.
+        decision_share: share of the jobs' times that they waited for the strategy. Modelled time goes on meanwhile,
+            many times faster than a real cluster's; None when nothing was placed.
         speed: modelled seconds in a second on the wall.
     """
     if not samples:

@@ -93,22 +93,30 @@ class ResourceManager:
         """
         request = self._request(job)
         async with self._turn:
-            while self.state.view().room(request).sum() < request.containers:
-                if not self.state.view().running:
-                    raise PlacementError(
-                        f"job {job.job_id}: {request.containers} containers do not fit on the live nodes of the cluster"
-                    )
-                self._freed.clear()
-                await self._freed.wait()
-            self.state.advance(max(self._now_s(), self.state.view().now_s))
-            if reading is not None:
-                self.state.measure(rack_utilisation(self._topology, reading))
-            view = self.state.view()
-            began = time.perf_counter()
-            placement = self._placer.submit(request)
-            wall_s = time.perf_counter() - began
+            while True:
+                await self._room(request)
+                self.state.advance(max(self._now_s(), self.state.view().now_s))
+                if reading is not None:
+                    self.state.measure(rack_utilisation(self._topology, reading))
+                decide, view = self._placer.decision(request), self.state.view()
+                began = time.perf_counter()
+                placement = await asyncio.to_thread(decide)  # other jobs go on meanwhile
+                wall_s = time.perf_counter() - began
+                if self.state.view().dead == view.dead:  # else decide again
+                    break
+            self.state.start(request, placement)
         terms = {name: float(value) for name, value in asdict(cost_terms(view, request, placement)).items()}
         return Decision(placement, terms, wall_s)
+
+    async def _room(self, request: ContainerRequest) -> None:
+        """Wait until a job's containers fit."""
+        while self.state.view().room(request).sum() < request.containers:
+            if not self.state.view().running:
+                raise PlacementError(
+                    f"job {request.job_id}: {request.containers} containers do not fit on the live nodes of the cluster"
+                )
+            self._freed.clear()
+            await self._freed.wait()
 
     def finish(self, job: Job, dead_hosts: Collection[str]) -> None:
         """The job's containers are free again; hosts that died take no more."""

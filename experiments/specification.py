@@ -330,7 +330,7 @@ class FidelitySpec(_Part):
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
     max_decision_share: Share = Field(
-        default=0.01, description="Share of the run's wall time that the strategy may take to place jobs"
+        default=0.01, description="Share of the jobs' times that they may wait for the strategy to place them"
     )
     max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all there")
 

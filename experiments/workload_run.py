@@ -50,11 +50,9 @@ class Outcome:
 
     @property
     def decision_share(self) -> float | None:
-        """Share of the time from the first submission to the last job's end in which the strategy decided."""
-        ends = [result.finished_s for result in self.results if result.finished_s is not None]
-        if not ends:
-            return None
-        return self.deciding_s / (max(ends) - self.origin_s)
+        """Share of the jobs' times, from submission to end, in which they waited for the strategy to decide."""
+        times_s = sum(one.finished_s - one.submitted_s for one in self.results if one.finished_s is not None)
+        return self.deciding_s / times_s if times_s else None
 
 
 async def run_workload(

@@ -216,7 +216,7 @@ def _compiled() -> tuple[Any, ...]:
         import numba
     except ImportError as error:
         raise PlacementError("compiled: numba is not installed; install the extra `fast`, or leave it off") from error
-    return tuple(numba.njit(function) for function in (run_moves, total_cost, leave, join, shift))
+    return tuple(numba.njit(nogil=True)(function) for function in (run_moves, total_cost, leave, join, shift))
 
 
 def has_numba() -> bool:

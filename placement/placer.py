@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 from placement.blocks import BlockMap, File
@@ -45,11 +48,19 @@ class Placer:
         Raises:
             PlacementError: it does not fit, or an input is not stored.
         """
-        if self._hooks:
-            self.state.apply(*self._hooks.before_job(self.state.view(), request, self._rng))
-        placement = self.strategy.place_containers(self.state.view(), request, self._rng)
+        placement = self.decision(request)()
         self.state.start(request, placement)
         return placement
+
+    def decision(self, request: ContainerRequest) -> Callable[[], Placement]:
+        """The decision where a job goes, which is taken when it is called, from the cluster as it is now.
+
+        The call may be made in another thread; `state.start` then starts the job. The call raises PlacementError where
+        the job does not fit or an input is not stored.
+        """
+        if self._hooks:
+            self.state.apply(*self._hooks.before_job(self.state.view(), request, self._rng))
+        return functools.partial(self.strategy.place_containers, self.state.view(), request, self._rng)
 
     def finish(self, job_id: str) -> None:
         """End a job.

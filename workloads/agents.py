@@ -27,7 +27,7 @@ from workloads.splits import BlockKey, Key
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
 DEADLINE_S = 120.0
-"""Up to this TCP doubles its retransmission timer on a full network: a shorter silence does not mean that a peer is dead."""
+"""TCP doubles its retransmission timer up to this: on a full network, a shorter silence does not mean a dead peer."""
 
 _ROOT = Path(__file__).parents[1]
 _STORE_BATCH = 2000

@@ -34,7 +34,7 @@ def test_jobs_wait_for_room_and_nobody_overtakes():
         waiting = [asyncio.ensure_future(start(job)) for job in jobs]
         seen = []
         for job in jobs:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
             seen.append(tuple(started))
             assert sum(held.request.containers for held in manager.state.view().running.values()) <= 64
             manager.finish(job, ())
@@ -50,10 +50,35 @@ def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_w
         manager, (first, second) = managed(40, 60)
         await manager.start(first, None)
         waiting = asyncio.ensure_future(manager.start(second, None))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
         assert not waiting.done()
         manager.finish(first, {"h3"})
         await waiting
 
     with pytest.raises(PlacementError, match="60 containers do not fit on the live nodes"):
         asyncio.run(main())
+
+
+def test_jobs_go_on_while_the_strategy_decides_and_it_decides_again_for_a_cluster_that_lost_a_host(monkeypatch):
+    async def main():
+        manager, (first, second) = managed(4, 20)
+        await manager.start(first, None)
+        strategy, loop, asked = manager._placer.strategy, asyncio.get_running_loop(), []
+        place = strategy.place_containers
+
+        def slowly(_, view, request, rng):
+            if not asked:
+                asyncio.run_coroutine_threadsafe(lose(), loop).result(5)
+            asked.append(sorted(view.dead))
+            return place(view, request, rng)
+
+        async def lose():
+            manager.finish(first, {"h3"})
+
+        monkeypatch.setattr(type(strategy), "place_containers", slowly)
+        decision = await manager.start(second, None)
+        return asked, decision.placement
+
+    asked, placement = asyncio.run(main())
+    assert asked == [[], ["h3"]]
+    assert "h3" not in placement
