@@ -21,6 +21,7 @@ EXIT_CODES = """exit codes:
 """
 SHELLS = ("bash", "zsh", "tcsh")
 _FOLDER = "results/20260101T120000-thesis"
+_MIXED = "compare runs of different machines or versions"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     importing.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
     report = _command(commands, "report", "make the report of a results folder again", f"report {_FOLDER}")
     report.add_argument("folder", type=Path, help="results folder, or the folder of one run")
-    report.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
+    report.add_argument("--allow-mixed", action="store_true", help=_MIXED)
     show = _command(
         commands,
         "show",
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     show.add_argument("folder", type=Path, help="results folder, or the folder of one run")
     show.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
-    show.add_argument("--allow-mixed", action="store_true", help="compare runs of different machines or versions")
+    show.add_argument("--allow-mixed", action="store_true", help=_MIXED)
     show.add_argument("--json", action="store_true", help="as JSON")
     _add_compare(commands)
     doctor = _command(commands, "doctor", "what this machine has, what will be used, what is missing", "doctor --json")
@@ -212,6 +213,7 @@ def _add_calibrate_volumes(commands: _Commands[argparse.ArgumentParser]) -> None
     )
     parser.add_argument("folder", type=Path, help="results folder of the sweep table-6.2-factors")
     parser.add_argument("--write", type=Path, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors")
+    parser.add_argument("--allow-mixed", action="store_true", help=_MIXED)
 
 
 def _add_place(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -40,14 +40,14 @@ class JobFit:
     doubtful: bool
 
 
-def calibrate(folder: Path, output: Path | None) -> int:
+def calibrate(folder: Path, output: Path | None, allow_mixed: bool = False) -> int:
     """Print the factors that a results folder gives; write the sweep that uses them to `output`.
 
     Raises:
         RecordError: it does not hold the results of a sweep over shuffle factors, or a point has none.
-        MixedRunsError: the runs of a point cannot be compared.
+        MixedRunsError: the runs of a point cannot be compared, and `allow_mixed` is not set.
     """
-    fits = fit_all(SweepFolder.open(folder), sweep_file.load(PUBLISHED))
+    fits = fit_all(SweepFolder.open(folder), sweep_file.load(PUBLISHED), allow_mixed)
     console = Console()
     console.print(_measurements(fits))
     console.print(_factors(fits))
@@ -57,14 +57,14 @@ def calibrate(folder: Path, output: Path | None) -> int:
     return 0
 
 
-def fit_all(folder: SweepFolder, published: Sweep) -> list[JobFit]:
+def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) -> list[JobFit]:
     """The factor of each profile that the sweep has factors for, to hit what was published of the same workload."""
     measured: dict[tuple[str, str], dict[float, Reduction]] = {}
     doubtful: set[tuple[str, str]] = set()
     for point in folder.points():
         workload = _single_factor(point.id, point.specification)
         target = _published(published, workload[0])
-        found = comparison.compare(folder.point(point).records()).networks[0].strategies
+        found = comparison.compare(folder.point(point).records(), allow_mixed).networks[0].strategies
         reduction = next((one.reduction for one in found if one.strategy == target.strategy), None)
         if reduction is None:
             raise RecordError(f"{point.id}: no pair of runs finished; finish it with `sweep --resume {folder.path}`")

@@ -230,7 +230,7 @@ def _calibrate_weights(options: argparse.Namespace) -> int:
 def _calibrate_volumes(options: argparse.Namespace) -> int:
     from experiments import calibrate_volumes_command
 
-    return calibrate_volumes_command.calibrate(options.folder, options.write)
+    return calibrate_volumes_command.calibrate(options.folder, options.write, options.allow_mixed)
 
 
 def _place(options: argparse.Namespace) -> int:

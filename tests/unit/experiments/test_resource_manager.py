@@ -63,7 +63,8 @@ def test_jobs_go_on_while_the_strategy_decides_and_it_decides_again_for_a_cluste
     async def main():
         manager, (first, second) = managed(4, 20)
         await manager.start(first, None)
-        strategy, loop, asked = manager._placer.strategy, asyncio.get_running_loop(), []
+        asked: list[list[str]] = []
+        strategy, loop = manager._placer.strategy, asyncio.get_running_loop()
         place = strategy.place_containers
 
         def slowly(_, view, request, rng):
