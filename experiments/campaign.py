@@ -83,12 +83,21 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
                 try:
                     execute(assignment, run, say)
                 except Exception as error:
+                    if stopped := _stopped(error):
+                        raise stopped from error
                     problems.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
                     path = assignment.folder.run(run.id).path
                     path.mkdir(parents=True, exist_ok=True)
                     write_text(path / "failure.txt", traceback.format_exc())
                     say(f"failed: {problems[-1]}")
     return problems
+
+
+def _stopped(error: BaseException | None) -> KeyboardInterrupt | SystemExit | None:
+    """The user's stop, while which the error came up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        error = error.__context__
+    return error
 
 
 def unfinished(assignments: Iterable[Assignment]) -> list[Assignment]:

@@ -292,7 +292,9 @@ def _tc_batch(shapes: Sequence[Shape]) -> str:
 def _stop(mininet: Mininet) -> None:
     """Remove all links at once (deleting one end of a virtual link deletes the other) and end the hosts' shells."""
     mininet.links.clear()
-    _command(["ip", "link", "delete", "group", str(_LINK_GROUP)])
+    group = ["group", str(_LINK_GROUP)]
+    if _command(["ip", "link", "show", *group]):  # none yet when the user stops it early
+        _command(["ip", "link", "delete", *group])
     mininet.stop()
 
 

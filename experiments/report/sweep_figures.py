@@ -17,6 +17,7 @@ from experiments.report.sweep_panels import Panel
 from experiments.sweep_results import PublishedReductionResult
 
 _COLUMNS = 3
+_CHARACTERS = 40  # that a panel has room for below its axis
 
 
 def write(
@@ -69,7 +70,9 @@ def _panel(axes: Axes, panel: Panel, places: Mapping[str, int]) -> None:
             axes.errorbar(
                 panel.positions, heights, yerr=whiskers(column), color=colour, marker="o", capsize=2, label=label
             )
-    axes.set_xticks(list(panel.positions or range(len(panel.labels))), list(panel.labels))
+    crowded = sum(len(label) + 2 for label in panel.labels) > _CHARACTERS
+    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
+    axes.set_xticks(list(panel.positions or range(len(panel.labels))), list(panel.labels), **turned)
     axes.set_ylim(0, None)
     axes.grid(visible=False, axis="x")
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from topologies import host_settings, isolation
+from topologies import emulation, host_settings, isolation
 from topologies.emulation import EmulationError, emulated
 from topologies.fat_tree import single_switch, thesis
 from topologies.shaping import ShapingError
@@ -82,3 +82,12 @@ def test_no_arp_is_needed():
         neighbours = json.loads(network.run("h1", ["ip", "-j", "neighbour"]))
         assert {entry["dst"] for entry in neighbours} == {"10.0.1.2", "10.0.1.3"}
         assert all(entry["state"] == ["PERMANENT"] for entry in neighbours)
+
+
+def test_a_stop_before_there_are_links_is_not_replaced_by_what_cleaning_up_misses(monkeypatch):
+    def stopped(_network):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(emulation, "_add_links", stopped)
+    with pytest.raises(KeyboardInterrupt), emulated(single_switch(2)):
+        pass
