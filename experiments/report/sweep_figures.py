@@ -70,9 +70,10 @@ def _panel(axes: Axes, panel: Panel, places: Mapping[str, int]) -> None:
             axes.errorbar(
                 panel.positions, heights, yerr=whiskers(column), color=colour, marker="o", capsize=2, label=label
             )
-    crowded = sum(len(label) + 2 for label in panel.labels) > _CHARACTERS
-    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(list(panel.positions or range(len(panel.labels))), list(panel.labels), **turned)
+    axes.set_xticks(list(panel.positions or range(len(panel.labels))), list(panel.labels))
+    if sum(len(label) + 2 for label in panel.labels) > _CHARACTERS:
+        for text in axes.get_xticklabels():
+            text.set(rotation=35, ha="right", rotation_mode="anchor")
     axes.set_ylim(0, None)
     axes.grid(visible=False, axis="x")
 
