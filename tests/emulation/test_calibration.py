@@ -24,3 +24,9 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched():
     assert found.flows == 256
     assert found.loaded_directions == HOSTS
     assert abs(found.error) < 0.1
+
+
+def test_a_host_alone_has_nobody_to_send_to_and_lacks_nothing():
+    with emulated(single_switch(1)) as network:
+        found = calibration.all_uplinks(network, lambda *_: (), duration_s=3)
+    assert (found.flows, found.loaded_directions, found.shortfall) == (0, 0, 0.0)
