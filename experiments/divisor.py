@@ -9,7 +9,7 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,15 +84,9 @@ class Trial:
 
 def best(trials: Sequence[Trial]) -> tuple[float, bool]:
     """The divisor that follows from trials, in ascending order of theirs, and whether it will do."""
-    stages: tuple[Callable[[Trial], bool], ...] = (
-        lambda trial: trial.rehearsed,
-        lambda trial: trial.with_reserve,
-        lambda trial: trial.passed,
-    )
-    for stage in stages:
-        for trial in trials:
-            if stage(trial):
-                return HEADROOM * trial.divisor, True
+    furthest = max(trials, key=lambda trial: (trial.rehearsed, trial.with_reserve, trial.passed))  # the first such
+    if furthest.passed:
+        return HEADROOM * furthest.divisor, True
     return min(trials, key=lambda trial: trial.shortfall).divisor, False
 
 
