@@ -18,11 +18,19 @@ from workloads.inbox import WINDOW_BYTES, Inboxes, InboxKey
 from workloads.usage import Usage
 from workloads.wire import ACKNOWLEDGED, ALIVE, END, END_MARK, FRAME, FRAME_BYTES, send_header, wait_for
 
-FLUSH_BYTES = 64 * 1024
-"""A lane waits for this much, for a sign of life that is due, or for the end."""
+_PARTS = 4
+_LEAST_PART_BYTES = 8 * 1024
+_MOST_PART_BYTES = 64 * 1024
 
 Pair = tuple[str, int, int]
 """Job, producing task, consuming task."""
+
+
+def part_bytes(expected: int) -> int:
+    """How much of `expected` wire bytes is worth a step: a quarter, so that a pipeline stays one at every volume
+    divisor, but not so little that the switches have more frames to forward than they can.
+    """
+    return min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, expected // _PARTS))
 
 
 @dataclass
@@ -42,11 +50,15 @@ class Parcel:
 
 
 class Lane:
-    """From one producing task to one consuming task."""
+    """From one producing task to one consuming task.
 
-    def __init__(self, content: Content, key: InboxKey, source: int, moved: asyncio.Event) -> None:
+    It waits for a part of the `expected` bytes, for a sign of life that is due, or for the end.
+    """
+
+    def __init__(self, content: Content, key: InboxKey, source: int, expected: int, moved: asyncio.Event) -> None:
         self.parcel = Parcel(source, key[2])
         self.queued = 0
+        self._flush_bytes = part_bytes(expected)
         self._content = content
         self._key = key
         self._moved = moved
@@ -58,7 +70,7 @@ class Lane:
     def push(self, size: int) -> None:
         """Queues payload; nothing is stored, as the content pool has it."""
         self.queued += size
-        if self.queued >= FLUSH_BYTES:
+        if self.queued >= self._flush_bytes:
             self._work.set()
 
     def end(self) -> None:
@@ -84,7 +96,7 @@ class Lane:
         inbox = await inboxes.find(self._key)
         digest = xxhash.xxh3_64()
         while not self._ending or self.queued:
-            if self.queued < FLUSH_BYTES and not self._ending:
+            if self.queued < self._flush_bytes and not self._ending:
                 self._work.clear()
                 await self._work.wait()
                 continue
@@ -117,7 +129,7 @@ class Lane:
             header = {"op": "lane", "job": job, "exchange": exchange, "from": self.parcel.source, "to": task}
             await send_header(connection, header)
             while not self._ending or self.queued:
-                if self.queued < FLUSH_BYTES and not self._ending:
+                if self.queued < self._flush_bytes and not self._ending:
                     self._work.clear()
                     await wait_for(self._work, connection.deadline_s / 3)
                 view = self._next()
@@ -198,18 +210,21 @@ class Outlet:
         for task in self._running:
             task.add_done_callback(self._ended)
 
-    async def emit(self, size: int) -> None:
-        """Hands over `size` produced bytes and waits while a lane lags behind.
+    async def emit(self, size: int) -> bool:
+        """Hands over `size` produced bytes and waits while a lane lags behind; returns whether one did.
 
         Raises:
             TransferError: a lane failed.
         """
         self._emitted += size
         self._push(final=False)
+        waited = False
         while max(lane.queued for lane in self._lanes) > WINDOW_BYTES:
+            waited = True
             self._check()
             self._moved.clear()
             await self._moved.wait()
+        return waited
 
     async def finish(self) -> list[Parcel]:
         """Sends the rest and waits for all acknowledgements.

@@ -51,7 +51,7 @@ class Exchange:
         skew: Exponent s >= 0; consuming task i (from 0) gets a share proportional to (i + 1)^-s of a repartition.
         shares: Instead of a skew, what the consuming tasks get in proportion to each other. Share k goes to task k, or,
             with fewer tasks, to task k modulo their number; tasks without a share get nothing. A forward exchange
-            takes the shares of what its source gets.
+            without shares follows what arrives at the tasks of its source, or is even where that reads files.
     """
 
     source: str

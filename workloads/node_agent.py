@@ -116,8 +116,11 @@ class Agent:
     def open_outlet(self, job: str, task: int, output: Message, usage: Usage) -> Outlet:
         """Starts the lanes of an output: one to each consuming task, over the network where that is elsewhere."""
         moved = asyncio.Event()
-        hosts: dict[int, str] = dict(output["lanes"])
-        lanes = [Lane(self._content, (job, output["exchange"], number), task, moved) for number in hosts]
+        hosts: dict[int, str] = {number: host for number, host, _ in output["lanes"]}
+        lanes = [
+            Lane(self._content, (job, output["exchange"], number), task, expected, moved)
+            for number, _, expected in output["lanes"]
+        ]
 
         def start(lane: Lane) -> asyncio.Task[None]:
             host = hosts[lane.parcel.destination]

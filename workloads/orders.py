@@ -23,7 +23,7 @@ def task(job: Job, key: str, plan: StagePlan, number: int, hosts: Sequence[str],
         "stage": plan.name,
         "task": number,
         "container": job.container_of(number),
-        "reads": bool(plan.stage.reads),
+        "reads": bool(plan.splits),
         "inputs": [
             {
                 "exchange": exchange.key,
@@ -55,11 +55,14 @@ def transfer(job: Job, key: str, exchange: ExchangePlan, number: int, size: int,
 
 
 def _output(exchange: ExchangePlan, number: int, size: int, hosts: Sequence[str]) -> Message:
-    consumers = [number] if exchange.kind == "forward" else range(len(hosts))
+    forward = exchange.kind == "forward"
+    consumers, producers = ([number], 1) if forward else (range(len(hosts)), len(hosts))
     return {
         "exchange": exchange.key,
         "kind": exchange.kind,
         "bytes": size,
         "weights": [exchange.weights[consumer] for consumer in consumers],
-        "lanes": [[consumer, hosts[consumer]] for consumer in consumers],
+        "lanes": [
+            [consumer, hosts[consumer], exchange.expected_bytes(consumer) // producers] for consumer in consumers
+        ],
     }

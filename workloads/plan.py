@@ -79,14 +79,9 @@ class StagePlan:
 
     def emitted_by_task(self, output: ExchangePlan, task: int) -> int:
         """Bytes that a task without splits yields for an output, in proportion to what it receives."""
-        weights = self._task_weights()
+        weights = _arriving(self.exchanges, len(self.write_bytes))
         before, total = sum(weights[:task]), sum(weights)
         return output.produced_bytes * (before + weights[task]) // total - output.produced_bytes * before // total
-
-    def _task_weights(self) -> list[int]:
-        tasks = len(self.write_bytes)
-        weights = [sum(exchange.expected_bytes(task) for exchange in self.exchanges) for task in range(tasks)]
-        return weights if any(weights) else [1] * tasks
 
 
 def plan_job(
@@ -106,7 +101,10 @@ def plan_job(
     by_file: dict[str, list[Key]] = {}
     for block in blocks:
         by_file.setdefault(block.file, []).append(block)
-    exchanges = [_plan_exchange(job, stage, item, scale) for stage in job.stages for item in stage.exchanges]
+    exchanges: list[ExchangePlan] = []
+    for stage in job.stages:
+        for item in stage.exchanges:
+            exchanges.append(_plan_exchange(job, stage, item, scale, exchanges))
     plans: dict[str, StagePlan] = {}
     for stage in job.stages:
         splits: list[Split] = []
@@ -133,8 +131,14 @@ def plan_job(
     return plans
 
 
-def _plan_exchange(job: Job, stage: Stage, exchange: Exchange, scale: Scale) -> ExchangePlan:
+def _plan_exchange(
+    job: Job, stage: Stage, exchange: Exchange, scale: Scale, before: Sequence[ExchangePlan]
+) -> ExchangePlan:
     produced = scale.wire_bytes(exchange.bytes)
+    weights = tuple(round(_WEIGHT_UNIT * share) for share in exchange.shares_of(job.tasks))
+    (source,) = (one for one in job.stages if one.name == exchange.source)
+    if exchange.kind == "forward" and not exchange.shares and not source.reads:
+        weights = _arriving([plan for plan in before if plan.consumer == source.name], job.tasks)
     return ExchangePlan(
         key=f"{exchange.source}>{stage.name}",
         source=exchange.source,
@@ -143,9 +147,15 @@ def _plan_exchange(job: Job, stage: Stage, exchange: Exchange, scale: Scale) -> 
         pipelined=exchange.pipelined,
         produced_bytes=produced,
         moved_bytes=produced * job.tasks if exchange.kind == "broadcast" else produced,
-        weights=tuple(round(_WEIGHT_UNIT * share) for share in exchange.shares_of(job.tasks)),
+        weights=weights,
         cpu_s=scale.wall_s(exchange.cpu_s),
     )
+
+
+def _arriving(exchanges: Sequence[ExchangePlan], tasks: int) -> tuple[int, ...]:
+    """What arrives at each task, in proportion; the same where nothing does."""
+    weights = tuple(sum(exchange.expected_bytes(task) for exchange in exchanges) for task in range(tasks))
+    return weights if any(weights) else (1,) * tasks
 
 
 def _divide(total: int, parts: int) -> tuple[int, ...]:

@@ -144,6 +144,7 @@ def _entry(number: int, entry: Any, now: float) -> tuple[str, list[float], str |
         if key not in _KEYS:
             near = difflib.get_close_matches(str(key), _KEYS, 1)
             raise ScheduleError(f"{place}: unknown key {key!r}" + (f"; do you mean {near[0]}?" if near else ""))
+        _check(f"{place}: {key}", key, entry[key])
     given = [key for key in _TIMES if key in entry]
     if len(given) > 1:
         raise ScheduleError(f"{place}: {' and '.join(given)}; give only one")
@@ -152,11 +153,21 @@ def _entry(number: int, entry: Any, now: float) -> tuple[str, list[float], str |
     return entry["profile"], times, entry.get("job_id"), overrides
 
 
+def _check(place: str, key: str, value: object) -> None:
+    if key in ("profile", "job_id"):
+        if not isinstance(value, str):
+            raise ScheduleError(f"{place} {value!r}; give a text, in quotation marks if it is a number")
+        return
+    whole = key in ("count", "seed", "containers")
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise ScheduleError(f"{place} {value!r}; give a {'whole ' if whole else ''}number")
+    if not (math.isfinite(value) and value >= 0):
+        raise ScheduleError(f"{place} {value}; give a number of at least 0")
+
+
 def _times(number: int, entry: Mapping[str, Any], kind: str, now: float) -> list[float]:
     place = f"schedule entry {number}"
     value = float(entry.get(kind, 0.0))
-    if not (math.isfinite(value) and value >= 0):
-        raise ScheduleError(f"{place}: {kind} {value}; give a number of at least 0")
     if kind == "at_s":
         return [value]
     if kind == "after_s":

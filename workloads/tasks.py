@@ -9,12 +9,11 @@ from typing import Protocol
 from workloads.blocks import BlockStore
 from workloads.connection import TransferError
 from workloads.control import Message
-from workloads.exchange import Outlet
+from workloads.exchange import Outlet, part_bytes
 from workloads.inbox import Inbox, Inboxes
 from workloads.node_model import SharedResource
 from workloads.usage import Usage
 
-_QUANTUM_BYTES = 128 * 1024  # a consumer computes for at least so much, unless it is the last
 _SLICE_S = 0.25
 
 
@@ -123,12 +122,13 @@ class StageTask:
         """Takes what has arrived, computes for it, and passes on the share of the output that it yields."""
         due: float | None = None
         expected = sum(item.expected for item in inputs)
+        least = part_bytes(expected)
         while not all(item.inbox.complete and not item.inbox.backlog for item in inputs):
             for item in inputs:
                 if item.inbox.failure:
                     raise TransferError(f"exchange {item.exchange}: {item.inbox.failure}")
             complete = all(item.inbox.complete for item in inputs)
-            if not complete and sum(item.inbox.backlog for item in inputs) < _QUANTUM_BYTES:
+            if not complete and sum(item.inbox.backlog for item in inputs) < least:
                 due = None
                 self._changed.clear()
                 await self._changed.wait()
@@ -138,17 +138,21 @@ class StageTask:
             for item, (size, _) in zip(inputs, taken, strict=True):
                 item.inbox.consume(size)
             if not self.spec["reads"]:
-                await self._emit_share(sum(item.inbox.consumed for item in inputs) / max(1, expected))
+                waited = await self._emit_share(sum(item.inbox.consumed for item in inputs) / max(1, expected))
+                due = None if waited else due
         await self._compute(sum(item.cpu_left_s for item in inputs), due)
         if not self.spec["reads"]:
             await self._emit_share(1.0)
 
-    async def _emit_share(self, share: float) -> None:
+    async def _emit_share(self, share: float) -> bool:
+        """Emits up to a share of every output; returns whether it had to wait for a lane."""
+        waited = False
         for output in self._outputs:
             target = round(output.total * min(1.0, share))
             if target > output.emitted:
                 size, output.emitted = target - output.emitted, target
-                await output.outlet.emit(size)
+                waited = await output.outlet.emit(size) or waited
+        return waited
 
     async def _read_splits(self) -> None:
         """Asks for one split after the other, reads it and computes for it, until there is none left."""
@@ -167,7 +171,7 @@ class StageTask:
         report: Message = {"file": file, "index": index, "host": host, "started": clock()}
         try:
             if host == self.agent.host:
-                due: float | None = await self.agent.blocks.read_local(file, index)
+                due: float | None = await self.agent.blocks.read_local(file, index, size)
                 self.usage.disk_bytes += size
             else:
                 report["ports"] = await self.agent.blocks.read_remote(file, index, size, host)

@@ -38,6 +38,7 @@ _STAGE_KEYS = {
     "write_replication": int,
 }
 _REPEAT_KEYS = {"repeat": int, "factors": list, "stages": list}
+_ROUNDING = 1e-3
 _READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER}
 _EXCHANGE_KEYS = {
     "from": str,
@@ -163,6 +164,7 @@ def parse_profile(document: object, source: str) -> Profile:
     weights = _checked(f"{source}: weights", fields.pop("weights"), {"closeness": _NUMBER, "locality": _NUMBER})
     for stage in fields["stages"]:
         _check_stage(source, stage)
+    _check_sums(source, weights, fields["stages"])
     profile = Profile(**{**fields, "weights": ProfileWeights(**weights), "stages": tuple(fields["stages"])})
     profile.job("check")
     return profile
@@ -234,7 +236,11 @@ def _check_stage(place: str, item: object) -> None:
         fields = _checked(f"{place}: repeat", item, _REPEAT_KEYS, frozenset({"repeat", "stages"}))
         if "factors" in fields and len(fields["factors"]) != fields["repeat"]:
             raise ProfileError(f"{place}: factors {fields['factors']}; give one for each of {fields['repeat']} repeats")
+        for factor in fields.get("factors", ()):
+            _check_number(f"{place}: factors", factor)
         for stage in fields["stages"]:
+            if isinstance(stage, dict) and "repeat" in stage:
+                raise ProfileError(f"{place}: repeat {stage['repeat']}: is within another; write its stages out")
             _check_stage(place, stage)
         return
     fields = _checked(f"{place}: stage", item, _STAGE_KEYS, frozenset({"name", "inputs"}))
@@ -244,8 +250,27 @@ def _check_stage(place: str, item: object) -> None:
             _checked(where, entry, _READ_KEYS, frozenset({"read", "share"}))
         else:
             for share in _checked(where, entry, _EXCHANGE_KEYS, frozenset({"from"})).get("shares", ()):
-                if not isinstance(share, _NUMBER):
-                    raise ProfileError(f"{where}: shares hold {share!r}; give a number for each task")
+                _check_number(f"{where}: shares", share)
+
+
+def _check_number(place: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
+        raise ProfileError(f"{place} hold {value!r}; give a number for each")
+
+
+def _check_sums(source: str, weights: Mapping[str, float], stages: Sequence[Mapping[str, Any]]) -> None:
+    """Weights add up to 1, and so does what is read."""
+    if not math.isclose(sum(weights.values()), 1) or min(weights.values()) < 0:
+        raise ProfileError(f"{source}: weights {dict(weights)}; give two from 0 to 1 that add up to 1")
+    shares = [
+        entry["share"] * item.get("repeat", 1)
+        for item in stages
+        for stage in item.get("stages", [item])
+        for entry in stage["inputs"]
+        if "read" in entry
+    ]
+    if shares and abs(sum(shares) - 1) > _ROUNDING:
+        raise ProfileError(f"{source}: the shares that are read add up to {sum(shares):g}; make it 1")
 
 
 def _checked(
@@ -260,6 +285,8 @@ def _checked(
             raise ProfileError(f"{place}: unknown key {key!r}{hint}")
         if not isinstance(item, keys[key]):
             raise ProfileError(f"{place}: {key} {item!r} has the wrong type; see docs/workloads.md")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ProfileError(f"{place}: {key} {item}; give a finite number")
     for key in sorted(keys if required is None else required):
         if key not in value:
             raise ProfileError(f"{place}: {key} is missing; add it")

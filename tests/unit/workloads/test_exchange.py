@@ -6,10 +6,12 @@ import struct
 
 import pytest
 import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workloads.connection import Connection, TransferError
 from workloads.content import Content
-from workloads.exchange import Connections, Lane, Outlet
+from workloads.exchange import Connections, Lane, Outlet, part_bytes
 from workloads.inbox import WINDOW_BYTES, Inbox, Inboxes, receive_lane
 from workloads.usage import Usage
 from workloads.wire import FRAME_BYTES, receive_header, send_header
@@ -28,9 +30,9 @@ def open_inbox(inboxes, task=0, sources=1):
     return inbox
 
 
-def local_outlet(inboxes, tasks, kind="repartition", weights=None):
+def local_outlet(inboxes, tasks, kind="repartition", weights=None, expected=10**6):
     moved = asyncio.Event()
-    lanes = [Lane(CONTENT, ("j", "x", task), 0, moved) for task in range(tasks)]
+    lanes = [Lane(CONTENT, ("j", "x", task), 0, expected, moved) for task in range(tasks)]
     loop = asyncio.get_running_loop()
     return Outlet(lanes, kind, weights or [1] * tasks, moved, lambda lane: loop.create_task(lane.run_local(inboxes)))
 
@@ -70,6 +72,41 @@ def test_everything_emitted_arrives(kind):
         assert sum(received) == (3 * total if kind == "broadcast" else total)
         if kind == "repartition":
             assert received == pytest.approx([total * share / 7 for share in (4, 2, 1)], abs=3)
+
+    asyncio.run(main())
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_a_part_is_a_quarter_within_bounds(expected):
+    assert part_bytes(expected) == min(65536, max(8192, expected // 4))
+
+
+@pytest.mark.parametrize("expected", [24_000, 200_000, 1_000_000])
+def test_a_lane_sends_while_its_source_works_however_little_it_carries(expected):
+    async def main():
+        inboxes = Inboxes(5)
+        box = open_inbox(inboxes)
+        outlet = local_outlet(inboxes, 1, expected=expected)
+        await outlet.emit(expected // 2)
+        while not box.backlog:
+            await asyncio.sleep(0)  # for ever, if it waited for the rest
+        await outlet.emit(expected - expected // 2)
+        await asyncio.gather(outlet.finish(), drain(box))
+        assert box.received == expected
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_producer_is_told_that_it_had_to_wait():
+    async def main():
+        inboxes = Inboxes(5)
+        box = open_inbox(inboxes)
+        outlet = local_outlet(inboxes, 1, expected=10**7)
+        assert not await outlet.emit(100_000)
+        emitting = asyncio.ensure_future(outlet.emit(4 * WINDOW_BYTES))
+        draining = asyncio.ensure_future(drain(box))
+        assert await emitting
+        await asyncio.gather(outlet.finish(), draining)
 
     asyncio.run(main())
 
@@ -153,7 +190,7 @@ def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
     async def main():
         listener = socket.create_server(("127.0.0.2", 0))
         listener.setblocking(False)
-        lane = Lane(CONTENT, ("j", "x", 0), 0, asyncio.Event())
+        lane = Lane(CONTENT, ("j", "x", 0), 0, 20_000_000, asyncio.Event())
         lane.push(20_000_000)
         lane.end()
         address = listener.getsockname()

@@ -74,3 +74,21 @@ def test_a_file_that_is_not_stored_completely_is_refused():
     block_map, sizes = blocks_of("in", [400, 500], [("h1",)])
     with pytest.raises(JobError, match="900 bytes stored"):
         plan_job(job, Scale(), block_map, sizes)
+
+
+def test_a_forward_follows_what_arrives_at_its_source():
+    further = (
+        Stage("next", (Exchange("sink", 600, cpu_s=6.0, kind="forward"),)),
+        Stage("last", (Exchange("next", 60),)),
+    )
+    plans, _ = planned([1000], Exchange("scan", 12_000_000, shares=(5, 0, 1)), containers=4, further=further)
+    (forward,) = plans["next"].exchanges
+    assert [forward.expected_bytes(task) for task in range(3)] == pytest.approx([500, 0, 100], abs=1)
+    assert [forward.expected_cpu_s(task) for task in range(3)] == pytest.approx([5, 0, 1])
+    (output,) = plans["next"].outputs
+    assert [plans["next"].emitted_by_task(output, task) for task in range(3)] == pytest.approx([50, 0, 10], abs=1)
+
+
+def test_a_forward_from_a_stage_that_reads_is_even():
+    plans, _ = planned([1000], Exchange("scan", 600, kind="forward"), containers=4)
+    assert [plans["sink"].exchanges[0].expected_bytes(task) for task in range(3)] == [200, 200, 200]

@@ -74,6 +74,13 @@ def test_a_sequence_at_the_start_begins_at_once():
         ([{"profile": "kmeans", "every_s": 1}], "count None"),
         ([{"profile": "kmeans", "poisson_per_s": 1, "count": 2}], "seed"),
         ([{"profile": "kmeans", "at_s": -1}], "at_s -1"),
+        ([{"profile": "kmeans", "at_s": None}], "entry 0: at_s None; give a number"),
+        ([{"profile": "kmeans"}, {"profile": "kmeans", "at_s": "soon"}], "entry 1: at_s 'soon'"),
+        ([{"profile": "kmeans", "at_s": float("inf")}], "at_s inf"),
+        ([{"profile": "kmeans", "job_id": 7}], "job_id 7; give a text"),
+        ([{"profile": "kmeans", "input_bytes": float("inf")}], "input_bytes inf"),
+        ([{"profile": "kmeans", "input_bytes": "16 GB"}], "input_bytes '16 GB'; give a number"),
+        ([{"profile": "kmeans", "poisson_per_s": 1, "count": 2, "seed": "x"}], "seed 'x'; give a whole number"),
         ([{"profile": "kmeans", "job_id": "a"}, {"profile": "kmeans", "job_id": "a"}], "used twice"),
     ],
 )
