@@ -8,6 +8,7 @@ import numpy as np
 
 from placement.annealing import Annealer
 from placement.baselines import HdfsBlocks
+from placement.hops import PlacementError
 from placement.instance import Instance, Objective
 from placement.moves import has_numba
 from placement.request import ContainerRequest, Placement
@@ -38,6 +39,16 @@ class NeAwa(HdfsBlocks):
     def __post_init__(self) -> None:
         HdfsBlocks.__post_init__(self)
         _ = self.objective
+        for name, value, kinds in (
+            ("interference", self.interference, bool),
+            ("compiled", self.compiled, (bool, type(None))),
+            ("annealer", self.annealer, Annealer),
+        ):
+            if not isinstance(value, kinds):
+                wanted = "an Annealer, which takes Python" if kinds is Annealer else "true or false"
+                raise PlacementError(f"{name} {value!r}: give {wanted}")
+        if self.compiled and not has_numba():
+            raise PlacementError("compiled true: numba is not installed; install the extra `fast`, or leave it out")
 
     @property
     def objective(self) -> Objective:

@@ -103,17 +103,15 @@ def strategy_names() -> tuple[str, ...]:
 
 
 def _find(name: str) -> Callable[..., object]:
-    target = BUILT_IN.get(name, name)
-    if ":" not in target:
-        for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-            found: Callable[..., object] = point.load()
-            return found
+    module, colon, attribute = BUILT_IN.get(name, name).partition(":")
+    point = None if colon else next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    if not colon and point is None:
         raise PlacementError(f"strategy {name!r}: choose one of {', '.join(strategy_names())}, or give module:Class")
-    module, _, attribute = target.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PlacementError(f"strategy {name!r}: {error}; give an importable module:Class") from error
+        found: Callable[..., object] = point.load() if point else getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a module of the user's may fail with anything
+        reason = f"{type(error).__name__}: {error}"
+        raise PlacementError(f"strategy {name!r}: {reason}; give an importable module:Class") from error
     return found
 
 

@@ -27,7 +27,7 @@ def placer(*colocations, cluster=None, seed=0, **options):
     state = ClusterState(cluster or thesis_cluster())
     for colocation in colocations:
         state.describe(colocation)
-    return Placer(state, CoLoc(**options), np.random.default_rng(seed))
+    return Placer(state, CoLoc(**options), seed)
 
 
 def recurring(containers, *inputs, signature="k", job_id="job", master=True):
@@ -255,7 +255,7 @@ class TestReservation:
         place = placer(Colocation("k", ("f",), size=2))
         place.store(blocks_file("f", 4))
         reserved = place.state.view().reserved()
-        default = Placer(place.state, load_strategy("default"), np.random.default_rng(0))
+        default = Placer(place.state, load_strategy("default"), 0)
         assert not reserved & set(default.submit(job(48, master=False, job_id="six nodes")))
         assert reserved & set(default.submit(job(4, master=False, job_id="more")))
 
@@ -346,7 +346,7 @@ class TestContainers:
     def test_more_container_nodes_take_part_only_when_the_chosen_ones_are_full(self, hosts, workers, others, seed):
         place = placer(Colocation("k", ("f",), size=8, container_nodes=hosts), seed=seed)
         place.store(blocks_file("f", 4))
-        random = Placer(place.state, load_strategy("random"), np.random.default_rng(seed))
+        random = Placer(place.state, load_strategy("random"), seed)
         random.submit(job(others, master=False, job_id="others"))
         view = place.state.view()
         room = dict(zip(view.cluster.names, view.room(job(1)).tolist(), strict=True))

@@ -14,6 +14,8 @@ import placement
 from placement import (
     ClusterState,
     Colocation,
+    ContainerRequest,
+    File,
     Hooks,
     PlacementError,
     Placer,
@@ -22,6 +24,7 @@ from placement import (
     load_strategy,
     strategy_names,
 )
+from placement import strategy as strategy_module
 from tests.unit.placement.worlds import blocks_file, job, thesis_cluster
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "placement.md"
@@ -46,7 +49,7 @@ def test_the_documented_strategy_has_20_lines_and_runs(documented):
     assert len(lines) <= 20
     strategy = load_strategy("nearest_rack:NearestRack", spare=1)
     assert isinstance(strategy, Strategy)
-    placer = Placer(ClusterState(thesis_cluster()), strategy, np.random.default_rng(0))
+    placer = Placer(ClusterState(thesis_cluster()), strategy, 0)
     placer.store(blocks_file("f", 16))
     request = job(12, "f")
     placed = placer.submit(request)
@@ -78,7 +81,7 @@ def test_all_strategies_are_run_alike(name):
     assert isinstance(strategy, Hooks) == (name == "coloc")
     state = ClusterState(thesis_cluster())
     state.describe(Colocation("signature", ("f",), size=3))
-    placer = Placer(state, strategy, np.random.default_rng(0))
+    placer = Placer(state, strategy, 0)
     placer.store(blocks_file("f", 16))
     for run in ("one", "two"):
         request = job(12, "f", job_id=run)
@@ -131,3 +134,40 @@ def test_what_cannot_be_loaded_is_named(name, options, message):
 def test_the_public_names_exist():
     assert all(hasattr(placement, name) for name in placement.__all__)
     assert sorted(placement.__all__) == sorted(set(placement.__all__))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"annealer": {"packed_starts": 4}}, "annealer .*give an Annealer"),
+        ({"interference": "no"}, "interference 'no': give true or false"),
+        ({"compiled": 1}, "compiled 1: give true or false"),
+    ],
+)
+def test_options_of_another_type_are_refused(options, said):
+    with pytest.raises(PlacementError, match=said):
+        load_strategy("neawa", **options)
+
+
+def test_an_entry_point_that_fails_is_named(monkeypatch):
+    class Broken:
+        name = "theirs"
+
+        def load(self):
+            raise ImportError("no such library")
+
+    monkeypatch.setattr(strategy_module, "entry_points", lambda **_: [Broken()])
+    with pytest.raises(PlacementError, match="'theirs': ImportError: no such library"):
+        load_strategy("theirs")
+
+
+def test_what_two_strategies_decide_alike_does_not_depend_on_what_else_they_drew():
+    stored = []
+    for name in ("default", "random", "neawa"):
+        placer = Placer(ClusterState(thesis_cluster()), load_strategy(name), 7)
+        placer.store(File("a", 10**9))
+        placer.submit(ContainerRequest("first", "x", 9, ("a",)))
+        stored.append(dict(placer.store(File("b", 10**9))))
+    assert stored[0] == stored[1] == stored[2]
+    other = Placer(ClusterState(thesis_cluster()), load_strategy("default"), 8)
+    assert dict(other.store(File("b", 10**9))) != stored[0]
