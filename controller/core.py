@@ -92,8 +92,9 @@ class Core:
 
     def switch_connected(self, dpid: int, ports: Iterable[Port], bridge_name: str = "") -> None:
         """A switch has connected and described its ports."""
+        self._last_progress = self._clock()
         if self._first_connection is None:
-            self._first_connection = self._clock()
+            self._first_connection = self._last_progress
         self._discovery.switch_connected(dpid, ports, bridge_name)
         self._journal.record("switch_connected", switch=self._discovery.name(dpid), dpid=f"{dpid:#x}")
         if name := self._names.get(dpid):

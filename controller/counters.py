@@ -31,10 +31,10 @@ class PortCounters:
 
 @dataclass(frozen=True, slots=True)
 class LinkUse:
-    """One direction of a link at its last reading; `bits_per_s` is the mean since the reading before.
+    """One direction of a link at its last reading.
 
-    `utilisation` is `bits_per_s` over the planned capacity, `drops` the packets lost at the sender's queue and port
-    since the port exists.
+    `bits_per_s` is the mean since the reading before, None at the first one; `utilisation` is that over the planned
+    capacity, `drops` the packets lost at the sender's queue and port since the port exists.
     """
 
     link_id: str
@@ -45,8 +45,8 @@ class LinkUse:
     tx_bytes: int
     tx_packets: int
     drops: int
-    bits_per_s: float
-    utilisation: float
+    bits_per_s: float | None
+    utilisation: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Sample:
 
     time_s: float
     tx_bytes: int
-    bits_per_s: float
-    utilisation: float
+    bits_per_s: float | None
+    utilisation: float | None
     drops: int
 
 
@@ -120,7 +120,7 @@ def _use(
     before: LinkUse | None,
 ) -> LinkUse:
     tx_bytes, tx_packets = (reading.tx_bytes, reading.tx_packets) if sends else (reading.rx_bytes, reading.rx_packets)
-    bits_per_s = 0.0
+    bits_per_s = None
     if before is not None and reading.age_s > before.age_s and tx_bytes >= before.tx_bytes:
         bits_per_s = (tx_bytes - before.tx_bytes) * 8 / (reading.age_s - before.age_s)
     return LinkUse(
@@ -133,5 +133,5 @@ def _use(
         tx_packets=tx_packets,
         drops=reading.tx_drops + queue_drops if sends else reading.rx_drops,
         bits_per_s=bits_per_s,
-        utilisation=bits_per_s / (link.capacity_mbps * 1e6),
+        utilisation=None if bits_per_s is None else bits_per_s / (link.capacity_mbps * 1e6),
     )

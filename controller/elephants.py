@@ -24,7 +24,7 @@ from controller.counters import LinkKey, LinkUse
 from controller.entries import ETH_TYPE_IPV4, Flow, ToPort
 from controller.paths import Path, TraceError, ask_vswitchd
 from controller.routing import PRIORITY_PINNED
-from topologies.topology import Direction, Endpoint, Topology
+from topologies.topology import Endpoint, Topology
 
 ELEPHANT_LOOKS = 0.5
 ELEPHANT_SHARE = 0.05
@@ -259,8 +259,7 @@ class Elephants:
         """The path's links between switches, each with the direction it is used in."""
         keys: list[LinkKey] = []
         for switch, link_id in zip(path.switches[:-1], path.links[1:-1], strict=True):
-            direction: Direction = "up" if self._topology.link_by_id[link_id].a.node == switch else "down"
-            keys.append((link_id, direction))
+            keys.append((link_id, self._topology.link_by_id[link_id].direction_from(switch)))
         return keys
 
     def _links_of(
@@ -275,14 +274,14 @@ class Elephants:
         while here is not None and (end := interfaces.get(here.out_interface)) in self._topology.link_at:
             assert end is not None
             link = self._topology.link_at[end]
-            key: LinkKey = (link.id, "up" if link.a == end else "down")
+            key: LinkKey = (link.id, link.direction_from(end.node))
             if key in links:
                 break
             links.add(key)
-            here = seen.get((sighting.flow, link.b if link.a == end else link.a))
+            here = seen.get((sighting.flow, link.far(end.node)))
         return links
 
 
 def _others(use: LinkUse | None, carries_it: bool) -> float:
     """Utilisation of a link by others; a link that carries the flow itself is taken to carry no one else's."""
-    return 0.0 if use is None or carries_it else use.utilisation
+    return 0.0 if use is None or carries_it else use.utilisation or 0.0

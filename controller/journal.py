@@ -54,11 +54,13 @@ class Journal:
         """Register a listener for new events.
 
         Returns:
-            The kept events with an id above `after_id`, and a function that ends the listening.
+            The kept events with an id above `after_id`, or all of them when there was none of that id yet, because it
+            is of a process before this one; and a function that ends the listening.
         """
         with self._lock:
             key = id(listener)
             self._listeners[key] = listener
+            after_id = after_id if after_id <= self._last_id else 0
             past = [event for event in self._events if event.id > after_id]
         return past, lambda: self._stop(key)
 

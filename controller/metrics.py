@@ -50,8 +50,9 @@ class _Figures(Collector):
             sent.add_metric(where, use.tx_bytes)
             packets.add_metric(where, use.tx_packets)
             drops.add_metric(where, use.drops)
-            rate.add_metric(where, use.bits_per_s)
-            share.add_metric(where, use.utilisation)
+            if use.bits_per_s is not None and use.utilisation is not None:
+                rate.add_metric(where, use.bits_per_s)
+                share.add_metric(where, use.utilisation)
             capacity.add_metric(where, use.capacity_mbps * 1e6)
         yield from (sent, packets, drops, rate, share, capacity)
 

@@ -103,7 +103,7 @@ class PathFinder:
             held = rules.get(here, Rules()).groups.get(self._group_ids[last.b.node])
             for port_no in held.ports if held else ():
                 link = self._topology.link_at[Endpoint(here, port_no)]
-                neighbour = link.b.node if link.a.node == here else link.a.node
+                neighbour = link.far(here).node
                 if neighbour not in switches:
                     extend((*links, link.id), (*switches, neighbour))
 
@@ -128,7 +128,7 @@ class PathFinder:
             if link_out is None:
                 return None, f"{arrival.node} drops it"
             links.append(link_out.id)
-            arrival = link_out.a if link_out.b.node == arrival.node else link_out.b
+            arrival = link_out.far(arrival.node)
             if arrival.node in self._hosts:
                 return Path(tuple(links), tuple(switches)), "ofproto/trace"
         return None, f"it has not arrived after {_MOST_HOPS} switches"

@@ -96,8 +96,8 @@ class LinkUseDocument(Document):
     tx_bytes: Count
     tx_packets: Count
     drops: Count
-    bits_per_s: Annotated[float, Field(ge=0)]
-    utilisation: Annotated[float, Field(ge=0)]
+    bits_per_s: Annotated[float, Field(ge=0)] | None
+    utilisation: Annotated[float, Field(ge=0)] | None
 
 
 class LinksDocument(Document):
@@ -112,8 +112,8 @@ class SampleDocument(Document):
 
     time_s: float
     tx_bytes: Count
-    bits_per_s: Annotated[float, Field(ge=0)]
-    utilisation: Annotated[float, Field(ge=0)]
+    bits_per_s: Annotated[float, Field(ge=0)] | None
+    utilisation: Annotated[float, Field(ge=0)] | None
     drops: Count
 
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from topologies import host_settings
 
@@ -151,23 +151,26 @@ def _lock() -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise BusyError(_holder(file)) from None
+                    file.seek(0)
+                    who = holder(file.read())
+                    raise BusyError(
+                        f"a testbed is already running on this machine ({who}); wait for it or stop it"
+                    ) from None
                 time.sleep(0.05)
         file.truncate(0)
-        holder = {"pid": os.getpid(), "since": time.strftime("%H:%M:%S"), "command": " ".join(sys.argv)[:200]}
-        file.write(json.dumps(holder))
+        own = {"pid": os.getpid(), "since": time.strftime("%H:%M:%S"), "command": " ".join(sys.argv)[:200]}
+        file.write(json.dumps(own))
         file.flush()
         yield
 
 
-def _holder(file: IO[str]) -> str:
-    file.seek(0)
+def holder(document: str) -> str:
+    """Who holds the machine's lock, by what the lock's file says."""
     try:
-        holder = json.loads(file.read())
-        who = f"process {holder['pid']} since {holder['since']}: {holder['command']}"
+        found = json.loads(document)
+        return f"process {found['pid']} since {found['since']}: {found['command']}"
     except (ValueError, KeyError):
-        who = "unknown process"
-    return f"a testbed is already running on this machine ({who}); wait for it or stop it"
+        return "an unknown process"
 
 
 def _run_as_init(isolation: Isolation, main: Callable[[], int]) -> int:
@@ -249,11 +252,15 @@ def _exit_with(function: Callable[[], int]) -> NoReturn:
             print(exit_.code, file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
+    except IsolationError as error:
+        code = 2
+        print(f"error: {error}", file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
         os._exit(code)
 
 
@@ -293,7 +300,10 @@ def _main() -> int:
         return 2
 
     def become() -> int:
-        os.execvp(command[0], command)
+        try:
+            os.execvp(command[0], command)
+        except OSError as error:
+            raise IsolationError(f"{command[0]}: {error.strerror}") from error
 
     try:
         return run(become)

@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Literal
 
 from topologies import host_settings
 from topologies.isolation import Isolation
+from topologies.shaping import interface
 from topologies.topology import Topology
 
 Datapath = Literal["kernel", "userspace"]
 
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _SEND_BUFFER_BYTES = 128 * 2**20
+_SENT_WITHIN_S = 5.0
 _RECEIVE_BUFFER_BYTES = 2**20  # a dozen TCP super-frames; the usual 208 KB hold three and lose bursts
 
 
@@ -57,14 +60,17 @@ def bridge_commands(topology: Topology, datapath: Datapath) -> list[str]:
     for link in topology.links:
         for end in (link.a, link.b):
             if end.node in switches:
-                port = f"{end.node}-eth{end.port_no}"
+                port = interface(end)
                 arguments += ["--", "add-port", end.node, port]
                 arguments += ["--", "set", "interface", port, f"ofport_request={end.port_no}"]
     return arguments[1:]
 
 
 def controller_commands(topology: Topology, target: str) -> list[str]:
-    """The one `ovs-vsctl` transaction that connects every bridge to an OpenFlow controller, as its arguments."""
+    """The one `ovs-vsctl` transaction that connects every bridge to an OpenFlow controller, as its arguments.
+
+    Open vSwitch 3.1.0 does not heed `max_backoff`: its attempts to connect are 1, 2, 4 and 8 s apart.
+    """
     arguments: list[str] = []
     for switch in topology.switches:
         arguments += ["--", "set-controller", switch.name, target]
@@ -90,14 +96,16 @@ class OpenVSwitch:
         return _command(["ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=30", *arguments])
 
     def send_buffer_bytes(self) -> int | None:
-        """Size of the socket buffer through which the userspace datapath sends for all ports; None before it sent."""
+        """Size of the socket buffer through which the userspace datapath sends for all ports; None before it sent.
+
+        It is the packet socket that is bound to no interface; those that receive are bound to theirs.
+        """
         listing = _command(["ss", "--packet", "--memory", "--processes", "--no-header", "-0"])
-        sizes = [
-            int(match[1])
-            for line in listing.replace("\n\t", " ").splitlines()
-            if "ovs-vswitchd" in line and (match := re.search(r"tb(\d+)", line))
-        ]
-        return max(sizes, default=None)
+        for line in listing.replace("\n\t", " ").splitlines():
+            found = re.search(r':\*\s+\*\s+users:\(\("ovs-vswitchd".*\btb(\d+)', line)
+            if found:
+                return int(found[1])
+        return None
 
 
 @contextlib.contextmanager
@@ -151,9 +159,11 @@ def settle_buffers(isolation: Isolation, switch: OpenVSwitch, topology: Topology
     frame = "ffffffffffff" + "020000000001" + "88b5" + "00" * 46  # local experimental EtherType, IEEE 802
     packet_out = f"in_port=LOCAL packet={frame} actions=output:{link.b.port_no}"
     _command(["ovs-ofctl", "-OOpenFlow13", "packet-out", link.b.node, packet_out])
+    deadline = time.monotonic() + _SENT_WITHIN_S
+    while (size := switch.send_buffer_bytes()) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
     with isolation.host_network():
         host_settings.restore(isolation.directory)
-    size = switch.send_buffer_bytes()
     if size is None or size < _SEND_BUFFER_BYTES:
         raise OpenVSwitchError(f"ovs-vswitchd's send buffer is {size} bytes instead of {_SEND_BUFFER_BYTES}")
 

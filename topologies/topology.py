@@ -21,6 +21,8 @@ SCHEMA_VERSION = 1
 Tier = Literal["edge", "core"]
 Direction = Literal["up", "down"]
 
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_LAST_PORT = 65279  # of Open vSwitch
 _NAME = re.compile(r"[a-z][a-z0-9]{0,5}\Z")
 
 
@@ -72,6 +74,14 @@ class Link:
         """Sender and receiver of one direction."""
         return (self.a, self.b) if direction == "up" else (self.b, self.a)
 
+    def direction_from(self, node: str) -> Direction:
+        """The direction of what one of its nodes sends."""
+        return "up" if self.a.node == node else "down"
+
+    def far(self, node: str) -> Endpoint:
+        """The end at the other node."""
+        return self.b if self.a.node == node else self.a
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -101,13 +111,16 @@ class Topology:
         _unique("link end", ends)
         known = set(nodes)
         for host in self.hosts:
-            ipaddress.ip_address(host.ip)
+            _check_addresses(host)
+        for switch in self.switches:
+            if not 0 < switch.dpid < 2**64:
+                raise TopologyError(f"switch {switch.name}: dpid {switch.dpid}; give one from 1 to 2^64 - 1")
         for link in self.links:
             for end in (link.a, link.b):
                 if end.node not in known:
                     raise TopologyError(f"link {link.id}: node {end.node!r} does not exist; add it or correct the link")
-                if end.port_no < 1:
-                    raise TopologyError(f"link {link.id}: port_no {end.port_no} of {end.node}; ports count from 1")
+                if not 1 <= end.port_no <= _LAST_PORT:
+                    raise TopologyError(f"link {link.id}: port_no {end.port_no} of {end.node}; use 1 to {_LAST_PORT}")
             if not (math.isfinite(link.capacity_mbps) and link.capacity_mbps > 0):
                 raise TopologyError(f"link {link.id}: capacity_mbps {link.capacity_mbps}; give a positive rate")
         if not self.hosts:
@@ -217,6 +230,15 @@ class Topology:
             )
         except (KeyError, TypeError) as error:
             raise TopologyError(f"topology document: {error}; write it with Topology.to_json") from error
+
+
+def _check_addresses(host: Host) -> None:
+    try:
+        ipaddress.ip_address(host.ip)
+    except ValueError as error:
+        raise TopologyError(f"host {host.name}: ip {host.ip!r}; {error}") from error
+    if not _MAC.fullmatch(host.mac):
+        raise TopologyError(f"host {host.name}: mac {host.mac!r}; write it as 02:00:0a:00:01:01, in lower case")
 
 
 def _unique(field: str, values: Iterable[object]) -> None:

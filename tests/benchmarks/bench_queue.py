@@ -23,7 +23,7 @@ from topologies.emulation import EmulatedNetwork, emulated
 from topologies.fat_tree import fat_tree
 
 RATES_MBPS = (6.25, 25.0)
-QUEUES_KIB = (32, 64, 128, 256, 512, 1500)
+QUEUES_KIB = (32, 64, 72, 128, 256, 512, 1500)
 FLOWS = (1, 8, 32)
 HOST_MBPS = 125.0
 DURATION_S = 6

@@ -74,6 +74,18 @@ def link(*arguments):
     subprocess.check_call(["ip", "link", "set", *arguments])
 
 
+@contextlib.contextmanager
+def links_down(*names):
+    """Interfaces that are down until the end."""
+    try:
+        for name in names:
+            link(name, "down")
+        yield
+    finally:
+        for name in names:
+            link(name, "up")
+
+
 def kernel_bytes():
     """Bytes sent by every interface."""
     listing = json.loads(subprocess.check_output(["ip", "-j", "-s", "link"]))
@@ -110,7 +122,9 @@ print(got, worst)
 
 @contextlib.contextmanager
 def stream(network, source, destination, seconds):
-    """64 UDP flows, a packet every 2 ms in all; yields a dict for what was lost and the longest gap of a flow."""
+    """64 UDP flows, a packet every 2 ms in all; yields a dict for what was lost and the longest gap of a flow, and a
+    function that tells whether they still go on.
+    """
     address = {host.name: host.ip for host in network.topology.hosts}[destination]
     sink = network.popen(destination, [sys.executable, "-c", SINK, "10"], stdout=subprocess.PIPE, text=True)
     assert sink.stdout.readline() == "up\n"
@@ -118,7 +132,12 @@ def stream(network, source, destination, seconds):
         source, [sys.executable, "-c", PROBE, address, str(seconds)], stdout=subprocess.PIPE, text=True
     )
     result: dict[str, float] = {}
-    yield result
-    sent = int(sender.communicate(timeout=seconds + 10)[0])
-    got, worst = sink.communicate(timeout=20)[0].split()
+    try:
+        yield result, lambda: sender.poll() is None
+        sent = int(sender.communicate(timeout=seconds + 10)[0])
+        got, worst = sink.communicate(timeout=20)[0].split()
+    finally:
+        for process in (sender, sink):
+            process.kill()
+            process.wait()
     result.update(sent=sent, lost=sent - int(got), gap_s=float(worst))

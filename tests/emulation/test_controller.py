@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 from scipy import stats
 
-from tests.emulation.running_controller import controller, kernel_bytes, link
+from tests.emulation.running_controller import controller, kernel_bytes, links_down
 from topologies import shaping
 
 
@@ -24,9 +24,8 @@ def test_the_thesis_network_is_discovered_and_routed_within_three_seconds(librar
         for source in ("h1", "h8"):
             for host in network.topology.hosts:
                 network.run(source, ["ping", "-c", "1", "-W", "2", host.ip])
-        link("t1-eth3", "down")
-        running.wait(lambda _: 3 not in running.ports("t1", "10.0.2."), 1)
-        link("t1-eth3", "up")
+        with links_down("t1-eth3"):
+            running.wait(lambda _: 3 not in running.ports("t1", "10.0.2."), 1)
         running.wait(lambda _: 3 in running.ports("t1", "10.0.2."), 5)
         running.wait(lambda document: len(document["links"]) == 80, 3, "/v1/links")
     assert running.process.returncode == 0
@@ -136,15 +135,23 @@ def test_no_broadcast_frame_reaches_another_host_and_arp_is_answered(running, ne
     assert seen["h1"] == "t1:1"
 
 
+WINDOW_S = 20
+"""So long that 64 KB, the super-frame that a reading may miss, is under 2 % of what a quarter-full link carries."""
+
+
 def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
     ring = [f"h{number}" for number in (1, 3, 5, 7, 2, 4, 6, 8)]
     pairs = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     address = {host.name: host.ip for host in network.topology.hosts}
     for _, destination in pairs:
         network.popen(destination, ["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
-    time.sleep(0.5)
+        network.wait_listening(destination, 5201)
     clients = [
-        network.popen(source, ["iperf3", "-c", address[destination], "-t", "14", "-P", "8"], stdout=subprocess.DEVNULL)
+        network.popen(
+            source,
+            ["iperf3", "-c", address[destination], "-t", str(WINDOW_S + 4), "-P", "8"],
+            stdout=subprocess.DEVNULL,
+        )
         for source, destination in pairs
     ]
     time.sleep(2)
@@ -157,7 +164,7 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
         cpu = sum(process.cpu_times()[:2])
         sent = kernel_bytes()
         readings.append((time.time(), {key: sent[interface] for key, interface in ends.items()}, cpu))
-        time.sleep(10 if len(readings) == 1 else 1)
+        time.sleep(WINDOW_S if len(readings) == 1 else 1)
     (begin, first, cpu_before), (end, last, cpu_after) = readings
     errors = []
     for (name, way), bytes_before in first.items():
@@ -166,12 +173,13 @@ def test_utilisation_agrees_with_the_kernel_and_costs_little(running, network):
         real = last[name, way] - bytes_before
         if real < 1e5:
             continue  # the hash has put no flow there
-        errors.append(abs(float(np.interp(end, times, counted) - np.interp(begin, times, counted)) / real - 1))
+        seen = float(np.interp(end, times, counted) - np.interp(begin, times, counted))
+        quarter_full = network.topology.link_by_id[name].capacity_mbps * 1e6 / 8 * WINDOW_S / 4
+        errors.append(abs(seen - real) / max(real, quarter_full))
     cpu = (cpu_after - cpu_before) / (end - begin)
     share = [use["utilisation"] for use in running.get("/v1/links")["links"]]
     print(f"worst of {len(errors)} directions: {max(errors):.4f}; CPU {cpu:.3f}; highest utilisation {max(share):.2f}")
-    for client in clients:
-        client.wait(timeout=30)
+    assert [client.wait(timeout=30) for client in clients] == [0] * len(clients)
     time.sleep(2)  # two polls
     drops = {use["id"]: use["drops"] for use in running.get("/v1/links")["links"] if use["direction"] == "up"}
     queue = json.loads(subprocess.check_output(["tc", "-s", "-j", "qdisc", "show", "dev", "t1-eth3"]))[0]

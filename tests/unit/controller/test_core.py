@@ -256,3 +256,22 @@ def test_a_single_switch_needs_no_probes():
     world.deliver()
     assert world.health.status == "ready"
     assert world.switches.routes("h1", "h4") == [("h1-t1", "h4-t1")]
+
+
+def test_a_core_switch_that_connects_first_after_a_long_wait_is_no_discovery_at_rest():
+    world = World(fat_tree(2, 2, 1, 2))
+    world.now += 10 * SETTLE_S
+    world.connect("c1")
+    world.core.tick()
+    assert world.core.snapshot.status == "discovering"
+    world.now += SETTLE_S
+    world.core.tick()
+    assert world.core.snapshot.status == "degraded"
+
+
+def test_events_of_a_process_before_this_one_are_no_reason_to_hold_any_back():
+    journal = Journal()
+    for kind in ("started", "ready"):
+        journal.record(kind)
+    assert [event.kind for event in journal.listen(print, 1)[0]] == ["ready"]
+    assert [event.kind for event in journal.listen(print, 500)[0]] == ["started", "ready"]

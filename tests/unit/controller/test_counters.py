@@ -42,7 +42,8 @@ def test_counters_that_start_again_give_no_rate():
     counters.update("t1", [reading(2, 100, tx=10**9)], 1.0)
     for age, sent in ((0.5, 100), (0.5, 100)):
         counters.update("t1", [reading(2, age, tx=sent)], 2.0)
-        assert counters.latest["t1-c1/1", "up"].bits_per_s == 0.0
+        use = counters.latest["t1-c1/1", "up"]
+        assert (use.bits_per_s, use.utilisation) == (None, None)
     counters.update("t1", [reading(2, 1.5, tx=1100)], 3.0)
     assert counters.latest["t1-c1/1", "up"].bits_per_s == 8000
 

@@ -1,5 +1,6 @@
 """The controller as a process: its exit contract."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -27,14 +28,23 @@ def plan(tmp_path):
     return str(file)
 
 
-def start(plan, *options, program=("-m", "controller"), **popen):
-    argv = [sys.executable, *program, "--topology", plan, "--openflow-port", str(free_port()), *options]
-    return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, **popen)
+@pytest.fixture
+def start(plan):
+    """Starts a controller that does not outlive the test."""
+    with contextlib.ExitStack() as started:
+
+        def begin(*options, program=("-m", "controller"), **popen):
+            argv = [sys.executable, *program, "--topology", plan, "--openflow-port", str(free_port()), *options]
+            process = started.enter_context(subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, **popen))
+            started.callback(process.kill)
+            return process
+
+        yield begin
 
 
-def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(plan):
+def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(start):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        process = start(plan, "--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
+        process = start("--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
         with urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/health", timeout=20) as answer:
             health = json.load(answer)
     assert health["status"] == "discovering"
@@ -46,11 +56,11 @@ def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(plan):
     assert [line["event"] for line in lines] == ["started", "stopped"]
 
 
-def test_a_client_that_connected_early_does_not_wait_for_delayed_acknowledgements(plan):
+def test_a_client_that_connected_early_does_not_wait_for_delayed_acknowledgements(start):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
         client.connect()
-        process = start(plan, "--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
+        process = start("--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
         durations = []
         for _ in range(30):
             begin = time.monotonic()
@@ -91,14 +101,14 @@ def test_a_file_that_is_no_topology_gives_one_line_and_exit_code_2(tmp_path, tex
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_an_exception_in_a_handler_ends_the_process_with_its_trace_in_the_log(plan):
+def test_an_exception_in_a_handler_ends_the_process_with_its_trace_in_the_log(start):
     program = (
         "import controller.core as core, controller.__main__ as it\n"
         "def broken(self): raise LookupError('lost track')\n"
         "core.Core.tick = broken\n"
         "it.main()"
     )
-    process = start(plan, "--http-port", "0", program=("-c", program))
+    process = start("--http-port", "0", program=("-c", program))
     _, log = process.communicate(timeout=20)
     assert process.returncode == 1
     last = json.loads(log.splitlines()[-1])
@@ -106,18 +116,18 @@ def test_an_exception_in_a_handler_ends_the_process_with_its_trace_in_the_log(pl
     assert "LookupError: lost track" in last["traceback"]
 
 
-def test_a_taken_openflow_port_ends_the_process(plan):
+def test_a_taken_openflow_port_ends_the_process(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = start(plan, "--http-port", "0", "--openflow-port", str(port))
+        process = start("--http-port", "0", "--openflow-port", str(port))
         _, log = process.communicate(timeout=20)
     assert process.returncode != 0
     assert str(port) in log
 
 
-def test_it_ends_whenever_the_signal_comes(plan):
+def test_it_ends_whenever_the_signal_comes(start):
     begin = time.monotonic()
-    process = start(plan, "--http-port", "0")
+    process = start("--http-port", "0")
     assert process.stderr is not None
     assert json.loads(process.stderr.readline())["event"] == "started"
     process.send_signal(signal.SIGINT)

@@ -118,7 +118,10 @@ def test_inconsistent_networks_are_refused():
         "does not exist": altered(links=(*good.links, Link("x", Endpoint("t9", 1), Endpoint("t1", 9), 1.0))),
         "can be reached": altered(links=(first,)),
         "`a` end": altered(links=(Link("x", first.b, first.a, 1.0), good.links[1])),
-        "ports count from 1": altered(links=(Link("x", first.a, Endpoint("t1", 0), 1.0), good.links[1])),
+        "use 1 to 65279": altered(links=(Link("x", first.a, Endpoint("t1", 0), 1.0), good.links[1])),
+        "ip '10.0.0.999'": altered(hosts=(dataclasses.replace(good.hosts[0], ip="10.0.0.999"), good.hosts[1])),
+        "mac '02:AA:": altered(hosts=(dataclasses.replace(good.hosts[0], mac="02:AA:0a:00:01:01"), good.hosts[1])),
+        "dpid 0": altered(switches=(dataclasses.replace(good.switches[0], dpid=0),)),
         "node name": altered(hosts=(dataclasses.replace(good.hosts[0], name="Host-1"), good.hosts[1])),
     }
     for words, build in cases.items():
