@@ -126,6 +126,11 @@ def _add_doing(parser: argparse.ArgumentParser, resumed: str, printed: str) -> N
     parser.add_argument("--output", type=Path, default=Path("results"), metavar="FOLDER", help="where results go")
     parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
     parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    parser.add_argument("--allow-mixed", action="store_true", help=_MIXED)
+    _add_printing(parser, printed)
+
+
+def _add_printing(parser: argparse.ArgumentParser, printed: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.add_argument("--json", action="store_true", help=f"print {printed} as JSON; implies --quiet")
 
@@ -167,8 +172,8 @@ def _add_sweep(commands: _Commands[argparse.ArgumentParser]) -> None:
     group.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="a value of all points"
     )
-    group.add_argument("--seed", type=int, metavar="N", help="seed of the first repeat")
-    group.add_argument("--repeats", type=int, metavar="N", help="runs of every combination")
+    group.add_argument("--seed", metavar="N", help="seed of the first repeat")
+    group.add_argument("--repeats", metavar="N", help="runs of every combination")
     parser.add_argument("--list", action="store_true", help="only print the points and how many runs they have")
     _add_doing(parser, "a sweep's folder", "the results")
     _add_scheduler(parser)
@@ -184,7 +189,7 @@ def _add_calibrate(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_specification(parser)
     _add_port(parser)
     parser.add_argument("--quick", action="store_true", help="only all up-links at once")
-    parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
+    _add_printing(parser, "the measurements")
 
 
 def _add_calibrate_weights(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from experiments import calibration, plan, runner
 from experiments.calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE, AggregateMeasurement, LinkMeasurement
 from experiments.controller_process import listen
+from experiments.diagnostics import SpecificationError, problem
 from experiments.divisor import choose_divisor
 from experiments.plan import Run
 from experiments.progress import Say
@@ -21,14 +22,20 @@ from experiments.specification import Specification
 from topologies import isolation
 
 
-def calibrate(specification: Specification, http_port: int, quick: bool, as_json: bool) -> int:
-    """Calibrate the first network of a specification and print the result; 1 when it is out of tolerance."""
-    console = Console(stderr=as_json)
+def calibrate(specification: Specification, http_port: int, quick: bool, as_json: bool, quiet: bool = False) -> int:
+    """Calibrate the network of a specification and print the result; 1 when it is out of tolerance.
+
+    Raises:
+        SpecificationError: there is more than one.
+    """
+    if len(specification.topology.factors) > 1:
+        hint = "one network is calibrated at a time; give one, such as --blocking-factor 5"
+        raise SpecificationError([problem(("topology", "blocking_factor"), list(specification.topology.factors), hint)])
     run = plan.resolve(specification)[0]
     with (
         tempfile.TemporaryDirectory() as scratch,
         listen(isolation.current(), http_port) as listener,
-        console.status("starting") as status,
+        Console(stderr=True, quiet=quiet or as_json).status("starting") as status,
     ):
         divisor = choose_divisor(run, listener, Path(scratch), status.update)
         links, together = _measure(run, Conditions(listener, divisor), Path(scratch), quick, status.update)
@@ -36,7 +43,7 @@ def calibrate(specification: Specification, http_port: int, quick: bool, as_json
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))
     else:
-        _print(console, divisor, links, together)
+        _print(Console(), divisor, links, together)
     worst = max((abs(link.error) for link in links), default=0.0)
     return int(worst > LINK_TOLERANCE or together.shortfall > AGGREGATE_TOLERANCE)
 
@@ -45,7 +52,7 @@ def _measure(
     run: Run, conditions: Conditions, scratch: Path, quick: bool, say: Say
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
     with runner.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
-        links = [] if quick else list(calibration.links_alone(network, progress=lambda link: say(f"{link} alone")))
+        links = [] if quick else list(calibration.links_alone(network, progress=say))
         say("all up-links at once")
         duration_s = 4 * calibration.settled_duration_s(network.topology)
         return links, calibration.all_uplinks(

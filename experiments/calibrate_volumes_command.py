@@ -45,7 +45,7 @@ def calibrate(folder: Path, output: Path | None, allow_mixed: bool = False) -> i
 
     Raises:
         RecordError: it does not hold the results of a sweep over shuffle factors, or a point has none.
-        MixedRunsError: the runs of a point cannot be compared, and `allow_mixed` is not set.
+        MixedRunsError: the runs cannot be compared, and `allow_mixed` is not set.
     """
     fits = fit_all(SweepFolder.open(folder), sweep_file.load(PUBLISHED), allow_mixed)
     console = Console()
@@ -59,6 +59,8 @@ def calibrate(folder: Path, output: Path | None, allow_mixed: bool = False) -> i
 
 def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) -> list[JobFit]:
     """The factor of each profile that the sweep has factors for, to hit what was published of the same workload."""
+    if not allow_mixed:
+        comparison.refuse(comparison.origins([r for point in folder.points() for r in folder.point(point).records()]))
     measured: dict[tuple[str, str], dict[float, Reduction]] = {}
     doubtful: set[tuple[str, str]] = set()
     for point in folder.points():
@@ -87,11 +89,11 @@ def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) ->
 
 
 def calibrated(fits: Iterable[JobFit]) -> Sweep:
-    """The sweep with the factors that were found, to three digits."""
+    """The sweep with the factors that were found, to three digits; 1, as measured on Spark, where none was."""
     factors = {one.profile: float(f"{one.fitted.factor:.3g}") for one in fits}
     sweep = sweep_file.load(CALIBRATED)
-    known = sweep.set["workload.shuffle_factors"]
-    return sweep.model_copy(update={"set": {**sweep.set, "workload.shuffle_factors": {**known, **factors}}})
+    measured = dict.fromkeys(sweep.set["workload.shuffle_factors"], 1.0)
+    return sweep.model_copy(update={"set": {**sweep.set, "workload.shuffle_factors": {**measured, **factors}}})
 
 
 def _single_factor(point_id: str, specification: Specification) -> tuple[str, str, float]:

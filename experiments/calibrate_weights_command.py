@@ -15,11 +15,11 @@ from experiments import numerals, weight_calibration
 from experiments.atomic import write_text
 from experiments.record import RecordError
 from experiments.specification import Specification
-from experiments.sweep import check
+from experiments.sweep import Point, check
 from experiments.sweep_folder import SweepFolder
 from experiments.table import empty
 from experiments.weight_calibration import PROFILE, JobWeights, conclusion
-from experiments.workload import submissions
+from experiments.workload import planned
 
 
 def opener(options: argparse.Namespace, base: Specification | None) -> Callable[[], SweepFolder]:
@@ -32,8 +32,7 @@ def opener(options: argparse.Namespace, base: Specification | None) -> Callable[
     if base is None:
         folder = _opened(options.resume)
         return lambda: folder
-    given = (submission.profile for submission in submissions(base))
-    profiles = options.profile or list(dict.fromkeys(getattr(profile, "name", profile) for profile in given))
+    profiles = options.profile or list(dict.fromkeys(str(submission.profile) for submission in planned(base)))
     sweep = weight_calibration.sweep_of(base, profiles, options.steps)
     check(sweep)
     return lambda: SweepFolder.create(options.output, sweep, datetime.now().astimezone())
@@ -41,19 +40,19 @@ def opener(options: argparse.Namespace, base: Specification | None) -> Callable[
 
 def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
     """Print the weights that the runs tell."""
-    show(folder.path, options.json, console)
+    show(folder.path, options.json, console, options.allow_mixed)
 
 
-def show(path: Path, as_json: bool, console: Console) -> None:
+def show(path: Path, as_json: bool, console: Console, allow_mixed: bool = False) -> None:
     """Print the weights that a sweep's folder tells, and write weights.yaml into it.
 
     Raises:
         RecordError: the folder is not that of a sweep over weights, or a record cannot be read.
-        MixedRunsError: the runs of a job cannot be compared.
+        MixedRunsError: the runs of a job cannot be compared, and `allow_mixed` is not set.
     """
     folder = _opened(path)
     found = [
-        weight_calibration.evaluate(str(point.values[PROFILE]), folder.point(point).records())
+        weight_calibration.evaluate(_name(point), folder.point(point).records(), allow_mixed)
         for point in folder.points()
     ]
     written = path / "weights.yaml"
@@ -73,6 +72,10 @@ def _opened(path: Path) -> SweepFolder:
     if PROFILE not in folder.sweep().vary:
         raise RecordError(f"{path}: no sweep over weights; give a folder that `calibrate-weights` has made")
     return folder
+
+
+def _name(point: Point) -> str:
+    return weight_calibration.profile_name(point.specification, str(point.values[PROFILE]))
 
 
 def _table(job: JobWeights) -> Table:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from experiments import plan, runner
 from experiments.atomic import write_text
+from experiments.comparison import MixedRunsError
 from experiments.controller_process import listen
 from experiments.divisor import choose_divisor
 from experiments.plan import Run
@@ -85,12 +86,20 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
                 except Exception as error:
                     if stopped := _stopped(error):
                         raise stopped from error
-                    problems.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
-                    path = assignment.folder.run(run.id).path
-                    path.mkdir(parents=True, exist_ok=True)
-                    write_text(path / "failure.txt", traceback.format_exc())
+                    reason = " ".join(str(error).split()) or type(error).__name__
+                    problems.append(f"{name}: {reason}")
+                    _note_failure(assignment.folder.run(run.id), run, reason)
                     say(f"failed: {problems[-1]}")
     return problems
+
+
+def _note_failure(folder: RunFolder, run: Run, reason: str) -> None:
+    """Keep the exception that is being handled, and a record of the run if it failed before it had one."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_text(folder.path / "failure.txt", traceback.format_exc())
+    if not (folder.path / "record.json").is_file():
+        with folder.writing(runner.now) as writer:
+            writer.save(RunRecord.open(run, runner.now()).failed(runner.now(), reason))
 
 
 def _stopped(error: BaseException | None) -> KeyboardInterrupt | SystemExit | None:
@@ -163,21 +172,31 @@ def to_the_end(
     """
     try:
         problems = do_runs()
+        for problem in problems:
+            print(f"failed: {problem}", file=sys.stderr)
         finish()
+    except MixedRunsError:
+        console.print(f"results  {path}", highlight=False, soft_wrap=True)
+        raise
     except (KeyboardInterrupt, SystemExit):
         console.print(f"stopped; `{command} --resume {path}` does what is left", highlight=False, soft_wrap=True)
         raise
     finally:
         give_to_caller(path)
-    for problem in problems:
-        print(f"failed: {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 
 def give_to_caller(path: Path) -> None:
-    """Hand a results folder made under sudo, and the folder that it lies in, to the user who called it."""
+    """Hand a results folder made under sudo to the user who called it, and the folder that it lies in if all is theirs.
+
+    A folder that holds anything else, such as /tmp, stays whose it is.
+    """
     user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if user is None or group is None:
         return
-    for item in (path.parent, *path.parent.glob(".rate-divisors.json"), path, *path.rglob("*")):
+    caches = list(path.parent.glob(".rate-divisors.json"))
+    items = [*caches, path, *path.rglob("*")]
+    if set(path.parent.iterdir()) == {*caches, path}:
+        items.append(path.parent)
+    for item in items:
         os.chown(item, int(user), int(group), follow_symlinks=False)

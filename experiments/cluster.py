@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,7 @@ def connect(address: str) -> Iterator[Client]:
         raise ClusterError(f"--scheduler: the library `distributed` is not installed; {remedy}") from error
     try:
         client = distributed.Client(address, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         remedy = "start one as docs/sweeps.md says, and give its address, such as tcp://10.0.0.1:8786"
         raise ClusterError(f"--scheduler {address}: no scheduler answers there ({error}); {remedy}") from error
     with client:
@@ -114,16 +115,23 @@ def run_all(
         groups[future] = group
     problems: list[str] = []
     with reporter.runs(len(left)) as show:
+        last_s = time.monotonic()
         for future in as_completed(list(groups)):
             group = groups.pop(future)
+            lost = ""
             try:
                 found = store(group[0].folder, group, future.result())
             except Exception as error:
-                found = [f"{group[0].place}{group[0].run.id} and its group: {' '.join(str(error).split())}"]
+                lost = f"{group[0].place}{group[0].run.id} and its group: {' '.join(str(error).split())}"
+                found = [lost]
             problems += found
+            now_s = time.monotonic()
             for assignment in group:
-                with show(f"{assignment.place}{assignment.run.id}") as say:
-                    say("; ".join(found) or "finished")
+                name = f"{assignment.place}{assignment.run.id}"
+                failed = [line for line in found if line.startswith((f"{name}: ", f"{name}-again: "))]
+                with show(name, now_s - (now_s - last_s) / len(group)) as say:
+                    say(lost or "; ".join(failed) or "finished")
+            last_s = now_s
     return problems
 
 

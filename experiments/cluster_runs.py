@@ -41,7 +41,8 @@ def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
 
 
 def _emulate(assignments: Sequence[Assignment], force: bool) -> list[str]:
-    cache_folder = assignments[0].folder.path.parent
+    cache_folder = Path(__file__).resolve().parent.parent / "results"  # outlives the task, as that of local runs does
+    cache_folder.mkdir(exist_ok=True)
     reporter = Reporter(Console(), quiet=True)
     return campaign.emulate(assignments, cache_folder, campaign.Options(force=force), reporter)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from experiments.sweep_command import Finish
     from experiments.sweep_folder import SweepFolder
 
+_COLUMNS_OF_FILES = "160"
+"""How wide tables may be in what is no terminal."""
+
 
 class RequestError(ValueError):
     """Something that was asked for cannot be done; the message names it and the remedy."""
@@ -36,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "run")
     options = arguments.parser().parse_args(words)
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", _COLUMNS_OF_FILES)  # Rich would fold tables to 80 columns
     try:
         return _answer(lambda: _COMMANDS[options.command](options))
     except KeyboardInterrupt:
@@ -51,7 +57,9 @@ def _answer(action: Callable[[], int]) -> int:
         return 1
     except PermissionError as error:
         print(f"error: {error.filename}: {error.strerror}; start again with sudo, or choose another", file=sys.stderr)
-    except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+    except OSError as error:
+        if error.filename is None:
+            raise
         print(f"error: {error.filename}: {error.strerror}; give another path, or make it first", file=sys.stderr)
     except _refusals() as error:
         for line in str(error).splitlines():
@@ -118,22 +126,39 @@ def specification(options: argparse.Namespace) -> Specification:
     """
     from experiments import plan, specification_file
 
-    assignments = list(options.set)
+    assignments = []
     for option, path in (("workload", "workload"), ("seed", "seed"), ("repeats", "repeats")):
         if (value := getattr(options, option)) is not None:
             assignments.append(f"{path}={value}")
     for option, path in (("blocking_factor", "topology.blocking_factor"), ("strategy", "strategies")):
         if (values := getattr(options, option)) is not None:
             assignments.append(f"{path}={json.dumps(values)}")
-    result = specification_file.override(specification_file.load(options.spec), assignments)
+    named = specification_file.override(specification_file.load(options.spec), assignments)
+    result = specification_file.override(named, options.set)
     plan.check(result)
     return result
+
+
+_DESCRIBING = (
+    *("sweep", "spec", "vary", "profile", "steps", "blocking_factor"),
+    *("strategy", "workload", "seed", "repeats", "set", "output"),
+)
+
+
+def _check_resume(options: argparse.Namespace) -> None:
+    """Refuse what would be ignored, because the folder to resume says it."""
+    usual = vars(arguments.parser().parse_args([options.command]))
+    for name in _DESCRIBING if options.resume is not None else ():
+        if name in usual and getattr(options, name) != usual[name]:
+            option = "SWEEP" if name == "sweep" else f"--{name.replace('_', '-')}"
+            raise RequestError(f"--resume {options.resume}: the folder says what to run; leave out {option}")
 
 
 def _run(options: argparse.Namespace) -> int:
     from experiments.results import ResultsFolder
 
     _check_port(options.http_port)
+    _check_resume(options)
     if options.resume is not None:
         _refuse_sweep(options.resume)
         ResultsFolder.open(options.resume)
@@ -181,18 +206,19 @@ def _finish(folder: Path, options: argparse.Namespace, console: Console) -> None
     records = ResultsFolder.open(folder).records()
     if not records:
         return
-    result = comparison.compare(records)
+    result = comparison.compare(records, options.allow_mixed)
     if options.json:
         print(comparison.to_json(result))
     else:
         console.print(table.render(result))
-    report = write_report(folder)
+    report = write_report(folder, options.allow_mixed)
     console.print(f"results  {folder}\nreport   {report}", highlight=False, soft_wrap=True)
 
 
 def _sweep(options: argparse.Namespace) -> int:
     from experiments import sweep_command
 
+    _check_resume(options)
     console = Console(stderr=options.json and not options.list)
     if options.list:
         return sweep_command.show_plan(options, console)
@@ -217,12 +243,15 @@ def _calibrate(options: argparse.Namespace) -> int:
     _check_port(options.http_port)
     wanted = specification(options)
 
-    return _isolated(lambda: calibrate_command.calibrate(wanted, options.http_port, options.quick, options.json))
+    return _isolated(
+        lambda: calibrate_command.calibrate(wanted, options.http_port, options.quick, options.json, options.quiet)
+    )
 
 
 def _calibrate_weights(options: argparse.Namespace) -> int:
     from experiments import calibrate_weights_command as weights
 
+    _check_resume(options)
     base = None if options.resume is not None else specification(options)
     return _do_sweep(options, weights.opener(options, base), Console(stderr=options.json), weights.finish)
 
@@ -264,6 +293,10 @@ def _show(options: argparse.Namespace) -> int:
 
     if (options.folder / "record.json").is_file():
         return _show_run(options)
+    if options.job is not None:
+        raise RequestError(
+            f"--job {options.job}: {options.folder} is not the folder of a run; give one below its runs/"
+        )
     if SweepFolder.is_at(options.folder):
         return sweep_command.show(options.folder, options.allow_mixed, options.json)
     result = comparison.compare(ResultsFolder.open(options.folder).records(), options.allow_mixed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from experiments.record import JobRecord, RunRecord
 from experiments.statistics import Reduction, Spread, reduction, spread
@@ -15,6 +16,8 @@ Value = TypeVar("Value", bound=Hashable)
 
 SCHEMA_VERSION = 1
 BASELINE = "default"
+ORIGIN = ("machine", "kernel", "versions", "datapath", "congestion_control")
+"""What of a run's provenance must be the same for its times to be compared."""
 
 
 class MixedRunsError(ValueError):
@@ -47,7 +50,10 @@ class JobSummary:
 
 @dataclass(frozen=True)
 class StrategySummary:
-    """One strategy on one network, over all repeats; `reduction` is None for the baseline and without pairs."""
+    """One strategy on one network, over all repeats; `reduction` is None for the baseline and without pairs.
+
+    `doubtful` says that its runs are, `reduction_doubtful` that these or the baseline's are.
+    """
 
     strategy: str
     runs: int
@@ -59,6 +65,7 @@ class StrategySummary:
     local_share: Spread | None
     cross_rack_bytes: Spread
     reduction: Reduction | None
+    reduction_doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -109,9 +116,13 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
             used[label] = list(used_records(records, label, factor, include_doubtful))
             doubtful = [record for record in _finished(records, label, factor) if record.doubtful]
             aside += [set_aside(record, record in used[label]) for record in doubtful]
-        count = len({record.repeat for record in records})
-        networks.append(_network(factor, baseline_of(records), used, count))
+        networks.append(_network(factor, baseline_of(records), used, _planned(records)))
     return Comparison(records[0].experiment, tuple(networks), tuple(aside), mixed)
+
+
+def _planned(records: Sequence[RunRecord]) -> int:
+    """Repeats that were asked for."""
+    return max(int(record.specification.get("repeats", record.repeat + 1)) for record in records)
 
 
 def baseline_of(records: Sequence[RunRecord]) -> str:
@@ -158,24 +169,66 @@ def refuse(mixed: Sequence[str]) -> None:
         raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
 
 
-def differences(records: Iterable[RunRecord]) -> list[str]:
-    """In what finished runs differ that would make a comparison meaningless, each with the values."""
-    finished = [record for record in records if record.status == "finished"]
-    aspects: dict[str, Callable[[RunRecord], Any]] = {
-        "machine": lambda record: record.provenance.machine,
-        "kernel": lambda record: record.provenance.kernel,
-        "versions": lambda record: record.provenance.versions,
-        "datapath": lambda record: record.provenance.datapath,
-        "congestion_control": lambda record: record.provenance.congestion_control,
+def fastest(records: Iterable[RunRecord], strategies: Sequence[str], blocking_factor: float | None) -> str | None:
+    """The strategy with the lowest median of the summed time over the repeats that all have; None without runs.
+
+    Where no repeat is common to all, each strategy has its own repeats.
+    """
+    records = tuple(records)
+    used = {label: used_records(records, label, blocking_factor) for label in strategies}
+    times = {label: {run.repeat: summed_time_s(run) for run in runs} for label, runs in used.items() if runs}
+    if not times:
+        return None
+    shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
+    return min(times, key=lambda label: statistics.median(t for repeat, t in times[label].items() if repeat in shared))
+
+
+def against_fastest(
+    records: Iterable[RunRecord], strategies: Sequence[str], blocking_factor: float | None
+) -> tuple[str | None, dict[str, Reduction | None]]:
+    """The fastest strategy, and by how much each other one that has runs is below it (above, if negative).
+
+    That is None where they have no repeat in common.
+    """
+    records = tuple(records)
+    best = fastest(records, strategies, blocking_factor)
+    if best is None:
+        return None, {}
+    used = {label: list(used_records(records, label, blocking_factor)) for label in strategies}
+    return best, {
+        label: _paired(used[best], runs, summed_time_s) for label, runs in used.items() if runs and label != best
     }
-    for part in ("workload", "node", "data", "network", "failures"):
-        aspects[part] = lambda record, part=part: record.specification.get(part)  # type: ignore[misc]
-    found = [text for name, aspect in aspects.items() if (text := _several(name, map(aspect, finished)))]
+
+
+def cannot_be_told(change: Reduction | None) -> bool:
+    """Whether a strategy cannot be told from the fastest by its change against it: not two pairs, or 0 within them."""
+    return change is None or change.outcome != "more"
+
+
+def origins(records: Iterable[RunRecord]) -> list[str]:
+    """In what finished runs differ that says where, with what and at which scale they were made, with the values.
+
+    Divisors may differ between networks: those of each are chosen for it.
+    """
+    finished = [record for record in records if record.status == "finished"]
+    found = [_several(name, (getattr(record.provenance, name) for record in finished)) for name in ORIGIN]
+    for label in _in_order(record.strategy for record in finished):
+        hashes = (record.provenance.strategy_sha256 for record in finished if record.strategy == label)
+        found.append(_several(f"the module of {label}", hashes))
     for factor in _in_order(record.blocking_factor for record in finished):
         scales = [record.scale for record in finished if record.blocking_factor == factor and record.scale]
         for name in ("rate_divisor", "volume_divisor"):
-            if text := _several(name, (getattr(scale, name) for scale in scales)):
-                found.append(text)
+            found.append(_several(name, (getattr(scale, name) for scale in scales)))
+    return list(filter(None, found))
+
+
+def differences(records: Iterable[RunRecord]) -> list[str]:
+    """In what finished runs differ that would make a comparison meaningless, each with the values."""
+    finished = [record for record in records if record.status == "finished"]
+    found = origins(finished)
+    for part in ("workload", "node", "data", "network", "failures"):
+        if text := _several(part, (record.specification.get(part) for record in finished)):
+            found.append(text)
     cells = [(r.strategy, r.blocking_factor, r.repeat) for r in finished if not r.doubtful]
     twice = next((cell for cell in cells if cells.count(cell) > 1), None)
     if twice is not None:
@@ -236,6 +289,7 @@ def _strategy(label: str, runs: list[RunRecord], reference: list[RunRecord], pla
         local_share=spread([share for record in runs if (share := local_share(record)) is not None]),
         cross_rack_bytes=_certain([float(sum(job.cross_rack_bytes for job in record.jobs)) for record in runs]),
         reduction=_paired(reference, runs, summed_time_s),
+        reduction_doubtful=any(record.doubtful for record in (*reference, *runs)),
     )
 
 

@@ -23,6 +23,8 @@ from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
 _POLL_S = 0.05
+_ANSWER_S = 10.0
+_LOOK_S = 0.5  # how long to wait for an answer before looking whether the process that owes it is alive
 _DYING_S = 1.0  # a process that is killed is cut off from its clients a moment before it has ended
 
 
@@ -76,17 +78,24 @@ class Controller:
     def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
         """A document of the API.
 
+        Connections that a killed process had not accepted stay open, since the listening socket outlives it: nothing
+        but the process itself tells that their answer will not come.
+
         Raises:
-            ControllerError: the process has ended, or it answers with an error.
+            ControllerError: the process has ended, or it answers with an error, or not within 10 s.
         """
-        self._require_alive()
-        try:
-            answer = self._client.get(path, params=parameters)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise ControllerError(f"controller: {path}: {error}") from error
-        document: dict[str, Any] = answer.json()
-        return document
+        deadline = time.monotonic() + _ANSWER_S
+        while True:
+            self._require_alive()
+            try:
+                answer = self._client.get(path, params=parameters)
+                answer.raise_for_status()
+            except httpx.HTTPError as error:
+                if not isinstance(error, httpx.ReadTimeout) or time.monotonic() > deadline:
+                    raise ControllerError(f"controller: {path}: {error}") from error
+            else:
+                document: dict[str, Any] = answer.json()
+                return document
 
     def path(
         self, topology: Topology, source: str, destination: str, source_port: int, destination_port: int
@@ -104,8 +113,8 @@ class Controller:
         node = source
         for name in answer["selected"]["links"]:
             link = topology.link_by_id[name]
-            path.append((name, "up" if link.a.node == node else "down"))
-            node = link.b.node if link.a.node == node else link.a.node
+            path.append((name, link.direction_from(node)))
+            node = link.far(node).node
         return path
 
     def restart_if_killed(self) -> signal.Signals | None:
@@ -196,9 +205,10 @@ def controller(
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()], env=variables)
 
+    timeout = httpx.Timeout(_ANSWER_S, read=_LOOK_S)
     with log.open("ab") as output:
         transport = _HostNetworkTransport(isolation)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=10.0) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=timeout) as client:
             running = Controller(start, client, log)
             try:
                 yield running

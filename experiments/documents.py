@@ -163,3 +163,15 @@ def _position(tree: yaml.Node, path: diagnostics.Path) -> str:
         elif not isinstance(node, yaml.SequenceNode):
             break
     return f"{mark.line + 1}:{mark.column + 1}"
+
+
+def flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document's single values by their dotted paths; what is empty counts as a value."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        inner = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(inner, Mapping) and inner:
+            found |= {f"{key}.{path}": leaf for path, leaf in flat({str(k): v for k, v in inner.items()}).items()}
+        else:
+            found[str(key)] = value
+    return found

@@ -35,10 +35,11 @@ class Sample:
     """State of the machine over one interval that ended at `time_wall_s` (seconds since the run started).
 
     Shares are of all cores (`cpu_*`) or of one core (`datapath_cpu`). Delays are means over the interval of the time
-    from ready to running, the worst of the processes looked at. Bytes are of the moment, counts over the interval:
-    frames as the switches see them, up to 64 KiB each with segmentation offload, and TCP segments as the hosts count.
-    `receive_delay_s` is at most what a packet waited for the switches, by Little's law: the memory that waiting packets
-    take, which is more than their bytes, over the rate at which bytes were forwarded.
+    from ready to running, the worst of the processes looked at. Bytes in queues are of the moment, counts over the
+    interval: frames as the switches see them, up to 64 KiB each with segmentation offload, and TCP segments as the
+    hosts count. `receive_delay_s` is at most what a packet waited for the switches, by Little's law: the memory that
+    waiting packets take, which is more than their bytes, over the rate at which bytes were forwarded; `arrived_bytes`
+    is both together. One interval tells of waits up to its own length.
     """
 
     time_wall_s: float
@@ -49,6 +50,7 @@ class Sample:
     agents_run_queue_delay_s: float
     receive_queue_bytes: int
     receive_delay_s: float
+    arrived_bytes: int
     receive_drops: int
     frames_received: int
     backlog_bytes: int
@@ -160,7 +162,7 @@ def assess(
         "run_queue_delay_s_p95": _percentile(samples, "run_queue_delay_s", 95),
         "agents_run_queue_delay_s_p95": _percentile(samples, "agents_run_queue_delay_s", 95),
         "receive_queue_bytes_p95": _percentile(samples, "receive_queue_bytes", 95),
-        "receive_delay_s_p95": _percentile(samples, "receive_delay_s", 95),
+        "receive_delay_s_p95": _percentile(samples, "receive_delay_s", 95, "arrived_bytes"),
         "receive_drop_share": _share(samples, "receive_drops", "frames_received"),
         "backlog_bytes_p95": _percentile(samples, "backlog_bytes", 95),
         "queue_drop_share": _share(samples, "queue_drops", "frames_received"),
@@ -189,8 +191,16 @@ def assess(
     return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
 
 
-def _percentile(samples: Sequence[Sample], name: str, percent: float) -> float:
-    return float(np.percentile([getattr(sample, name) for sample in samples], percent))
+def _percentile(samples: Sequence[Sample], name: str, percent: float, per: str | None = None) -> float:
+    """Percentile over the samples, or over what `per` counts in them, each at its sample's mean.
+
+    The latter for what few packets of a quiet interval say little about.
+    """
+    values = [getattr(sample, name) for sample in samples]
+    if per is None:
+        return float(np.percentile(values, percent))
+    counts = [getattr(sample, per) for sample in samples]
+    return float(np.quantile(values, percent / 100, weights=counts, method="inverted_cdf")) if any(counts) else 0.0
 
 
 def _share(samples: Sequence[Sample], part: str, whole: str) -> float:
@@ -203,16 +213,16 @@ def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
     elapsed_s = after.time_s - before.time_s
     total = sum(after.cpu[:8]) - sum(before.cpu[:8])  # guest time is part of user time
     forwarded = after.forwarded_bytes - before.forwarded_bytes
-    delays = [_mean_delay(a, b) for a, b in zip(before.agent_delays, after.agent_delays, strict=True)]
     return Sample(
         time_wall_s=after.time_s - started,
         cpu_idle=(after.cpu.idle - before.cpu.idle) / total if total else 1.0,
         cpu_steal=(after.cpu.steal - before.cpu.steal) / total if total else 0.0,
         datapath_cpu=(after.datapath_cpu_s - before.datapath_cpu_s) / elapsed_s,
         run_queue_delay_s=_mean_delay(before.datapath_delay, after.datapath_delay),
-        agents_run_queue_delay_s=max(delays, default=0.0),
+        agents_run_queue_delay_s=max(map(_mean_delay, before.agent_delays, after.agent_delays), default=0.0),
         receive_queue_bytes=after.receive_queue_bytes,
-        receive_delay_s=after.receive_queue_bytes * elapsed_s / forwarded if forwarded > _LITTLE_BYTES else 0.0,
+        receive_delay_s=_waited_s(after.receive_queue_bytes, forwarded, elapsed_s),
+        arrived_bytes=after.receive_queue_bytes + forwarded,
         receive_drops=_increase(before.receive_drops, after.receive_drops),
         frames_received=after.frames_received - before.frames_received,
         backlog_bytes=after.backlog_bytes,
@@ -225,6 +235,13 @@ def _sample(before: _Counters, after: _Counters, started: float) -> Sample:
 def _increase(before: Mapping[str, int], after: Mapping[str, int]) -> int:
     """By how much counters have grown; one that is less than before has been reset in between."""
     return sum(count - (before.get(name, 0) if count >= before.get(name, 0) else 0) for name, count in after.items())
+
+
+def _waited_s(waiting_bytes: int, forwarded_bytes: int, elapsed_s: float) -> float:
+    """Little's law; what waits while hardly anything is forwarded has waited for the interval."""
+    if waiting_bytes + forwarded_bytes <= _LITTLE_BYTES:
+        return 0.0
+    return elapsed_s * min(1.0, waiting_bytes / max(1, forwarded_bytes))
 
 
 def _mean_delay(before: tuple[float, int], after: tuple[float, int]) -> float:

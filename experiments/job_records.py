@@ -80,11 +80,12 @@ def link_rows(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_
         last_s = reading["time_s"]
         for link in reading["links"]:
             key = (link["id"], link["direction"])
+            rate = link["bits_per_s"]  # None at the first reading of a controller
             yield {
                 "time_s": scale.modelled_s(last_s - origin_epoch_s),
                 "link": link["id"],
                 "direction": link["direction"],
-                "bits_per_s": link["bits_per_s"] * scale.rate_divisor,
+                "bits_per_s": None if rate is None else rate * scale.rate_divisor,
                 "utilisation": link["utilisation"],
                 "drops": link["drops"] - drops.get(key, link["drops"]),
             }

@@ -7,10 +7,8 @@ something could not be looked at.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import importlib.util
-import json
 import os
 import platform
 import subprocess
@@ -23,7 +21,7 @@ from typing import Literal
 import psutil
 
 from topologies import host_settings
-from topologies.isolation import STATE_DIRECTORY
+from topologies.isolation import STATE_DIRECTORY, holder
 
 _RYU_ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-ryu"
 
@@ -184,17 +182,10 @@ def _testbeds(state: Path) -> tuple[str | None, tuple[str, ...]]:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _holder(file.read()), ()
+                return holder(file.read()), ()
             return None, tuple(sorted(path.name for path in state.iterdir() if path.is_dir()))
     except OSError:
         return None, ()
-
-
-def _holder(document: str) -> str:
-    with contextlib.suppress(ValueError, KeyError):
-        holder = json.loads(document)
-        return f"process {holder['pid']} since {holder['since']}: {holder['command']}"
-    return "an unknown process"
 
 
 def _access(path: Path, root: bool) -> Access:

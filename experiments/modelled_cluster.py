@@ -11,12 +11,16 @@ from workloads.job import Job
 from workloads.profiles import ProfileWeights
 
 
+def nodes(specification: Specification, topology: Topology) -> list[Node]:
+    """The machines, which are alike but for their racks."""
+    node = specification.node
+    vcores = max(node.slots, math.floor(node.cores))
+    return [Node(host.name, host.rack, node.slots, node.memory_mb, vcores) for host in topology.hosts]
+
+
 def cluster(specification: Specification, topology: Topology) -> Cluster:
     """The machines and the hops between them."""
-    node = specification.node
-    memory_mb, vcores = node.memory_bytes // 2**20, max(node.slots, math.floor(node.cores))
-    nodes = [Node(host.name, host.rack, node.slots, memory_mb, vcores) for host in topology.hosts]
-    return Cluster(nodes, topology.hop_matrix)
+    return Cluster(nodes(specification, topology), topology.hop_matrix)
 
 
 def files(specification: Specification, job: Job) -> tuple[File, ...]:

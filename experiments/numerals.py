@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.documents import flat
 from experiments.statistics import Reduction, Spread
 
 MINUS = "\N{MINUS SIGN}"
@@ -87,9 +88,11 @@ def figure(value: float) -> str:
 
 
 def as_written(value: object) -> str:
-    """A value that a sweep varies, as it is written."""
+    """A value that a sweep varies, as it is written; of a mapping the innermost names and values."""
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, Mapping) and value:
+        return _named(flat(value), ", ")
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -97,5 +100,9 @@ def varied(values: Mapping[str, Any], separator: str = ", ") -> str:
     """Varied values by dotted path, each behind the last part of its path; a name alone stands for itself."""
     if len(values) == 1 and isinstance(name := next(iter(values.values())), str):
         return name
+    return _named(values, separator)
+
+
+def _named(values: Mapping[str, Any], separator: str) -> str:
     names = {path: path.rpartition(".")[2].replace("_", " ") for path in values}
     return separator.join(f"{names[path]} {as_written(value)}" for path, value in values.items())

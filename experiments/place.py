@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -71,7 +70,7 @@ def dry_run(
         state = ClusterState(cluster)
         for colocation in colocations:
             state.describe(colocation)
-        placer = Placer(state, strategy, np.random.default_rng(seed))
+        placer = Placer(state, strategy, seed)
         stored = [_stored(placer, file) for file in files]
         jobs = [_submitted(placer, request, objective, exact_within_s) for request in requests]
         results.append({"strategy": name, "files": stored, "jobs": jobs})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from experiments import modelled_cluster
 from experiments.diagnostics import Path, SpecificationError, nearest, problem
 from experiments.specification import Specification, StrategySpec
 from experiments.workload import submissions
@@ -112,27 +113,37 @@ def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -
             hint = f"unknown profile; {nearest(name, profiles.union(profile_names()))}"
             yield problem(("workload", "shuffle_factors"), name, hint)
     jobs = profiles.union(submission.job_id for submission in submitted)
+    weighted = {*jobs, *profile_names(), "all"}
     for index, strategy in enumerate(specification.strategies):
+        for name in strategy.weights:
+            if name not in weighted:
+                hint = f"no such job or profile; {nearest(name, weighted)}"
+                yield problem(("strategies", index, "weights"), name, hint)
         for name in (strategy.colocation and strategy.colocation.jobs) or ():
             if name not in jobs:
                 yield problem(("strategies", index, "colocation", "jobs"), name, f"no such job; {nearest(name, jobs)}")
 
 
 def _job(specification: Specification, submission: Submission) -> Iterator[str]:
-    nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+    topology = specification.topology.build(specification.topology.factors[0])
+    nodes = len(topology.hosts)
     place: Path = ("workload", submission.job_id)
     try:
         job = submission.job()
     except (ValueError, OSError, yaml.YAMLError) as error:
         yield f"workload: {error}"
         return
-    slots = nodes * specification.node.slots
-    if job.containers > slots:
-        hint = f"the cluster has {slots} slots ({nodes} nodes x {specification.node.slots}); ask for fewer containers"
-        yield problem((*place, "containers"), job.containers, hint)
-    if job.memory_mb > specification.node.memory_mb:
-        hint = f"a node has {specification.node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
+    node = modelled_cluster.nodes(specification, topology)[0]
+    if job.memory_mb > node.memory_mb:
+        hint = f"a node has {node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
         yield problem((*place, "memory_mb"), job.memory_mb, hint)
+    elif job.vcores > node.vcores:
+        hint = f"a node has {node.vcores}; give nodes more cores or take another profile"
+        yield problem((*place, "vcores"), job.vcores, hint)
+    elif job.containers > nodes * (each := min(node.slots, node.memory_mb // job.memory_mb, node.vcores // job.vcores)):
+        why = f", of {job.memory_mb} MiB and {job.vcores} vcores each" if each < node.slots else ""
+        hint = f"the cluster has {nodes * each} slots ({nodes} nodes x {each}{why}); ask for fewer containers"
+        yield problem((*place, "containers"), job.containers, hint)
     if not job.input_bytes:
         yield problem((*place, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
 

@@ -7,6 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +25,17 @@ from rich.text import Text
 Say = Callable[[str], None]
 
 
+class Show(Protocol):
+    """Opens a run by its name and gives what takes its news.
+
+    `began_s` is when it began on the clock of `time.monotonic`, now if left out: on several machines, when the runs
+    before it had ended.
+    """
+
+    def __call__(self, name: str, began_s: float | None = None, /) -> contextlib.AbstractContextManager[Say]:
+        """Open a run."""
+
+
 class Reporter:
     """Shows how far an experiment is; `quiet` shows nothing."""
 
@@ -32,20 +44,20 @@ class Reporter:
         self._quiet = quiet
 
     @contextlib.contextmanager
-    def runs(self, count: int) -> Iterator[Callable[[str], contextlib.AbstractContextManager[Say]]]:
-        """Show the progress of `count` runs; gives a function that opens one by its name and takes its news."""
+    def runs(self, count: int) -> Iterator[Show]:
+        """Show the progress of `count` runs; gives what opens one of them."""
         if self._quiet:
-            yield lambda _: contextlib.nullcontext(lambda _: None)
+            yield lambda *_: contextlib.nullcontext(lambda _: None)
         elif self._console.is_terminal:
             with _bar(self._console) as bar:
                 task = bar.add_task("", total=count, run="", news="", durations_s=(), began_s=time.monotonic())
-                yield lambda name: _on_bar(bar, task, name)
+                yield lambda name, began_s=None: _on_bar(bar, task, name, began_s)
         else:
             yield self._in_lines
 
     @contextlib.contextmanager
-    def _in_lines(self, name: str) -> Iterator[Say]:
-        begin = time.monotonic()
+    def _in_lines(self, name: str, began_s: float | None = None) -> Iterator[Say]:
+        begin = time.monotonic() if began_s is None else began_s
 
         def say(news: str) -> None:
             line = f"{time.monotonic() - begin:6.1f} s  {name}: {news}"
@@ -93,10 +105,11 @@ def _bar(console: Console) -> Progress:
 
 
 @contextlib.contextmanager
-def _on_bar(bar: Progress, task: TaskID, name: str) -> Iterator[Say]:
-    began_s = time.monotonic()
+def _on_bar(bar: Progress, task: TaskID, name: str, began_s: float | None) -> Iterator[Say]:
+    began_s = time.monotonic() if began_s is None else began_s
     shown = bar.tasks[task]
     total = max(shown.total or 0, shown.completed + 1)  # a doubtful run is done again, which nobody could foresee
     bar.update(task, run=name, news="", began_s=began_s, total=total)
     yield lambda news: bar.update(task, news=news)
-    bar.update(task, advance=1, durations_s=(*shown.fields["durations_s"], time.monotonic() - began_s))
+    now_s = time.monotonic()
+    bar.update(task, advance=1, durations_s=(*shown.fields["durations_s"], now_s - began_s), began_s=now_s)

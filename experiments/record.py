@@ -134,7 +134,10 @@ class ScaleRecord(_Value):
 
 
 class Provenance(BaseModel):
-    """Where and with what a run was made; further keys are kept as they are."""
+    """Where and with what a run was made; further keys are kept as they are.
+
+    `strategy_sha256` is of the module of a strategy of one's own, of which `versions` tells nothing.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -147,6 +150,7 @@ class Provenance(BaseModel):
     congestion_control: str = ""
     tc_state_sha256: str = ""
     versions: dict[str, str] = {}
+    strategy_sha256: str | None = None
 
 
 class RunRecord(_Value):

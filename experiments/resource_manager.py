@@ -54,7 +54,7 @@ class ResourceManager:
         self._now_s = now_s
         self._weights = {one.job_id: load_profile(one.profile).weights for one in submissions(run.specification)}
         self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
-        self._placer = Placer(self.state, _strategy(run), np.random.default_rng(run.seed))
+        self._placer = Placer(self.state, _strategy(run), run.seed)
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -81,12 +81,12 @@ class ResourceManager:
     def _request(self, job: Job) -> ContainerRequest:
         return modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
 
-    async def start(self, job: Job, reading: Mapping[str, Any] | None) -> Decision:
+    async def start(self, job: Job, last_reading: Callable[[], Mapping[str, Any] | None] = lambda: None) -> Decision:
         """Wait until the job's containers fit, place and start them.
 
         Args:
             job: the job.
-            reading: the controller's last `/v1/links` document, for strategies that look at utilisation.
+            last_reading: tells the controller's last `/v1/links` document, for strategies that look at utilisation.
 
         Raises:
             PlacementError: they do not fit although nothing runs.
@@ -96,7 +96,7 @@ class ResourceManager:
             while True:
                 await self._room(request)
                 self.state.advance(max(self._now_s(), self.state.view().now_s))
-                if reading is not None:
+                if (reading := last_reading()) is not None:
                     self.state.measure(rack_utilisation(self._topology, reading))
                 decide, view = self._placer.decision(request), self.state.view()
                 began = time.perf_counter()
@@ -148,7 +148,7 @@ def rack_utilisation(topology: Topology, reading: Mapping[str, Any]) -> npt.NDAr
     for use in reading["links"]:
         link = uplinks.get(use["id"])
         if link is not None and link.a.node in rack_of:
-            busy[use["direction"]][order[rack_of[link.a.node]]].append(use["utilisation"])
+            busy[use["direction"]][order[rack_of[link.a.node]]].append(use["utilisation"] or 0.0)
     up, down = (np.array([np.mean(shares) if shares else 0.0 for shares in busy[way]]) for way in ("up", "down"))
     ways = np.maximum(up[:, None], down[None, :])
     matrix: npt.NDArray[np.float64] = np.clip(np.maximum(ways, ways.T), 0.0, 1.0)

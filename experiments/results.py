@@ -183,11 +183,12 @@ class ResultsFolder:
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:
     """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
+    parent.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y%m%dT%H%M%S}-{name}"
     path, copy = parent / stem, 1
     while True:
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
             return path
         except FileExistsError:
             copy += 1

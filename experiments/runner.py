@@ -55,9 +55,9 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
     """
     volume_divisor = run.specification.scale.volume_divisor_for(conditions.rate_divisor)
     scale = Scale(conditions.rate_divisor, volume_divisor)
-    with folder.writing(_now) as writer:
+    with folder.writing(now) as writer:
         divisors = ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor)
-        record = RunRecord.open(run, _now(), scale=divisors)
+        record = RunRecord.open(run, now(), scale=divisors)
         writer.save(record)
         log = folder.path / "controller.log"
         with network_with_controller(run, log, conditions, say) as (network, control):
@@ -65,7 +65,7 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
             report, problem = calibrate(run, network, control)
             if problem and not conditions.force:
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
-            record = record.updated(calibration=report, provenance=provenance.collect(network))
+            record = record.updated(calibration=report, provenance=provenance.collect(network, run.strategy.name))
             writer.save(record)
             outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", say))
             network.verify_shaping()
@@ -137,7 +137,7 @@ def _save(
         for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
     ]
     finished = record.finished(
-        _now(),
+        now(),
         jobs,
         traffic_matrix=job_records.traffic_matrix(events, tuple(racks)),
         fidelity=fidelity.assess(
@@ -153,5 +153,6 @@ def _save(
     return finished
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The time as records have it."""
     return datetime.now(timezone.utc)

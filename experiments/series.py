@@ -66,6 +66,7 @@ FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
     "agents_run_queue_delay_s": ("number", "the same of the agent that waited longest"),
     "receive_queue_bytes": ("number", "memory of packets that waited for the switches, at the end of the interval"),
     "receive_delay_s": ("number", "at most how long they waited, wall seconds"),
+    "arrived_bytes": ("number", "bytes that the links took, and those that waited for the switches"),
     "receive_drops": ("number", "frames lost before the switches"),
     "frames_received": ("number", "frames that arrived at the switches; one that crosses three is counted three times"),
     "backlog_bytes": ("number", "bytes waiting in the links' queues, at the end of the interval"),

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.comparison import MixedRunsError, SetAside, differences, set_aside, summed_time_s, used_records
+from experiments.comparison import ORIGIN, MixedRunsError, SetAside, differences, set_aside, summed_time_s, used_records
+from experiments.documents import flat
 from experiments.plan import resolve
 from experiments.record import RunRecord
 from experiments.results import ResultsFolder
@@ -44,6 +45,12 @@ class Difference:
 
     key: str
     values: tuple[tuple[Any, ...], ...]
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether two folders have different values; one that has none contradicts nothing."""
+        given = [values for values in self.values if values]
+        return any(values != given[0] for values in given[1:])
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ def confront(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide
     """
     if len(sources) < 2:
         raise MixedRunsError(f"folders: {len(sources)} given; give at least two to compare")
-    unlike = tuple(found for found in _differences(sources, _origin) if all(found.values))
+    unlike = tuple(found for found in _differences(sources, _origin) if found.contradicts)
     if not allow_mixed:
         for source in sources:
             if mixed := differences(source.records):
@@ -142,7 +149,7 @@ def _origin(record: RunRecord) -> dict[str, Any]:
     network = "" if record.blocking_factor is None else f" at blocking factor {record.blocking_factor:g}"
     scale = record.scale.model_dump() if record.scale else {}
     return {
-        **{name: getattr(made, name) for name in ("machine", "kernel", "datapath", "congestion_control", "versions")},
+        **{name: getattr(made, name) for name in ORIGIN},
         **{f"{name}{network}": value for name, value in scale.items()},
     }
 
@@ -161,18 +168,6 @@ def _differences(sources: Sequence[Source], aspect: Callable[[RunRecord], Mappin
         texts = [tuple(column.get(key, {})) for column in columns if column]
         if len(set(texts)) > 1:
             yield Difference(key, tuple(tuple(column.get(key, {}).values()) for column in columns))
-
-
-def flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document's single values by their dotted paths; what is empty counts as a value."""
-    found: dict[str, Any] = {}
-    for key, value in document.items():
-        inner = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
-        if isinstance(inner, Mapping) and inner:
-            found |= {f"{key}.{path}": leaf for path, leaf in flat({str(k): v for k, v in inner.items()}).items()}
-        else:
-            found[str(key)] = value
-    return found
 
 
 def _rows(sources: Sequence[Source], cells: Sequence[tuple[str, float | None]]) -> Iterator[Row]:

@@ -12,13 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from experiments.diagnostics import nearest
 from experiments.quantities import Bytes, MegabytesPerSecond, parse_mbps
@@ -59,6 +60,17 @@ class _Shorthand(_Part):
         return {"anyOf": [{"type": "string"}, handler(schema)]}
 
 
+class _OneOrMore:
+    """On the type of a list: one item may be written in its place."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, (str, int, float, Mapping)) else value
 
@@ -70,7 +82,7 @@ class TopologySpec(_Shorthand):
     parameters: dict[str, Any] = Field(
         default={}, description="Arguments of the preset; those in Mbit/s may be written as 1 Gbit/s"
     )
-    blocking_factor: Annotated[tuple[float, ...], BeforeValidator(_listed)] = Field(
+    blocking_factor: Annotated[tuple[float, ...], _OneOrMore()] = Field(
         default=(), description="Host bandwidth of a rack over its up-link bandwidth; 1 is non-blocking"
     )
 
@@ -149,7 +161,7 @@ class WeightsSpec(_Part):
 class ColocationSpec(_Part):
     """What a user of CoLoc describes in advance; jobs that are not described go by Hadoop's defaults."""
 
-    jobs: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] | None = Field(
+    jobs: Annotated[tuple[str, ...], Field(min_length=1), _OneOrMore()] | None = Field(
         default=None, description="Job ids or profiles; all jobs when left out"
     )
     nodes: Annotated[int, Field(ge=1)] | None = Field(
@@ -211,6 +223,12 @@ class WorkloadSpec(_Shorthand):
     @classmethod
     def _inline(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
         return {"jobs": value} if isinstance(value, (list, tuple)) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        whole = super().__get_pydantic_json_schema__(schema, handler)
+        jobs = handler.resolve_ref_schema(whole["anyOf"][-1])["properties"]["jobs"]
+        return {"anyOf": [*whole["anyOf"], {"type": "array", "items": jobs["items"], "minItems": 1}]}
 
     @model_validator(mode="after")
     def _one(self) -> WorkloadSpec:
@@ -313,7 +331,8 @@ class FailureSpec(_Part):
 class FidelitySpec(_Part):
     """From where on a run is called doubtful: the machine, not the modelled network, set its times.
 
-    Percentiles are over the samples of a run, seconds are on the wall unless a name says otherwise.
+    Percentiles are over the samples of a run, that of the packets' wait over their bytes. Seconds are on the wall where
+    a name does not say otherwise.
     """
 
     min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
@@ -342,7 +361,7 @@ class Specification(_Part):
     name: Name
     description: str = ""
     topology: TopologySpec = TopologySpec()
-    strategies: Annotated[tuple[StrategySpec, ...], BeforeValidator(_listed), Field(min_length=1)]
+    strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), _OneOrMore()]
     workload: WorkloadSpec
     node: NodeSpec = NodeSpec()
     data: DataSpec = DataSpec()

@@ -51,7 +51,8 @@ def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[fl
 
     The percentile interval of resampled means is too narrow for few values, because resampling underestimates their
     variance by (n - 1) / n and takes it for known. Its two halves are therefore widened by
-    `sqrt(n / (n - 1)) * t(0.975, n - 1) / z(0.975)`, which makes it Student's interval when the values are normal.
+    `sqrt(n / (n - 1)) * t(0.975, n - 1) / z(0.975)`, which makes it Student's interval when the values are normal. Two
+    values have only three resampled means, and get Student's interval itself.
 
     Raises:
         ValueError: fewer than two values.
@@ -59,10 +60,13 @@ def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[fl
     count = len(values)
     if count < 2:
         raise ValueError(f"values: {count} given; an interval needs at least 2")
+    student = _STUDENT_QUANTILES[count - 2] if count - 2 < len(_STUDENT_QUANTILES) else _NORMAL_QUANTILE
+    if count == 2:
+        middle, half = sum(values) / 2, student * abs(values[0] - values[1]) / 2
+        return middle - half, middle + half
     sample: npt.NDArray[np.float64] = np.asarray(values, dtype=np.float64)
     means = rng.choice(sample, size=(RESAMPLES, count)).mean(axis=1)
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    student = _STUDENT_QUANTILES[count - 2] if count - 2 < len(_STUDENT_QUANTILES) else _NORMAL_QUANTILE
     widening = math.sqrt(count / (count - 1)) * student / _NORMAL_QUANTILE
     mean = float(sample.mean())
     return mean - (mean - float(low)) * widening, mean + (float(high) - mean) * widening
@@ -72,7 +76,8 @@ def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[fl
 class Reduction:
     """By which share of the baseline a time is shorter: the mean over paired runs; below 0 it is longer.
 
-    `low` and `high` are the 95 % interval, None of a single pair.
+    `low` and `high` are the 95 % interval, None of a single pair. As no time is below 0, no reduction is above 1, and
+    an interval that would reach further ends there.
     """
 
     estimate: float
@@ -107,4 +112,4 @@ def reduction(baseline: Sequence[float], treated: Sequence[float], seed: int = 0
     if len(shares) == 1:
         return Reduction(mean, None, None, 1)
     low, high = mean_interval(shares, np.random.default_rng(seed))
-    return Reduction(mean, low, high, len(shares))
+    return Reduction(mean, low, min(high, 1.0), len(shares))

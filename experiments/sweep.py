@@ -195,7 +195,7 @@ def _point_id(number: int, count: int, vary: Mapping[str, Values], values: Mappi
 
 def _word(key: str, value: object, index: int) -> str:
     """A varied value in a few letters: a name as it is, a number behind the name of its key."""
-    name = next(part for part in reversed(key.split(".")) if not part.isdecimal())
+    name = next((part for part in reversed(key.split(".")) if not part.isdecimal()), key)
     if isinstance(value, str):
         return Path(value).stem if value.endswith((".yaml", ".yml")) else value
     if isinstance(value, (bool, int, float)):

@@ -32,7 +32,9 @@ def wanted(options: argparse.Namespace) -> tuple[Sweep, tuple[Point, ...]]:
     """
     sweep = _described(options)
     values = dict(specification_file.assignment(text) for text in options.set)
-    values |= {key: value for key in ("seed", "repeats") if (value := getattr(options, key)) is not None}
+    for key in ("seed", "repeats"):
+        if (value := getattr(options, key)) is not None:
+            values |= [specification_file.assignment(f"{key}={value}")]
     if values:
         sweep = sweep_file.parse({**sweep.model_dump(mode="json"), "set": {**sweep.set, **values}})
     return sweep, check(sweep)
@@ -43,7 +45,11 @@ def _described(options: argparse.Namespace) -> Sweep:
         raise SpecificationError([f"{options.sweep}: give a sweep, or --spec with --vary, not both"])
     if options.vary:
         base = specification_file.load(options.spec or "thesis")
-        vary = dict(assignment(text) for text in options.vary)
+        given = [assignment(text) for text in options.vary]
+        keys = [key for key, _ in given]
+        if twice := [f"--vary {key}: is there twice; write {key}=V1,V2" for key in keys if keys.count(key) > 1]:
+            raise SpecificationError(dict.fromkeys(twice))
+        vary = dict(given)
         return sweep_file.parse({"name": base.name, "base": base.model_dump(mode="json"), "vary": vary})
     if options.sweep is None and options.spec is None:
         raise SpecificationError(["sweep: say which, by its name or file, or by --spec FILE --vary KEY=V1,V2"])
@@ -100,7 +106,7 @@ def _do(folder: SweepFolder, client: Client | None, options: argparse.Namespace,
 
 def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
     """Print the table of a sweep's results, or JSON, and write its report."""
-    results = read(folder)
+    results = read(folder, options.allow_mixed)
     if options.json:
         print(sweep_results.to_json(results))
     else:
@@ -109,7 +115,9 @@ def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -
     if any(point.comparison is not None for point in results.points):
         from experiments.report.sweep_build import write_sweep_report
 
-        console.print(f"report   {write_sweep_report(folder.path)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"report   {write_sweep_report(folder.path, options.allow_mixed)}", highlight=False, soft_wrap=True
+        )
 
 
 def opener(options: argparse.Namespace) -> Callable[[], SweepFolder]:

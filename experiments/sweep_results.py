@@ -33,7 +33,8 @@ class PointResult:
 class PublishedReductionResult:
     """A published reduction and the measured one, of a strategy against the first one; None where nothing was measured.
 
-    `misses_by` is measured less published, in percentage points; `doubtful` says that runs of either side are.
+    `of` is what both are of, as in the sweep. `sign_agrees` is None where no difference is shown. `misses_by` is
+    measured less published, in percentage points; `doubtful` says that runs of either side are.
     """
 
     point: str
@@ -41,6 +42,7 @@ class PublishedReductionResult:
     blocking_factor: float | None
     strategy: str
     jobs: tuple[str, ...] | None
+    of: Literal["sum", "mean"]
     published: float
     measured: Reduction | None
     interval_contains_it: bool | None
@@ -48,13 +50,19 @@ class PublishedReductionResult:
     misses_by: float | None
     doubtful: bool
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the change is of, where it is not the summed time of all jobs."""
+        mean = ("mean of the jobs' changes",) if self.of == "mean" else ()
+        return (*(self.jobs or ()), *mean)
+
 
 @dataclass(frozen=True)
 class PublishedBestResult:
-    """The strategy published as the fastest and the one with the least mean time in the runs, None when there are none.
+    """The strategy published as the fastest and the measured one, None when there are no runs.
 
-    `costs` is by how much the measured one is faster than the published one, None when they are the same; `doubtful`
-    says that runs of either are.
+    `tied` are the others that cannot be told from the measured one. `costs` is by how much the measured one is faster
+    than the published one, None when they are the same; `doubtful` says that runs of either are.
     """
 
     point: str
@@ -62,18 +70,23 @@ class PublishedBestResult:
     blocking_factor: float | None
     published: str
     measured: str | None
+    tied: tuple[str, ...]
     costs: Reduction | None
     doubtful: bool
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """All points of a sweep; the last three are empty when nothing was published."""
+    """All points of a sweep; the last three are empty when nothing was published.
+
+    `mixed` is in what the runs of different points differ, besides what is varied: machines, versions, divisors.
+    """
 
     name: str
     description: str
     vary: tuple[str, ...]
     points: tuple[PointResult, ...]
+    mixed: tuple[str, ...]
     source: str
     reductions: tuple[PublishedReductionResult, ...]
     best: tuple[PublishedBestResult, ...]
@@ -97,6 +110,7 @@ def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
         description=sweep.description,
         vary=tuple(sweep.vary),
         points=results,
+        mixed=tuple(comparison.origins([record for _, records in usable for record in records])),
         source=published.source,
         reductions=tuple(_reductions(published, usable)),
         best=tuple(_best(published, usable)),
@@ -170,10 +184,11 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                     blocking_factor=factor,
                     strategy=entry.strategy,
                     jobs=entry.jobs,
+                    of=entry.of,
                     published=entry.reduction,
                     measured=measured,
                     interval_contains_it=_contains(measured, entry.reduction),
-                    sign_agrees=None if measured is None else (measured.estimate > 0) == (entry.reduction > 0),
+                    sign_agrees=_agrees(measured, entry.reduction),
                     misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
                     doubtful=measured is not None and _doubtful(records, factor, (entry.strategy, baseline)),
                 )
@@ -186,6 +201,13 @@ def _contains(measured: Reduction | None, value: float) -> bool | None:
     return measured.low <= value <= measured.high
 
 
+def _agrees(measured: Reduction | None, value: float) -> bool | None:
+    """Whether both are reductions or neither is; None where it is not known on which side of 0 the measured one is."""
+    if measured is None or measured.outcome == "no difference shown":
+        return None
+    return (measured.outcome == "less") == (value > 0)
+
+
 def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
     for entry in published.best:
         for point, records in runs:
@@ -193,14 +215,18 @@ def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
                 continue
             labels = [strategy.label for strategy in point.specification.strategies]
             for factor in point.specification.topology.factors:
-                means = {}
-                for label in labels:
-                    if used := comparison.used_records(records, label, factor):
-                        means[label] = sum(map(comparison.summed_time_s, used)) / len(used)
-                fastest = min(means, key=lambda label: means[label], default=None)
-                costs = None
-                if fastest is not None and fastest != entry.strategy:
-                    costs = measured_reduction(records, factor, fastest, entry.strategy)
-                doubtful = fastest is not None and _doubtful(records, factor, (entry.strategy, fastest))
-                values = dict(point.values)
-                yield PublishedBestResult(point.id, values, factor, entry.strategy, fastest, costs, doubtful)
+                fastest, changes = comparison.against_fastest(records, labels, factor)
+                yield PublishedBestResult(
+                    point=point.id,
+                    values=dict(point.values),
+                    blocking_factor=factor,
+                    published=entry.strategy,
+                    measured=fastest,
+                    tied=tuple(label for label, change in changes.items() if comparison.cannot_be_told(change)),
+                    costs=(
+                        measured_reduction(records, factor, fastest, entry.strategy)
+                        if fastest is not None and entry.strategy in changes
+                        else None
+                    ),
+                    doubtful=fastest is not None and _doubtful(records, factor, (entry.strategy, fastest)),
+                )

@@ -75,17 +75,16 @@ def _reductions(results: SweepResults) -> Table:
     table.add_column("Published", justify="right")
     table.add_column("Measured", justify="right")
     table.add_column("In interval", no_wrap=True)
-    table.add_column("Sign", no_wrap=True)
+    table.add_column("Sign")
     table.add_column("Misses by", justify="right", no_wrap=True)
     for entry in results.reductions:
-        jobs = f"\n{', '.join(entry.jobs)}" if entry.jobs else ""
         table.add_row(
             escape(_place(entry.values, entry.blocking_factor)),
-            escape(f"{entry.strategy}{jobs}"),
+            escape("\n".join([entry.strategy, *entry.about])),
             numerals.reduction(Reduction(entry.published, None, None, 1)),
             _with_doubt(numerals.reduction(entry.measured), entry.doubtful),
             _answer(entry.interval_contains_it, "yes", "no"),
-            _answer(entry.sign_agrees, "agrees", "differs"),
+            "-" if entry.measured is None else _answer(entry.sign_agrees, "agrees", "differs", "no difference shown"),
             "-" if entry.misses_by is None else f"{abs(entry.misses_by):.1f} pp",
         )
     return table
@@ -95,7 +94,7 @@ def _best(results: SweepResults) -> Table:
     table = tables.empty(f"Fastest strategy: {escape(results.source)}, and measured")
     table.add_column("Values", ratio=2, overflow="fold")
     table.add_column("Published")
-    table.add_column("Measured")
+    table.add_column("Measured, or not told from it", overflow="fold")
     table.add_column("Against the published one", justify="right")
     for entry in results.best:
         told = numerals.reduction(entry.costs)
@@ -104,13 +103,15 @@ def _best(results: SweepResults) -> Table:
         table.add_row(
             escape(_place(entry.values, entry.blocking_factor)),
             escape(entry.published),
-            escape(entry.measured or "-"),
+            escape(entry.measured or "-") + (f"\n[dim]or {escape(', '.join(entry.tied))}[/]" if entry.tied else ""),
             _with_doubt("the same" if entry.measured == entry.published else told, entry.doubtful),
         )
     return table
 
 
 def _reservations(results: SweepResults) -> Iterator[str]:
+    for difference in results.mixed:
+        yield f"Mixed points: their runs differ in {difference}."
     for point in results.points:
         if point.runs < point.planned:
             yield f"{point.id}: {point.runs} of {point.planned} runs have finished."
@@ -133,5 +134,5 @@ def _with_doubt(text: str, doubtful: bool) -> str:
     return f"{text}\n[yellow]doubtful[/]" if doubtful else text
 
 
-def _answer(value: bool | None, yes: str, no: str) -> str:
-    return "-" if value is None else yes if value else no
+def _answer(value: bool | None, yes: str, no: str, unknown: str = "-") -> str:
+    return unknown if value is None else yes if value else no

@@ -70,10 +70,12 @@ def _sums(network: NetworkComparison) -> Table:
 
 def reduction(summary: StrategySummary) -> str:
     """The change against the baseline in a cell."""
-    text = numerals.reduction(summary.reduction)
-    if summary.reduction is None or summary.reduction.outcome != "no difference shown":
-        return text
-    return f"{text}\n[dim]{'one repeat only' if summary.reduction.pairs == 1 else summary.reduction.outcome}[/]"
+    text, found = numerals.reduction(summary.reduction), summary.reduction
+    if found is not None and found.outcome == "no difference shown":
+        text += f"\n[dim]{'one repeat only' if found.pairs == 1 else found.outcome}[/]"
+    if found is not None and summary.reduction_doubtful and not summary.doubtful:
+        text += "\n[yellow]against doubtful runs[/]"
+    return text
 
 
 def fidelity(summary: StrategySummary) -> str:

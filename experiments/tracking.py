@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from experiments.comparison import baseline_of, local_share, summed_time_s, used_records
+from experiments.documents import flat
 from experiments.record import RunRecord
 from experiments.results import ResultsFolder
-from experiments.side_by_side import flat
 from experiments.sweep_folder import SweepFolder
 
 INSTALLATION = ".venv/bin/python -m pip install mlflow-skinny"
 ORIGIN = "testbed.run"
-"""Tag that says which run of which folder this is."""
+"""Tag that says which run of which folder this is, and of when: one that is resumed is another."""
 
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 _LONGEST_VALUE = 500
@@ -96,7 +96,7 @@ def tracked(record: RunRecord, records: Sequence[RunRecord], folder: str) -> Tra
     verdict = ("doubtful" if record.doubtful else "trusted") if record.status == "finished" else record.status
     reasons = record.fidelity.reasons if record.fidelity else ()
     tags = {
-        ORIGIN: f"{folder}/{record.run_id}",
+        ORIGIN: f"{folder}/{record.run_id} of {record.started_at:%Y-%m-%dT%H:%M:%S.%f}",
         "verdict": verdict,
         "reasons": "; ".join(filter(None, [record.reason, *reasons])),
         "machine": record.provenance.machine,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 from experiments import numerals
-from experiments.comparison import differences, refuse, summed_time_s, used_records
+from experiments.comparison import against_fastest, cannot_be_told, differences, refuse, summed_time_s, used_records
 from experiments.diagnostics import SpecificationError
 from experiments.record import RunRecord
 from experiments.specification import Specification
 from experiments.specification_file import replace
-from experiments.statistics import Reduction, Spread, reduction, spread
+from experiments.statistics import Reduction, Spread, spread
 from experiments.sweep import Sweep
+from experiments.workload import planned
+from workloads.profiles import load_profile, parse_profile
 
 PROFILE = "workload.jobs.0.profile"
 """What varies over the points of the sweep; the weights are its strategies."""
@@ -50,8 +52,10 @@ class JobWeights:
 def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> Sweep:
     """The sweep that measures the weights of some jobs, each alone, at closeness 0 to 1 in equal steps.
 
+    They read and hold what the jobs of the profile in `base` do, where it has any.
+
     Raises:
-        SpecificationError: no profiles, fewer than two steps, or more than one network.
+        SpecificationError: no profiles, fewer than two steps, more than one network, or jobs that differ.
     """
     if steps < 2 or steps > 101:
         raise SpecificationError([f"--steps {steps}: give 2 to 101; 11 are 0.0, 0.1, ... 1.0"])
@@ -73,10 +77,7 @@ def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> S
         "name": "weights",
         "description": "NeAwa's weights by measurement: the share of closeness in the placement cost.",
         "strategies": arms,
-        "workload": {
-            "jobs": [{"profile": profiles[0]}],
-            "shuffle_factors": {name: one for name, one in base.workload.shuffle_factors.items() if name in profiles},
-        },
+        "workload": _workload(base, profiles),
     }
     return Sweep(
         name="weights",
@@ -86,30 +87,56 @@ def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> S
     )
 
 
-def evaluate(profile: str, records: Sequence[RunRecord]) -> JobWeights:
+def _workload(base: Specification, profiles: Sequence[str]) -> dict[str, Any]:
+    """One job of the first profile, and what the specification says of all of them."""
+    own = {name: item for name, item in base.workload.profiles.items() if name in profiles}
+    factors: dict[str, float] = {}
+    asked: dict[str, str] = {}
+    job: dict[str, Any] = {}
+    for profile in profiles:
+        name = profile_name(base, profile)
+        if name in base.workload.shuffle_factors:
+            factors[name] = base.workload.shuffle_factors[name]
+        jobs = {one.job_id: one.overrides for one in planned(base) if one.profile == profile}
+        for job_id, overrides in (jobs or {profile: {}}).items():
+            job = dict(overrides)
+            asked.setdefault(json.dumps(job, sort_keys=True), job_id)
+    if len(asked) > 1:
+        wanted = ", ".join(f"{job_id} {text}" for text, job_id in asked.items())
+        hint = "weights are of one kind of job at a time; name those that are alike with --profile"
+        raise SpecificationError([f"workload: jobs of other sizes ({wanted}); {hint}"])
+    return {"jobs": [{**job, "profile": profiles[0]}], "shuffle_factors": factors, "profiles": own}
+
+
+def profile_name(base: Specification, profile: str) -> str:
+    """What a profile calls itself, which its name in a specification, or its path, need not be."""
+    try:
+        item = base.workload.profiles.get(profile)
+        return (load_profile(profile) if item is None else parse_profile(item, f"profile {profile}")).name
+    except (ValueError, OSError, yaml.YAMLError):  # the check of the sweep says what is wrong with it
+        return profile
+
+
+def evaluate(profile: str, records: Sequence[RunRecord], allow_mixed: bool = False) -> JobWeights:
     """Which weights were fastest in the runs of one job alone: the lowest median time over the repeats that all have.
 
     Raises:
-        MixedRunsError: the runs cannot be compared.
+        MixedRunsError: the runs cannot be compared, and `allow_mixed` is not set.
     """
-    refuse(differences(records))
+    if not allow_mixed:
+        refuse(differences(records))
     factor = next((record.blocking_factor for record in records), None)
     labels = dict.fromkeys(record.strategy for record in records)
     runs = {label: used_records(records, label, factor) for label in sorted(labels, key=float)}
     runs = {label: used for label, used in runs.items() if used}
-    times = {label: {record.repeat: summed_time_s(record) for record in used} for label, used in runs.items()}
-    spreads = {label: found for label, column in times.items() if (found := spread(list(column.values())))}
-    if not spreads:
-        return JobWeights(profile, (), None)
-    shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
-    best = min(spreads, key=lambda label: statistics.median(time for r, time in times[label].items() if r in shared))
+    times = {label: spread([summed_time_s(record) for record in used]) for label, used in runs.items()}
+    best, changes = against_fastest(records, list(runs), factor)
     arms = []
-    for label, time_s in spreads.items():
-        common = sorted(times[best].keys() & times[label].keys())
-        behind = reduction([times[best][repeat] for repeat in common], [times[label][repeat] for repeat in common])
-        tied = label == best or behind is None or behind.outcome != "more"
+    for label, time_s in times.items():
+        assert time_s is not None  # of at least one run
+        tied = label == best or cannot_be_told(changes[label])
         doubtful = any(record.doubtful for record in runs[label])
-        arms.append(Arm(label, time_s, None if label == best else behind, tied, doubtful))
+        arms.append(Arm(label, time_s, changes.get(label), tied, doubtful))
     return JobWeights(profile, tuple(arms), best)
 
 

@@ -24,8 +24,8 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
     """
     factors = specification.workload.shuffle_factors
     own = {name: parse_profile(item, f"profile {name}") for name, item in specification.workload.profiles.items()}
-    planned = tuple(replace(one, profile=own.get(str(one.profile), one.profile)) for one in _planned(specification))
-    return tuple(_with_factor(submission, factors) for submission in planned) if factors else planned
+    found = tuple(replace(one, profile=own.get(str(one.profile), one.profile)) for one in planned(specification))
+    return tuple(_with_factor(submission, factors) for submission in found) if factors else found
 
 
 def self_contained(specification: Specification) -> Specification:
@@ -37,8 +37,8 @@ def self_contained(specification: Specification) -> Specification:
         SpecificationError: the schedule has a job that a specification cannot have.
         OSError: a file cannot be read.
     """
-    planned = _planned(specification)
-    paths = list(dict.fromkeys(path for one in planned if _is_path(path := str(one.profile))))
+    named = planned(specification)
+    paths = list(dict.fromkeys(path for one in named if _is_path(path := str(one.profile))))
     if not paths and not _is_path(specification.workload.preset or ""):
         return specification
     taken, names = {*profile_names(), *specification.workload.profiles}, {}
@@ -53,7 +53,7 @@ def self_contained(specification: Specification) -> Specification:
         "jobs": [
             {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
             | dict(one.overrides)
-            for one in planned
+            for one in named
         ],
     }
     return specification_file.parse(document)
@@ -63,7 +63,13 @@ def _is_path(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def _planned(specification: Specification) -> tuple[Submission, ...]:
+def planned(specification: Specification) -> tuple[Submission, ...]:
+    """Which job is submitted when, with its profile by name and without the factors that are given by profile.
+
+    Raises:
+        ScheduleError: there is no such schedule.
+        OSError: its file cannot be read.
+    """
     name = specification.workload.preset
     if name is None:
         return _listed(specification.workload.jobs)

@@ -90,6 +90,7 @@ async def run_workload(
         ]
         try:
             await _first_failure_or_all([*running, *background], running)
+            await asyncio.sleep(1.5 * specification.controller.poll_interval_s)  # until the last bytes are counted
             with contextlib.suppress(ControllerError):
                 outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         finally:
@@ -146,7 +147,7 @@ class _Workload:
 
     async def _attempt(self, job: Job, at_s: float) -> JobResult:
         readings = self._outcome.link_readings
-        decision = await self.manager.start(job, readings[-1] if readings else None)
+        decision = await self.manager.start(job, lambda: readings[-1] if readings else None)
         self._outcome.decisions[job.job_id] = decision
         self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")

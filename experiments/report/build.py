@@ -37,7 +37,7 @@ def write_report(path: Path, allow_mixed: bool = False, with_figures: bool = Tru
         figures.write(evidence, path / "figures")
     if (path / "runs").is_dir():
         write_text(path / "summary.json", comparison.to_json(evidence.comparison))
-        datapackage.write(ResultsFolder(path))
+        datapackage.write(path, datapackage.describe(ResultsFolder(path)))
     return path / "report.html"
 
 
@@ -75,7 +75,7 @@ def render(evidence: Evidence) -> str:
                 for summary, network in zip(evidence.comparison.networks, evidence.networks, strict=True)
                 if network.cells
             ],
-            strategies=palette.STRATEGIES,
+            palette=palette,
             heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
             divisors=comparison.divisors(evidence.comparison),
             provenance=provenance(evidence.records),
@@ -110,7 +110,7 @@ def _network(summary: comparison.NetworkComparison, network: Network) -> dict[st
         "failures": words.failure_marks(failures, time_axis),
         "cost_terms": shares.cost_terms(network.cells),
         "cells": [_cell(cell, network, largest) for cell in network.cells],
-        "jobs": [(job_id, palette.job_colour(place)) for place, job_id in enumerate(network.job_ids)],
+        "jobs": [(job_id, palette.job_variable(place)) for place, job_id in enumerate(network.job_ids)],
     }
 
 
@@ -125,6 +125,13 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
         "line": links.uplink_line(cell, end_s),
         "heat": links.heat_map(cell, end_s),
         "drawing": drawing.draw(cell.record.network, links.mean_utilisation(cell)),
+        "windows": [
+            (
+                f"{numerals.number(begin)} to {numerals.seconds(end)}",
+                drawing.draw(cell.record.network, links.mean_utilisation(cell, begin, end)),
+            )
+            for begin, end in links.windows(end_s)
+        ],
         "traffic": shares.traffic(cell, largest),
         "locality": shares.locality(cell),
         "cpu_idle": shares.fidelity_line(cell, "cpu_idle"),

@@ -9,12 +9,14 @@ from experiments import numerals
 from experiments.report.palette import heat_colour
 from topologies.topology import Link, Topology
 
-_HOST_STEP = 40
-_NARROW_STEP = 21
-_MOST_WIDE = 16
-"""Up to so many hosts are drawn at their full width."""
+_STEPS = (22.0, 40.0)
+"""Least and largest distance between two hosts; the names of hosts fit into the least."""
 
-_MARGIN = 24
+_WIDTH = 320.0
+"""Width that the hosts are to fill, and do where the steps between them allow it."""
+
+_LARGE = 520.0
+_MARGIN = 18
 _FAN = 3.2
 """Distance between parallel links."""
 
@@ -44,7 +46,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything of a network on a sheet of `width` x `height`; a `large` one needs the page for itself."""
+    """Everything of a network on a sheet of `width` x `height` pixels; a `large` one needs the page for itself."""
 
     width: float
     height: float
@@ -60,10 +62,10 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
     tiers = (("core", 28.0), ("edge", 118.0))
     has_core = any(switch.tier == "core" for switch in topology.switches)
     shift = 0.0 if has_core else -82.0
-    large = len(hosts) > _MOST_WIDE
-    step = _NARROW_STEP if large else _HOST_STEP
+    step = min(_STEPS[1], max(_STEPS[0], _WIDTH / len(hosts)))
+    box = min(30.0, 0.94 * step)
     for place, host in enumerate(hosts):
-        nodes[host] = Node(host, "host", _MARGIN + (place + 0.5) * step, 200 + shift, step * (0.94 if large else 0.75))
+        nodes[host] = Node(host, "host", _MARGIN + (place + 0.5) * step, 200 + shift, box)
     width = max(2 * _MARGIN + len(hosts) * step, 240.0)
     for tier, y in tiers:
         members = [switch for switch in topology.switches if switch.tier == tier]
@@ -81,7 +83,7 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
         for parallel in groups.values()
         for place, link in enumerate(parallel)
     ]
-    return Drawing(width, 232 + shift, large, tuple(nodes.values()), tuple(wires))
+    return Drawing(width, 232 + shift, width > _LARGE, tuple(nodes.values()), tuple(wires))
 
 
 def _wire(link: Link, below: Node, above: Node, offset: float, utilisation: Mapping[tuple[str, str], float]) -> Wire:

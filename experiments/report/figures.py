@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from experiments.atomic import atomic_file
 from experiments.comparison import NetworkComparison
 from experiments.report.cells import Evidence, Network
-from experiments.report.palette import STRATEGIES
+from experiments.report.links import rated
+from experiments.report.palette import strategy_colour, strategy_dashes, strategy_hatch
 from experiments.statistics import Spread
 
 FORMATS = ("pdf", "png", "svg")
@@ -65,8 +66,8 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
         x = [place + (number - (len(summary.strategies) - 1) / 2) * width for place in range(len(jobs))]
         found = [spreads.get(job_id) for job_id in jobs]
         heights = [spread.median if spread else 0.0 for spread in found]
-        colour = STRATEGIES[places[strategy.strategy] % len(STRATEGIES)].light
-        axes.bar(x, heights, width * 0.9, color=colour, label=strategy.strategy)
+        place = places[strategy.strategy]
+        axes.bar(x, heights, width * 0.9, label=strategy.strategy, **bar_style(place))
         if any(spread and spread.count > 1 for spread in found):
             axes.errorbar(x, heights, yerr=whiskers(found), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
     axes.set_xticks(range(len(jobs)), jobs)
@@ -74,6 +75,19 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
     axes.set_ylabel("completion time, modelled s")
     figure.legend(loc="outside upper left", ncols=4)
     return figure
+
+
+def bar_style(place: int) -> dict[str, Any]:
+    """Colour and hatching of a strategy's bars."""
+    return {"color": strategy_colour(place), "hatch": strategy_hatch(place), "edgecolor": "white", "linewidth": 0}
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Colour and dashes of a strategy's lines."""
+    return {
+        "color": strategy_colour(place),
+        "linestyle": (0, strategy_dashes(place)) if strategy_dashes(place) else "-",
+    }
 
 
 def whiskers(found: Sequence[Spread | None]) -> list[list[float]]:
@@ -97,7 +111,7 @@ def _changes(evidence: Evidence) -> Figure | None:
     axes = figure.subplots()
     for y, (_, strategy, found) in enumerate(rows):
         assert found is not None
-        colour = STRATEGIES[places[strategy] % len(STRATEGIES)].light
+        colour = strategy_colour(places[strategy])
         if found.low is not None and found.high is not None:
             axes.plot([-100 * found.high, -100 * found.low], [y, y], color=colour, linewidth=2)
         axes.plot([-100 * found.estimate], [y], "o", color=colour, markersize=6)
@@ -116,14 +130,13 @@ def _uplinks(network: Network) -> Figure | None:
     drawn = False
     for cell in network.cells:
         uplinks = [link.id for link in cell.record.network.uplinks]
-        samples = cell.links.filter(pl.col("link").is_in(uplinks) & pl.col("time_s").is_between(0, network.end_s))
+        samples = rated(cell, network.end_s).filter(pl.col("link").is_in(uplinks))
         if samples.is_empty():
             continue
         place = (pl.col("time_s") / max(network.end_s, 1e-9) * 200).floor().cast(pl.Int64).alias("bin")
         over_time = samples.group_by(place).agg(pl.col("time_s").mean(), pl.col("utilisation").mean()).sort("bin")
-        colour = STRATEGIES[cell.place % len(STRATEGIES)].light
         percent = 100 * np.asarray(over_time["utilisation"].to_list())
-        axes.plot(over_time["time_s"].to_list(), percent, color=colour, linewidth=1.3, label=cell.strategy)
+        axes.plot(over_time["time_s"].to_list(), percent, linewidth=1.3, label=cell.strategy, **line_style(cell.place))
         drawn = True
     axes.set_xlabel("modelled s since the first submission")
     axes.set_ylabel("mean up-link use, %")

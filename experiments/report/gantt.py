@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments import numerals
 from experiments.record import JobRecord
 from experiments.report.cells import Cell
-from experiments.report.palette import job_colour
+from experiments.report.palette import job_variable
 
 WIDTH = 1000
 LANE = 5
@@ -36,14 +36,23 @@ class JobRow:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """All bars of one job on one host, as a path."""
+
+    job_id: str
+    colour: str
+    path: str
+
+
+@dataclass(frozen=True)
 class HostRow:
-    """Containers of one host, each in a lane while it was held; paths of one colour, `busy` while tasks ran in it."""
+    """Containers of one host, each in a lane while it was `held`; it was `busy` while tasks ran in it."""
 
     host: str
     rack: int
     height: int
-    held: tuple[tuple[str, str], ...]
-    busy: tuple[tuple[str, str], ...]
+    held: tuple[Bars, ...]
+    busy: tuple[Bars, ...]
 
 
 def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, ...]:
@@ -57,7 +66,7 @@ def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, 
         started_s = job.submitted_s if job.started_s is None else job.started_s
         waited = f"{job_id} waited {numerals.seconds(started_s - job.submitted_s)}"
         wait = _span(job.submitted_s, started_s, end_s, waited)
-        rows.append(JobRow(job_id, job_colour(place), wait, _stage_lanes(job, end_s)))
+        rows.append(JobRow(job_id, job_variable(place), wait, _stage_lanes(job, end_s)))
     return tuple(rows)
 
 
@@ -79,12 +88,12 @@ def host_rows(cell: Cell, job_ids: tuple[str, ...], end_s: float) -> tuple[HostR
         for start, finish, job_id, container in sorted(held.get(node.name, ())):
             lane = next((place for place, free in enumerate(lanes) if free <= start), len(lanes))
             lanes[lane : lane + 1] = [finish]
-            colour, y = job_colour(job_ids.index(job_id)), lane * (LANE + 1)
-            held_paths.setdefault(colour, []).append(_box(start, finish, y, end_s))
+            y = lane * (LANE + 1)
+            held_paths.setdefault(job_id, []).append(_box(start, finish, y, end_s))
             spans = _merged(busy.get((job_id, container), ()), _GAP * end_s / WIDTH)
-            busy_paths.setdefault(colour, []).extend(_box(first, last, y, end_s) for first, last in spans)
+            busy_paths.setdefault(job_id, []).extend(_box(first, last, y, end_s) for first, last in spans)
         height = max(2, len(lanes)) * (LANE + 1)
-        rows.append(HostRow(node.name, node.rack, height, _joined(held_paths), _joined(busy_paths)))
+        rows.append(HostRow(node.name, node.rack, height, _bars(held_paths, job_ids), _bars(busy_paths, job_ids)))
     return tuple(rows)
 
 
@@ -108,12 +117,15 @@ def _stage_lanes(job: JobRecord, end_s: float) -> tuple[tuple[Span, ...], ...]:
 def _busy_spans(cell: Cell) -> dict[tuple[str, int], list[tuple[float, float]]]:
     """When each container of each job had a task that ran, by job and container.
 
-    Tasks fill the containers in order, the same number into each but the application master's.
+    Tasks fill the containers in order, the same number into each but the application master's. Of a job that was
+    attempted again these are the tasks of the last attempt, whose containers the record has.
     """
     import polars as pl
 
+    began = {job.job_id: job.started_s or 0.0 for job in cell.record.jobs}
+    since = pl.col("job").replace_strict(began, default=0.0, return_dtype=pl.Float64)
     tasks = (
-        cell.events.filter(pl.col("task").is_not_null())
+        cell.events.filter(pl.col("task").is_not_null() & (pl.col("time_s") >= since))
         .group_by("job", "stage", "task")
         .agg(pl.min_horizontal("start_s", "time_s").min().alias("start"), pl.col("time_s").max().alias("end"))
         .sort("start")
@@ -150,5 +162,5 @@ def _at(time_s: float, end_s: float) -> float:
     return round(WIDTH * min(1.0, max(0.0, time_s / end_s)), 1) if end_s > 0 else 0.0
 
 
-def _joined(paths: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((colour, "".join(boxes)) for colour, boxes in paths.items())
+def _bars(paths: Mapping[str, Sequence[str]], job_ids: Sequence[str]) -> tuple[Bars, ...]:
+    return tuple(Bars(job_id, job_variable(job_ids.index(job_id)), "".join(boxes)) for job_id, boxes in paths.items())

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 POINTS = 240
 COLUMNS = 160
 HEIGHT = 100
+WINDOWS = 6
+"""Drawings of the network over time."""
+
 _ARROW: Mapping[str, str] = {"up": "\N{UPWARDS ARROW}", "down": "\N{DOWNWARDS ARROW}"}
 
 
@@ -43,12 +46,19 @@ class HeatMap:
     groups: tuple[tuple[str, int], ...]
 
 
+def rated(cell: Cell, end_s: float) -> pl.DataFrame:
+    """Readings from the first submission up to `end_s` that have a rate; a controller's first one has none."""
+    import polars as pl
+
+    return cell.links.filter(pl.col("time_s").is_between(0, end_s)).drop_nulls("utilisation")
+
+
 def uplink_line(cell: Cell, end_s: float) -> Line | None:
     """Utilisation of the links between switches; None when there are none or they were not sampled."""
     import polars as pl
 
     uplinks = [link.id for link in cell.record.network.uplinks]
-    samples = cell.links.filter(pl.col("link").is_in(uplinks) & pl.col("time_s").is_between(0, end_s))
+    samples = rated(cell, end_s).filter(pl.col("link").is_in(uplinks))
     if samples.is_empty():
         return None
     bins = _binned(samples, end_s, POINTS)
@@ -65,9 +75,8 @@ def uplink_line(cell: Cell, end_s: float) -> Line | None:
 
 def heat_map(cell: Cell, end_s: float) -> HeatMap | None:
     """All directions of all links over time; None when they were not sampled."""
-    import polars as pl
 
-    samples = cell.links.filter(pl.col("time_s").is_between(0, end_s))
+    samples = rated(cell, end_s)
     if samples.is_empty():
         return None
     groups = row_groups(cell.record.network)
@@ -94,12 +103,18 @@ def row_groups(topology: Topology) -> list[tuple[str, list[tuple[str, Direction]
     return groups
 
 
-def mean_utilisation(cell: Cell) -> dict[tuple[str, str], float]:
-    """Mean utilisation of each link and direction from the first submission to the last job's end."""
+def windows(end_s: float) -> tuple[tuple[float, float], ...]:
+    """Begin and end of `WINDOWS` equal parts of the time up to `end_s`."""
+    return tuple((end_s * part / WINDOWS, end_s * (part + 1) / WINDOWS) for part in range(WINDOWS))
+
+
+def mean_utilisation(cell: Cell, begin_s: float = 0.0, end_s: float | None = None) -> dict[tuple[str, str], float]:
+    """Mean utilisation of each link and direction in a span of time, by default up to the last job's end."""
     import polars as pl
 
+    last_s = cell.end_s if end_s is None else min(end_s, cell.end_s)
     means = (
-        cell.links.filter(pl.col("time_s").is_between(0, cell.end_s))
+        cell.links.filter((pl.col("time_s") > begin_s) & (pl.col("time_s") <= last_s))
         .group_by("link", "direction")
         .agg(pl.col("utilisation").mean())
     )

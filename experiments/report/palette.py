@@ -14,20 +14,34 @@ class Tint(NamedTuple):
 
 STRATEGIES = (
     Tint("#6b7280", "#a3adba"),
-    Tint("#0072b2", "#56b4e9"),
-    Tint("#d55e00", "#f08a4b"),
-    Tint("#009e73", "#2fc79a"),
-    Tint("#b0568a", "#dd9bbf"),
-    Tint("#a87400", "#e6b23c"),
-    Tint("#3b4a9f", "#93a0f0"),
+    Tint("#4181c3", "#2b8bb1"),
+    Tint("#d35e4f", "#fa8e65"),
+    Tint("#106519", "#777d23"),
+    Tint("#681a43", "#e7b3fd"),
+    Tint("#b47e13", "#caa119"),
+    Tint("#393788", "#746cd3"),
 )
-"""Grey for the baseline, then the colours of Okabe and Ito, adjusted to a contrast of 3:1 on either paper."""
+"""Grey for the baseline and six more.
+
+Found by search: at least 3:1 against either paper, and at least 20 apart (CIE 1976) to all readers, protanopes,
+deuteranopes and tritanopes among them.
+"""
+
+DASHES = ((), (6, 4), (2, 3))
+HATCHES = ("", "///", "...")
+"""What tells strategies apart that share a colour, once there are more strategies than colours."""
 
 JOBS = (
-    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
-    *("#aa3377", "#bbbbbb", "#ee7733", "#44aa99", "#999933"),
+    Tint("#5e49b6", "#5468da"),
+    Tint("#166140", "#4ca67b"),
+    Tint("#928828", "#18f4fb"),
+    Tint("#db4e80", "#f8965a"),
+    Tint("#aa60aa", "#a15d89"),
+    Tint("#7e2164", "#ca4746"),
+    Tint("#4f4a03", "#adedcd"),
+    Tint("#120016", "#9299cf"),
 )
-"""Paul Tol's bright scheme and three more; jobs are also named where they are drawn."""
+"""Found in the same way; where they are drawn, jobs are also named."""
 
 HEAT = "cividis"
 """Colour map of utilisations: even in lightness, the same to all readers."""
@@ -38,9 +52,24 @@ def strategy_variable(place: int) -> str:
     return f"var(--strategy-{place % len(STRATEGIES)})"
 
 
-def job_colour(place: int) -> str:
-    """Colour of a job."""
-    return JOBS[place % len(JOBS)]
+def strategy_colour(place: int) -> str:
+    """Colour of a strategy on light paper."""
+    return STRATEGIES[place % len(STRATEGIES)].light
+
+
+def strategy_dashes(place: int) -> tuple[int, ...]:
+    """Lengths of the dashes and gaps of a strategy's lines; none where they are solid."""
+    return DASHES[place // len(STRATEGIES) % len(DASHES)]
+
+
+def strategy_hatch(place: int) -> str:
+    """Hatching of a strategy's bars, as Matplotlib has it."""
+    return HATCHES[place // len(STRATEGIES) % len(HATCHES)]
+
+
+def job_variable(place: int) -> str:
+    """CSS variable that holds the colour of a job."""
+    return f"var(--job-{place % len(JOBS)})"
 
 
 def heat_colour(share: float) -> str:

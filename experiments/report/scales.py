@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from experiments import numerals
+from experiments.statistics import Reduction
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,15 @@ def _step(least: float) -> float:
     """The smallest of 1, 2, 5, 10, 20, 50, ... (and their tenths) that is not below `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+
+
+def change_axis(reductions: Iterable[Reduction]) -> Axis:
+    """An axis of changes in per cent that holds 0 and all estimates; intervals may go on beyond its ends.
+
+    Those of two runs can be several hundred per cent long, and would leave no room for what they are intervals of.
+    """
+    shown = list(reductions)
+    estimates = [-100 * found.estimate for found in shown]
+    ends = [-100 * end for found in shown for end in (found.low, found.high) if end is not None]
+    low = min(0.0, *estimates, max(-100.0, min(ends, default=0.0)))
+    return axis(low, max(0.0, *estimates, min(100.0, max(ends, default=0.0))))

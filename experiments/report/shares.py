@@ -17,13 +17,17 @@ _MOST_NUMBERS = 12
 
 @dataclass(frozen=True)
 class Matrix:
-    """Bytes by sender (row) and receiver; cells of a colour and a text, or one image when there are many hosts."""
+    """Bytes by sender (row) and receiver; cells of a colour and a text, or one image when there are many hosts.
+
+    `total` is what all of them sent, `most` what the end of the colour scale stands for.
+    """
 
     hosts: tuple[str, ...]
     rows: tuple[tuple[tuple[str, str, str], ...], ...]
     image: str
     unit: str
     total: str
+    most: str
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ def traffic(cell: Cell, largest: int) -> Matrix | None:
     factor, unit = next(((f, u) for f, u in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")) if largest >= f), (1, "B"))
     values = np.array(matrix.bytes, dtype=np.float64)
     np.fill_diagonal(values, 0)
-    total = numerals.size(float(values.sum()))
+    total, most = numerals.size(float(values.sum())), numerals.size(largest)
     scale = max(1, largest)
     if len(matrix.hosts) > _MOST_NUMBERS:
-        return Matrix(matrix.hosts, (), image(np.where(values > 0, values / scale, np.nan)), unit, total)
+        return Matrix(matrix.hosts, (), image(np.where(values > 0, values / scale, np.nan)), unit, total, most)
     rows = tuple(
         tuple(
             _tile(value, scale, factor) if value and i != j else ("none", "", _figure(value / factor) if value else "0")
@@ -59,7 +63,7 @@ def traffic(cell: Cell, largest: int) -> Matrix | None:
         )
         for i, row in enumerate(matrix.bytes)
     )
-    return Matrix(matrix.hosts, rows, "", unit, total)
+    return Matrix(matrix.hosts, rows, "", unit, total, most)
 
 
 def largest_cell(cells: tuple[Cell, ...]) -> int:

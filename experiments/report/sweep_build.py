@@ -1,4 +1,4 @@
-"""Writes the report of a sweep: report.html, figures and summary.json in its folder, and a report of every point."""
+"""Writes the report of a sweep: report.html, figures, summary.json and datapackage.json, and a report of each point."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import numerals, sweep_results
+from experiments import datapackage, numerals, sweep_results
 from experiments.atomic import write_text
 from experiments.comparison import MixedRunsError
 from experiments.record import RunRecord
@@ -42,6 +42,7 @@ def write_sweep_report(path: Path, allow_mixed: bool = False, with_figures: bool
         build.write_report(path / "points" / point_id, allow_mixed, with_figures=False)
     write_text(path / "report.html", render(evidence))
     write_text(path / "summary.json", sweep_results.to_json(evidence.results))
+    datapackage.write(path, datapackage.describe_sweep(SweepFolder(path)))
     if with_figures:
         found = sweep_panels.rows(evidence.results)
         key = sweep_panels.horizontal_key(found) if found else ""
@@ -74,7 +75,6 @@ def render(evidence: SweepEvidence) -> str:
     """The whole report as one HTML text that loads nothing else."""
     found = sweep_panels.rows(evidence.results)
     places = sweep_panels.strategies(found)
-    colours = {label: palette.strategy_variable(place) for label, place in places.items()}
     return (
         build.environment()
         .get_template("sweep.html.j2")
@@ -83,14 +83,14 @@ def render(evidence: SweepEvidence) -> str:
             results=evidence.results,
             headlines=headlines(evidence.results),
             rows=found,
-            colours=colours,
+            places=places,
             key=sweep_panels.horizontal_key(found) if found else "",
             charts_of_times=[sweep_charts.chart(panel, places) for panel in sweep_panels.panels(found)],
             changes=sweep_charts.changes(found, places),
             published=sweep_charts.published(evidence.results.reductions),
             words=numerals.varied,
             change=sweep_charts.change,
-            strategies=palette.STRATEGIES,
+            palette=palette,
             heat_stops=[palette.heat_colour(stop / 10) for stop in range(11)],
             provenance=build.provenance(evidence.records),
             counts=build.counts(evidence.records),
@@ -105,17 +105,18 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
     for row in found:
         for summary in row.network.strategies:
             if summary.reduction is not None:
-                outcome = "doubtful" if summary.doubtful else summary.reduction.outcome
+                outcome = "doubtful" if summary.reduction_doubtful else summary.reduction.outcome
                 outcomes.setdefault(summary.strategy, []).append(outcome)
     lines = [_sentence(label, found[0].network.baseline, seen) for label, seen in outcomes.items()]
     measured = [entry for entry in results.reductions if entry.misses_by is not None]
     if measured:
         sure = [entry for entry in measured if entry.interval_contains_it is not None]
         within = sum(bool(entry.interval_contains_it) for entry in sure)
-        agree = sum(bool(entry.sign_agrees) for entry in measured)
+        signs = [entry.sign_agrees for entry in measured]
         mean = sum(abs(entry.misses_by or 0) for entry in measured) / len(measured)
         lines.append(
-            f"Published changes: {agree} of {len(measured)} have the measured sign, {within} of {len(sure)} that were "
+            f"Published changes: {signs.count(True)} of {len(measured)} have the measured sign, {signs.count(False)} "
+            f"the other one, and beside {signs.count(None)} no difference is shown; {within} of {len(sure)} that were "
             f"measured more than once lie within the 95 % interval; on average they are {numerals.number(mean)} "
             "percentage points apart."
         )
@@ -124,8 +125,10 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
     best = [entry for entry in results.best if entry.measured is not None]
     if best:
         same = sum(entry.measured == entry.published for entry in best)
+        tied = sum(entry.published in entry.tied for entry in best)
         lines.append(
-            f"The strategy published as the fastest was measured as the fastest in {same} of {len(best)} cases."
+            f"The strategy published as the fastest was measured as the fastest in {same} of {len(best)} cases, and "
+            f"cannot be told from it in {tied} more."
         )
     return tuple(lines)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments import numerals
-from experiments.report.palette import strategy_variable
-from experiments.report.scales import Axis, axis
+from experiments.report.palette import strategy_dashes, strategy_variable
+from experiments.report.scales import Axis, axis, change_axis
 from experiments.report.sweep_panels import Panel, Row
 from experiments.report.times import Bar, BarChart, ChangesChart, changes_chart
 from experiments.statistics import Reduction, Spread
@@ -30,10 +30,11 @@ class Spot:
 
 @dataclass(frozen=True)
 class Line:
-    """One strategy's values from left to right."""
+    """One strategy's values from left to right; `dashes` are lengths of dashes and gaps, none of a solid line."""
 
     strategy: str
     colour: str
+    dashes: tuple[int, ...]
     spots: tuple[Spot, ...]
 
 
@@ -57,7 +58,10 @@ class GroupChart:
 
 @dataclass(frozen=True)
 class PublishedMark:
-    """One published change and the measured one, in per cent of the axis; None where nothing was measured."""
+    """One published change and the measured one, in per cent of the axis; None where nothing was measured.
+
+    `doubtful` says that the measured one is of doubtful runs.
+    """
 
     name: str
     published: float
@@ -65,6 +69,7 @@ class PublishedMark:
     low: float | None
     high: float | None
     text: str
+    doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,12 @@ def chart(panel: Panel, places: Mapping[str, int]) -> LineChart | GroupChart:
         return GroupChart(panel.title, BarChart(scale, tuple(_groups(panel, places, scale))))
     x = [round(_EDGE + (100 - 2 * _EDGE) * position, 2) for position in panel.positions]
     lines = tuple(
-        Line(label, strategy_variable(places[label]), _spots(panel.labels, x, column, scale))
+        Line(
+            label,
+            strategy_variable(places[label]),
+            strategy_dashes(places[label]),
+            _spots(panel.labels, x, column, scale),
+        )
         for label, column in panel.series.items()
     )
     ticks = tuple((round(100 - place, 2), label) for place, label in scale.labels())
@@ -134,11 +144,10 @@ def published(entries: Sequence[PublishedReductionResult]) -> PublishedChart | N
     """Published changes beside measured ones; None when nothing was published."""
     if not entries:
         return None
-    ends = [-100 * entry.published for entry in entries]
-    for measured in (entry.measured for entry in entries):
-        if measured is not None:
-            ends += [-100 * end for end in (measured.estimate, measured.low, measured.high) if end is not None]
-    scale = axis(max(-100.0, min(0.0, *ends)), min(100.0, max(0.0, *ends)))
+    scale = change_axis(
+        [Reduction(entry.published, None, None, 1) for entry in entries]
+        + [entry.measured for entry in entries if entry.measured is not None]
+    )
     return PublishedChart(scale, scale.percent(0), tuple(_mark(entry, scale) for entry in entries))
 
 
@@ -150,13 +159,14 @@ def _mark(entry: PublishedReductionResult, scale: Axis) -> PublishedMark:
             None if end is None else scale.percent(-100 * end) for end in (entry.measured.high, entry.measured.low)
         )
     text = f"published {change(entry.published)}, measured {numerals.reduction(entry.measured)}"
-    return PublishedMark(entry_name(entry), scale.percent(-100 * entry.published), estimate, low, high, text)
+    text += ", of doubtful runs" if entry.doubtful else ""
+    where = scale.percent(-100 * entry.published)
+    return PublishedMark(entry_name(entry), where, estimate, low, high, text, entry.doubtful)
 
 
 def entry_name(entry: PublishedReductionResult) -> str:
-    """What a published figure is about: values, strategy and jobs."""
-    parts = [numerals.varied(entry.values), entry.strategy, *(entry.jobs or ())]
-    return ", ".join(parts)
+    """What a published figure is about: values, strategy, jobs, and whether it is a mean."""
+    return ", ".join([numerals.varied(entry.values), entry.strategy, *entry.about])
 
 
 def change(share: float) -> str:

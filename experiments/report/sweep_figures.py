@@ -10,14 +10,16 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.report.figures import STYLE, save, whiskers
-from experiments.report.palette import STRATEGIES
+from experiments.report.figures import STYLE, bar_style, line_style, save, whiskers
+from experiments.report.palette import strategy_colour
 from experiments.report.sweep_charts import entry_name
 from experiments.report.sweep_panels import Panel
 from experiments.sweep_results import PublishedReductionResult
 
 _COLUMNS = 3
 _CHARACTERS = 40  # that a panel has room for below its axis
+_SLANTED = 16  # characters of the longest label that is not upright
+_INCHES = 0.075  # of a character
 
 
 def write(
@@ -41,11 +43,14 @@ def write(
 def _times(panels: Sequence[Panel], key: str, places: Mapping[str, int]) -> Figure:
     columns = min(_COLUMNS, len(panels))
     height = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(max(4.8, 3.2 * columns), 0.5 + 2.6 * height), layout="constrained")
+    width = max(4.8, 3.2 * columns)
+    longest = max(len(label) for panel in panels for label in panel.labels)
+    upright = longest > _SLANTED
+    figure = Figure(figsize=(width, 0.5 + (2.6 + _INCHES * longest * upright) * height), layout="constrained")
     grid = figure.subplots(height, columns, squeeze=False)
     for place, panel in enumerate(panels):
         axes = grid[place // columns][place % columns]
-        _panel(axes, panel, places)
+        _panel(axes, panel, places, upright)
         axes.set_title(panel.title, fontsize=9)
         axes.set_xlabel(key)
     for place in range(len(panels), height * columns):
@@ -53,25 +58,26 @@ def _times(panels: Sequence[Panel], key: str, places: Mapping[str, int]) -> Figu
     figure.supylabel("sum of completion times, modelled s", fontsize=9)
     shown = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in grid.flat]
     handles = {label: handle for pairs in shown for handle, label in pairs}
-    figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=6)
+    beside = max(1, int(width / (0.6 + _INCHES * max(map(len, handles)))))
+    figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=beside)
     return figure
 
 
-def _panel(axes: Axes, panel: Panel, places: Mapping[str, int]) -> None:
+def _panel(axes: Axes, panel: Panel, places: Mapping[str, int], upright: bool) -> None:
     for number, (label, column) in enumerate(panel.series.items()):
-        colour = STRATEGIES[places[label] % len(STRATEGIES)].light
         heights = [spread.median if spread else math.nan for spread in column]
         if panel.positions is None:
             width = 0.8 / len(panel.series)
             x = [place + (number - (len(panel.series) - 1) / 2) * width for place in range(len(column))]
-            axes.bar(x, heights, width * 0.9, color=colour, label=label)
+            axes.bar(x, heights, width * 0.9, label=label, **bar_style(places[label]))
             axes.errorbar(x, heights, yerr=whiskers(column), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
         else:
-            axes.errorbar(
-                panel.positions, heights, yerr=whiskers(column), color=colour, marker="o", capsize=2, label=label
-            )
+            ends, style = whiskers(column), line_style(places[label])
+            axes.errorbar(panel.positions, heights, yerr=ends, marker="o", capsize=2, label=label, **style)
     axes.set_xticks(list(panel.positions or range(len(panel.labels))), list(panel.labels))
-    if sum(len(label) + 2 for label in panel.labels) > _CHARACTERS:
+    if upright:
+        axes.tick_params(axis="x", rotation=90)
+    elif sum(len(label) + 2 for label in panel.labels) > _CHARACTERS:
         for text in axes.get_xticklabels():
             text.set(rotation=35, ha="right", rotation_mode="anchor")
     axes.set_ylim(0, None)
@@ -82,17 +88,19 @@ def _published(entries: Sequence[PublishedReductionResult]) -> Figure:
     figure = Figure(figsize=(6.4, 0.9 + 0.32 * len(entries)), layout="constrained")
     axes = figure.subplots()
     for y, entry in enumerate(entries):
-        told = {} if y else {"published": "published", "measured": "measured, 95 % interval"}
-        axes.plot([-100 * entry.published], [y], "D", color=STRATEGIES[2].light, label=told.get("published"))
+        axes.plot([-100 * entry.published], [y], "D", color=strategy_colour(2), label="published")
         if entry.measured is not None:
             if entry.measured.low is not None and entry.measured.high is not None:
                 ends = [-100 * entry.measured.high, -100 * entry.measured.low]
-                axes.plot(ends, [y, y], color=STRATEGIES[1].light, linewidth=2)
-            axes.plot([-100 * entry.measured.estimate], [y], "o", color=STRATEGIES[1].light, label=told.get("measured"))
+                axes.plot(ends, [y, y], color=strategy_colour(1), linewidth=2)
+            fill, of = ("none", "measured, doubtful") if entry.doubtful else ("full", "measured, 95 % interval")
+            axes.plot([-100 * entry.measured.estimate], [y], "o", color=strategy_colour(1), fillstyle=fill, label=of)
     axes.axvline(0, color="#1a1d21", linewidth=0.9)
     axes.set_yticks(range(len(entries)), [entry_name(entry) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("summed completion time against the first strategy, %")
-    figure.legend(loc="outside upper left", ncols=2)
+    axes.set_xlabel("change of completion time, %")
+    lines, labels = axes.get_legend_handles_labels()
+    told = dict(zip(labels, lines, strict=True))
+    figure.legend(told.values(), told.keys(), loc="outside upper left", ncols=3)
     return figure

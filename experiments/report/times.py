@@ -9,7 +9,7 @@ from experiments import numerals
 from experiments.comparison import Comparison, NetworkComparison, StrategySummary, summed_time_s
 from experiments.report.cells import Cell, Network
 from experiments.report.palette import strategy_variable
-from experiments.report.scales import Axis, axis
+from experiments.report.scales import Axis, axis, change_axis
 from experiments.statistics import Reduction, Spread
 
 
@@ -105,13 +105,12 @@ def changes_chart(rows: Sequence[tuple[str, int, StrategySummary]]) -> ChangesCh
     shown = [(name, place, s, s.reduction) for name, place, s in rows if s.reduction is not None]
     if not shown:
         return None
-    ends = [-100 * end for *_, found in shown for end in (found.low, found.high, found.estimate) if end is not None]
-    scale = axis(max(-100.0, min(0.0, *ends)), min(100.0, max(0.0, *ends)))
+    scale = change_axis([found for *_, found in shown])
     groups: dict[str, list[Change]] = {}
     for name, place, strategy, found in shown:
         low, high = (None if end is None else scale.percent(-100 * end) for end in (found.high, found.low))
         colour = strategy_variable(place)
-        outcome = "doubtful" if strategy.doubtful else found.outcome
+        outcome = "doubtful" if strategy.reduction_doubtful else found.outcome
         text = numerals.reduction(found)
         change = Change(strategy.strategy, colour, scale.percent(-100 * found.estimate), low, high, text, outcome)
         groups.setdefault(name, []).append(change)

@@ -54,7 +54,9 @@ def _sentence(network: NetworkComparison, summary: StrategySummary) -> str:
         claim = f"{who}, which shows no difference: the 95 % interval {_interval(found.low, found.high)} includes 0."
     else:
         claim = f"{who} (95 % interval {_interval(found.low, found.high)}, {found.pairs} paired repeats)."
-    return f"{claim} Its runs are doubtful." if summary.doubtful else claim
+    if not summary.reduction_doubtful:
+        return claim
+    return f"{claim} {'Its' if summary.doubtful else f'The {network.baseline}'} runs are doubtful."
 
 
 def _interval(low: float, high: float) -> str:

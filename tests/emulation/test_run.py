@@ -93,15 +93,17 @@ def test_the_traffic_matrix_is_the_sum_of_the_events(experiment):
 
 
 def test_up_links_carry_what_crosses_racks_and_headers(experiment):
-    """Between the first and the last reading of the counters; the last tenths of a second are not in it."""
+    """From the first to the last reading of the counters, which is of after the last byte."""
     folder, _ = experiment
     for record in folder.records():
         crossed = sum(job.cross_rack_bytes for job in record.jobs)
         seen_until_s = folder.run(record.run_id).links()["time_s"].max()
-        assert seen_until_s == pytest.approx(record.makespan_s, abs=0.5 * 100 / RATE_DIVISOR)
+        assert 0 < seen_until_s - record.makespan_s < 2.0 * 100 / RATE_DIVISOR
+        segments = folder.run(record.run_id).fidelity()["retransmissions"].sum()
+        sent_again = segments * 1514 * record.scale.volume_divisor
         for direction in ("up", "down"):
             carried = carried_bytes(folder.run(record.run_id).links(), direction)
-            assert 0.9 * crossed <= carried <= 1.25 * crossed + 1e7, (record.run_id, direction)
+            assert 0.9 * crossed <= carried <= 1.25 * crossed + 1e7 + sent_again, (record.run_id, direction)
 
 
 def carried_bytes(links, direction):

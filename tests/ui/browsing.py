@@ -21,6 +21,10 @@ const backgroundOf = element => {
   }
   return "none";
 };
+const drawnSize = element => {
+  const matrix = element.getScreenCTM && element.getScreenCTM();
+  return parseFloat(getComputedStyle(element).fontSize) * (matrix ? Math.hypot(matrix.a, matrix.b) : 1);
+};
 function inspect(frame) {
   const page = frame.contentDocument, root = page.documentElement;
   const texts = [...page.body.querySelectorAll("*")].filter(element => visible(element)
@@ -38,7 +42,7 @@ function inspect(frame) {
   return {
     width: root.clientWidth, scroll: root.scrollWidth, overlaps,
     outside: outside.slice(0, 5).map(element => element.outerHTML.slice(0, 120)),
-    smallest: Math.min(...texts.map(element => parseFloat(getComputedStyle(element).fontSize))),
+    smallest: Math.min(...texts.map(drawnSize)),
     contrasts: [...new Set(texts.map(element => {
       const style = getComputedStyle(element), drawn = element instanceof frame.contentWindow.SVGElement;
       return JSON.stringify([drawn ? style.fill : style.color, backgroundOf(element), element.className.toString()]);
@@ -47,7 +51,7 @@ function inspect(frame) {
     text: page.body.innerText,
     figures: page.querySelectorAll("svg, img").length,
     broken: [...page.images].filter(image => !image.complete || !image.naturalWidth).length,
-    flat: [...page.querySelectorAll("main svg")].filter(figure => visible(figure)
+    flat: [...page.querySelectorAll("main svg:not(.key svg)")].filter(figure => visible(figure)
       && figure.getBoundingClientRect().width < 40).length,
   };
 }

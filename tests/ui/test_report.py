@@ -53,6 +53,18 @@ def test_text_is_large_enough_and_stands_out(visit):
         assert weak_texts(page) == []
 
 
+@pytest.mark.parametrize("racks", [4, 16])
+def test_names_of_many_hosts_are_large_enough_and_within_the_page(racks, tmp_path):
+    fat_tree = f"topology={{preset: fat-tree, parameters: {{racks: {racks}, hosts_per_rack: 4}}, blocking_factor: 5}}"
+    folder = results(tmp_path, fat_tree, "strategies=[default]")
+    page = folder.path / "report.html"
+    page.write_text(render(read_evidence(folder.path)), encoding="utf-8")
+    for found in look(page, "light", tmp_path / "browser").found.values():
+        assert found["smallest"] >= 10
+        assert found["outside"] == []
+        assert f"h{4 * racks}" in found["text"]
+
+
 def test_every_figure_is_there(visit):
     for page in visit.found.values():
         assert page["figures"] > 100
@@ -63,6 +75,8 @@ def test_the_reader_sees_result_doubts_and_origin(visit):
     for page in visit.found.values():
         for words in (
             "neawa took",
+            "The network over time",
+            "Traffic between hosts",
             "1 failed run",
             "host h3 did not answer",
             "congestion control",

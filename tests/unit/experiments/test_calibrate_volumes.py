@@ -6,6 +6,7 @@ import pytest
 
 from experiments import calibrate_volumes_command as command
 from experiments import sweep_file
+from experiments.comparison import MixedRunsError
 from experiments.plan import resolve
 from experiments.record import RecordError
 from experiments.sweep_folder import SweepFolder
@@ -43,10 +44,22 @@ def test_each_profile_gets_its_factor_and_the_sweep_that_is_written_has_them(tmp
     factors = written.set["workload.shuffle_factors"]
     assert {profile: factors[profile] for profile in expected} == expected
     assert set(factors) == {"kmeans", "connected-components", "tpch-q3", "tpch-q10"}
+    assert factors["connected-components"] == factors["tpch-q10"] == 1  # none was found: as measured on Spark
     assert written.published == sweep_file.load("table-6.2").published
     text = capsys.readouterr().out
     assert "tpch-q3" in text
     assert "what any factor gives" in " ".join(text.split())
+
+
+def test_factors_of_several_machines_are_no_curve_unless_told(tmp_path):
+    folder = finished(tmp_path)
+    for run in folder.point(folder.points()[1]).runs():
+        record = run.record()
+        elsewhere = record.provenance.model_copy(update={"machine": "other"})
+        (run.path / "record.json").write_text(record.updated(provenance=elsewhere).to_json())
+    with pytest.raises(MixedRunsError, match="machine"):
+        command.fit_all(folder, sweep_file.load(command.PUBLISHED))
+    assert command.fit_all(folder, sweep_file.load(command.PUBLISHED), allow_mixed=True)
 
 
 def test_a_folder_that_is_not_finished_is_refused(tmp_path):

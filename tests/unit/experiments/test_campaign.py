@@ -1,13 +1,17 @@
 import dataclasses
+import os
 
 import pytest
 from rich.console import Console
 
 from experiments import campaign
 from experiments.campaign import Assignment
+from experiments.comparison import MixedRunsError, compare
 from experiments.plan import resolve
 from experiments.progress import Reporter
-from tests.unit.experiments.synthetic import results
+from experiments.results import ResultsFolder
+from experiments.specification_file import load
+from tests.unit.experiments.synthetic import START, results
 
 
 @pytest.fixture
@@ -36,6 +40,48 @@ def test_a_doubtful_run_is_repeated_once_also_when_resumed(folder):
     repeated = dataclasses.replace(resolve(folder.specification())[0], id="r00-bf5-default-again")
     (again.path / "record.json").write_text(record.updated(run_id=repeated.id, fidelity=doubtful).to_json())
     assert left(folder) == ["r00-bf5-neawa"]
+
+
+def test_a_run_that_fails_before_it_has_a_record_gets_one(tmp_path):
+    folder = ResultsFolder.create(tmp_path, load("thesis"), START)
+
+    def execute(_assignment, _run, _say):
+        raise TimeoutError("no divisor will do")
+
+    assignments = [Assignment(folder, run) for run in resolve(folder.specification())]
+    problems = campaign.do(assignments, execute, Reporter(Console(), quiet=True))
+    records = folder.records()
+    assert problems == [f"{run.run.id}: no divisor will do" for run in assignments]
+    assert {(record.status, record.reason) for record in records} == {("failed", "no divisor will do")}
+    assert "TimeoutError" in (folder.run(records[0].run_id).path / "failure.txt").read_text()
+    compared = compare(records)
+    assert [run.strategy for run in compared.set_aside] == ["default", "neawa", "coloc"]
+
+
+def test_what_failed_is_told_also_when_the_rest_cannot_be_compared(tmp_path, capsys):
+    def finish():
+        raise MixedRunsError("runs differ in versions")
+
+    with pytest.raises(MixedRunsError):
+        campaign.to_the_end("run", tmp_path, lambda: ["r00: no route to h3"], finish, Console())
+    told = capsys.readouterr()
+    assert told.err == "failed: r00: no route to h3\n"
+    assert str(tmp_path) in told.out
+
+
+def test_a_folder_of_others_is_not_handed_over(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(os, "chown", lambda path, *_, **__: given.append(path))
+    monkeypatch.setenv("SUDO_UID", "1000")
+    monkeypatch.setenv("SUDO_GID", "1000")
+    path = tmp_path / "results" / "run"
+    (path / "runs").mkdir(parents=True)
+    campaign.give_to_caller(path)
+    assert set(given) == {path.parent, path, path / "runs"}
+    given.clear()
+    (path.parent / "of-somebody-else").mkdir()
+    campaign.give_to_caller(path)
+    assert set(given) == {path, path / "runs"}
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])

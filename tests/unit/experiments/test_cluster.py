@@ -1,5 +1,6 @@
 """Sweeps on a Dask cluster of worker processes: nothing lost with a worker or the caller, one run at a time."""
 
+import functools
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ from rich.console import Console
 from experiments import campaign, cluster
 from experiments.cluster import ClusterError
 from experiments.cluster_runs import PROBLEMS
+from experiments.command_line import main
 from experiments.progress import Reporter
 from experiments.sweep_file import loads
 from experiments.sweep_folder import SweepFolder
@@ -103,7 +105,7 @@ go(sys.argv[1], SweepFolder.open(Path(sys.argv[2])))
 
 
 def test_a_killed_caller_loses_only_what_had_not_come_back(address, diary, tmp_path):
-    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 4, ")), START)
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
     (diary / "slow").touch()
     everything = set(names(folder))
     caller = subprocess.Popen([sys.executable, "-c", CALLER, address, str(folder.path)])
@@ -138,6 +140,31 @@ def test_failures_come_back_with_their_names_and_reasons(address, diary, folder)
     wrong = sorted(name for name in names(folder) if "neawa" in name)
     assert sorted(problems) == [f"{name}: no route to h3" for name in wrong]
     assert len(pages(diary)) == 2
+
+
+def test_a_failure_is_told_of_the_run_that_failed(address, diary, folder):
+    (diary / "fail").touch()
+    told = io.StringIO()
+    with cluster.connect(address) as client:
+        reporter = Reporter(Console(file=told, width=200))
+        cluster.run_all(client, folder.assignments(), False, reporter, pytest.fail, DRY)
+    news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in told.getvalue().splitlines()}
+    assert set(news) == set(names(folder))
+    for name, said in news.items():
+        assert said == (f"{name}: no route to h3" if "neawa" in name else "finished")
+
+
+def test_the_command_brings_a_sweep_back_from_a_cluster(address, diary, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "run_all", functools.partial(cluster.run_all, program=DRY))
+    wanted = tmp_path / "small.yaml"
+    wanted.write_text(SWEEP)
+    assert main(["sweep", str(wanted), "--scheduler", address, "--output", str(tmp_path / "results"), "--json"]) == 0
+    assert [point["runs"] for point in json.loads(capsys.readouterr().out)["points"]] == [2, 2]
+    (folder,) = (tmp_path / "results").iterdir()
+    assert (folder / "report.html").is_file()
+    assert len(pages(diary)) == 4
+    assert main(["sweep", "--resume", str(folder), "--scheduler", address, "--quiet"]) == 0
+    assert len(pages(diary)) == 4
 
 
 def test_a_program_that_ends_says_its_last_words(address, folder):

@@ -10,9 +10,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments import specification_file
+from experiments import calibrate_command, specification_file
 from experiments.arguments import parser
 from experiments.command_line import _COMMANDS, main, specification
+from experiments.diagnostics import SpecificationError
 from tests.unit.experiments.synthetic import results
 from topologies import isolation
 
@@ -75,6 +76,29 @@ def test_more_containers_than_slots(refused):
     (line,) = refused("place", document=wanted(workload=[{"profile": "kmeans", "containers": 65}]))
     assert line.startswith("workload.kmeans-1.containers: 65: the cluster has 64 slots (8 nodes x 8)")
     assert "ask for fewer" in line
+
+
+def test_more_containers_than_memory(refused):
+    node = {"memory_bytes": "8 GiB"}
+    (line,) = refused("place", document=wanted(node=node, workload=[{"profile": "kmeans", "containers": 24}]))
+    assert line.startswith("workload.kmeans-1.containers: 24: the cluster has 16 slots (8 nodes x 2, of 3072 MiB and")
+
+
+def test_weights_of_nothing(refused):
+    strategy = {"name": "neawa", "weights": {"kmean": {"closeness": 0, "locality": 1}}}
+    (line,) = refused("place", document=wanted(strategies=[strategy]))
+    assert line.startswith("strategies.0.weights: 'kmean': no such job or profile; did you mean 'kmeans'?")
+
+
+def test_a_job_of_what_is_no_run(refused, tmp_path):
+    (line,) = refused("show", str(results(tmp_path).path), "--job", "kmeans-1")
+    assert line.startswith("--job kmeans-1: ")
+
+
+def test_calibration_of_several_networks():
+    several = specification(parser().parse_args(["calibrate", "--blocking-factor", "1", "5"]))
+    with pytest.raises(SpecificationError, match=r"topology.blocking_factor: .*one network is calibrated at a time"):
+        calibrate_command.calibrate(several, 0, quick=True, as_json=False)
 
 
 def test_an_unknown_profile(refused):
@@ -146,6 +170,24 @@ def test_a_folder_that_holds_no_results(refused, command, tmp_path):
     assert "give one" in line
 
 
+def test_what_would_be_ignored_beside_resume_is_refused(refused, tmp_path):
+    (line,) = refused("run", "--resume", str(tmp_path), "--strategy", "neawa")
+    assert line == f"--resume {tmp_path}: the folder says what to run; leave out --strategy"
+
+
+@pytest.mark.parametrize("source", ["def broken(:", "1 / 0"])
+def test_a_strategy_whose_module_fails_is_named(refused, tmp_path, monkeypatch, source):
+    (tmp_path / "of_my_own.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    (line,) = refused("place", "--strategy", "of_my_own:Mine")
+    assert "'of_my_own:Mine'" in line
+    assert "give an importable module:Class" in line
+
+
+def test_a_relative_strategy_is_refused(refused):
+    assert "give an importable module:Class" in refused("place", "--strategy", ".here:Mine")[0]
+
+
 def test_resuming_what_never_ran(refused, tmp_path):
     (line,) = refused("run", "--resume", str(tmp_path / "nothing"))
     assert "no folder of results" in line
@@ -196,6 +238,16 @@ def test_an_option_given_twice_adds_to_itself():
     assert [strategy.name for strategy in found.strategies] == ["packed", "random"]
 
 
+def test_values_that_are_set_are_those_of_what_other_options_name():
+    words = ["run", "--strategy", "default", "neawa", "--set", "strategies.1.options.cost=product"]
+    found = specification(
+        parser().parse_args([*words, "--workload", "kmeans-mid", "--set", "workload.shuffle_factors={kmeans: 2}"])
+    )
+    assert [strategy.name for strategy in found.strategies] == ["default", "neawa"]
+    assert found.strategies[1].options == {"cost": "product"}
+    assert (found.workload.preset, found.workload.shuffle_factors) == ("kmeans-mid", {"kmeans": 2})
+
+
 def test_options_reach_the_specification():
     words = "run --blocking-factor 1 2.5 --strategy packed random --workload q3-mid --seed 7 --repeats 3"
     options = parser().parse_args([*words.split(), "--set", "scale.rate_divisor=auto"])
@@ -237,6 +289,12 @@ def test_results_are_shown_as_a_table_and_as_json_and_reported_again(capsys, tmp
     assert main(["report", str(folder.path)]) == 0
     assert capsys.readouterr().out.strip() == str(folder.path / "report.html")
     assert (folder.path / "report.html").stat().st_size > 10_000
+
+
+def test_rows_in_files_are_not_folded_to_80_columns(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["sweep", "--list", "table-6.2-factors"]) == 0
+    assert "workload preset cc-mid, connected-components 0.25 " in capsys.readouterr().out
 
 
 def test_the_doctor_speaks_to_programs_too(capsys):

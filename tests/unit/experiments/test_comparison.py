@@ -1,5 +1,6 @@
 """Statistics, and what a comparison claims and refuses to claim."""
 
+import io
 import json
 import math
 from datetime import timedelta
@@ -14,6 +15,7 @@ from scipy import stats
 from experiments import comparison as comparison_module
 from experiments import numerals, statistics
 from experiments.comparison import MixedRunsError, compare
+from experiments.report.words import headlines
 from experiments.statistics import mean_interval, reduction, spread
 from experiments.table import render
 from tests.unit.experiments.synthetic import results
@@ -43,6 +45,11 @@ def test_the_interval_holds_the_mean_as_often_as_it_says(count):
     assert 0.9 <= held / 300 <= 0.99
 
 
+def test_two_values_have_students_interval():
+    low, high = mean_interval([1.0, 3.0], np.random.default_rng(0))
+    assert (low, high) == pytest.approx((2 - 12.7062, 2 + 12.7062))
+
+
 def test_the_same_times_give_the_same_interval():
     assert reduction([10, 11, 12], [8, 9, 9]) == reduction([10, 11, 12], [8, 9, 9])
 
@@ -54,6 +61,12 @@ def test_a_reduction_lies_in_its_interval(pairs):
     if len(pairs) > 1:
         slack = 1e-9 * max(1, abs(found.estimate))
         assert found.low - slack <= found.estimate <= found.high + slack
+
+
+def test_no_interval_reaches_where_times_would_be_below_0():
+    found = reduction([100.0, 100.0], [90.0, 50.0])
+    assert found.low < -1
+    assert found.high == 1
 
 
 def test_one_repeat_shows_no_difference():
@@ -120,6 +133,20 @@ def test_doubtful_runs_stand_in_marked_when_there_are_no_others(tmp_path):
     assert found["neawa"].doubtful
     assert not found["default"].doubtful
     assert comparison.set_aside[0].used
+    assert found["neawa"].reduction_doubtful
+    assert not found["coloc"].reduction_doubtful
+    assert [strategy for line, strategy in headlines(comparison) if "Its runs are doubtful." in line] == ["neawa"]
+
+
+def test_a_change_against_doubtful_runs_is_doubtful(tmp_path):
+    comparison = compare(results(tmp_path, doubtful=("r00-bf5-default",)).records())
+    found = strategies(comparison, 5)
+    assert not found["neawa"].doubtful
+    assert found["neawa"].reduction_doubtful
+    assert all("The default runs are doubtful." in line for line, _ in headlines(comparison))
+    written = io.StringIO()
+    Console(width=120, file=written).print(render(comparison))
+    assert written.getvalue().count("against doubtful runs") == 2
 
 
 def test_a_failed_baseline_leaves_no_reduction(tmp_path):
@@ -133,6 +160,7 @@ def test_a_failed_baseline_leaves_no_reduction(tmp_path):
     [
         (lambda r: {"provenance": r.provenance.model_copy(update={"machine": "other"})}, "machine"),
         (lambda r: {"provenance": r.provenance.model_copy(update={"versions": {"python": "3.12"}})}, "versions"),
+        (lambda r: {"provenance": r.provenance.model_copy(update={"strategy_sha256": "ab"})}, "the module of"),
         (lambda r: {"scale": {"rate_divisor": 16, "volume_divisor": 128}}, "rate_divisor"),
         (lambda r: {"specification": {**r.specification, "workload": {"preset": "kmeans-mid"}}}, "workload"),
     ],

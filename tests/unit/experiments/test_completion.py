@@ -37,7 +37,7 @@ def test_commands_are_offered(complete):
 
 def test_options_of_a_command_are_offered(complete):
     assert {"--json", "--allow-mixed"} <= complete("compare", "--")
-    assert "--allow-mixed" not in complete("run", "--")
+    assert "--allow-mixed" not in complete("place", "--")
 
 
 def test_names_are_offered(complete):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from experiments import controller_process
 from experiments.controller_process import Controller, ControllerError
 from experiments.workload_run import _watch_links
 
@@ -97,6 +98,39 @@ def test_a_controller_that_ends_by_itself_is_not_started_again(start_controller)
 
     with pytest.raises(ControllerError, match=r"exit code 1: LookupError: lost track; see controller.log"):
         watched(controller, wait)
+
+
+def test_a_controller_killed_before_it_answers_is_noticed_at_once(start_controller):
+    asked = []
+
+    def leave_unanswered(request):
+        asked.append(request)
+        controller.process.kill()
+        raise httpx.ReadTimeout("timed out", request=request)
+
+    controller = start_controller(SLEEP)
+    controller._client = httpx.Client(base_url="http://controller", transport=httpx.MockTransport(leave_unanswered))
+    with pytest.raises(ControllerError, match="ended with exit code -9"):
+        controller.get("/v1/links")
+    assert 1 <= len(asked) < 100
+
+
+def test_an_answer_that_takes_long_is_waited_for(start_controller, monkeypatch):
+    times = []
+
+    def answer_late(request):
+        times.append(request)
+        if len(times) < 5:
+            raise httpx.ReadTimeout("timed out", request=request)
+        return httpx.Response(200, json={"links": []})
+
+    controller = start_controller(SLEEP)
+    controller._client = httpx.Client(base_url="http://controller", transport=httpx.MockTransport(answer_late))
+    assert controller.get("/v1/links") == {"links": []}
+    times.clear()
+    monkeypatch.setattr(controller_process, "_ANSWER_S", 0.0)
+    with pytest.raises(ControllerError, match="/v1/links: timed out"):
+        controller.get("/v1/links")
 
 
 def test_the_last_line_of_a_log_that_is_no_trace_is_the_reason(start_controller):

@@ -36,7 +36,7 @@ def test_every_override_in_the_text_is_accepted():
 
 def keys(model: type[BaseModel], prefix=""):
     for name, field in model.model_fields.items():
-        inner = re.findall(r"experiments\.specification\.(\w+)", str(field.annotation))
+        inner = re.findall(r"experiments\.specification\.([A-Z]\w+)", str(field.annotation))
         part = getattr(__import__("experiments.specification", fromlist=inner), inner[0]) if inner else None
         listed = "[]" if "tuple" in str(field.annotation) else ""
         if part is None or name == "weights":

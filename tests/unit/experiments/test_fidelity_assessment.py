@@ -32,6 +32,7 @@ GOOD = Sample(
     agents_run_queue_delay_s=0.0002,
     receive_queue_bytes=2304,
     receive_delay_s=0.0004,
+    arrived_bytes=2_900_000,
     receive_drops=0,
     frames_received=10_000,
     backlog_bytes=30_000,
@@ -131,6 +132,21 @@ def test_one_bad_moment_in_a_long_run_is_forgiven_and_a_tenth_of_it_is_not():
     assert verdict(10) == "doubtful"
 
 
+def test_a_wait_for_the_switches_counts_as_often_as_bytes_waited():
+    """A tenth of the intervals is bad: forgiven with next to nothing in them, and not with as much as in others."""
+
+    def verdict(amount):
+        bad = samples(10, receive_delay_s=0.3, arrived_bytes=amount)
+        return assess([*samples(90), *bad], LIMITS, rate_shortfall=0.0).verdict
+
+    assert verdict(70_000) == "trusted"
+    assert verdict(GOOD.arrived_bytes) == "doubtful"
+
+
+def test_a_run_in_which_nothing_was_sent_has_no_waits():
+    assert assess(samples(arrived_bytes=0), LIMITS, rate_shortfall=0.0).figures["receive_delay_s_p95"] == 0.0
+
+
 unit = st.floats(0, 1, allow_nan=False)
 
 
@@ -196,6 +212,7 @@ def test_a_sample_is_the_difference_of_two_readings():
     assert sample.run_queue_delay_s == pytest.approx(0.002)
     assert sample.agents_run_queue_delay_s == pytest.approx(0.003)
     assert sample.receive_delay_s == pytest.approx(0.05)  # 100 kB at 2 MB/s
+    assert sample.arrived_bytes == 1_100_000
     assert sample.frames_received == 90
     assert (sample.receive_drops, sample.queue_drops, sample.retransmissions, sample.segments_sent) == (4, 5, 6, 700)
 
@@ -204,6 +221,13 @@ def test_an_idle_interval_has_no_delays():
     sample = _sample(counters(1.0, 1.0, 1.0), counters(1.5, 2.0, 1.0, receive_queue_bytes=2304), started=0.0)
     assert sample.cpu_idle == 1.0
     assert (sample.receive_delay_s, sample.run_queue_delay_s, sample.agents_run_queue_delay_s) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("forwarded", [0, 66])
+def test_what_waits_for_switches_that_forward_nothing_has_waited_for_the_interval(forwarded):
+    stuck = counters(1.5, 2.0, 1.0, receive_queue_bytes=5_000_000, forwarded_bytes=forwarded)
+    sample = _sample(counters(1.0, 1.0, 1.0), stuck, started=0.0)
+    assert (sample.receive_delay_s, sample.arrived_bytes) == (0.5, 5_000_000 + forwarded)
 
 
 SS = """\

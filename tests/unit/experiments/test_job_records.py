@@ -147,6 +147,11 @@ def test_link_rows_are_in_modelled_units_and_drops_since_the_row_before():
     assert set(rows[0]) == set(series.LINKS)
 
 
+def test_a_reading_without_a_rate_has_none():
+    (first, *_) = link_rows([reading(1000.0, bits_per_s=None, utilisation=None)], SCALE, 1000.0)
+    assert (first["bits_per_s"], first["utilisation"]) == (None, None)
+
+
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40).map(sorted))
 def test_a_reading_seen_several_times_counts_once(moments):
     readings = [reading(1000.0 + moment, drops=7 * moment) for moment in moments]

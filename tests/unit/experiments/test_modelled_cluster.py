@@ -81,7 +81,7 @@ def test_a_profile_from_a_file_has_its_own_weights(tmp_path):
     (job,) = [submission.job() for submission in submissions(spec)]
     manager = ResourceManager(resolve(spec)[0], thesis(), lambda: 0.0)
     manager.load([job])
-    terms = asyncio.run(manager.start(job, None)).cost_terms
+    terms = asyncio.run(manager.start(job)).cost_terms
     assert terms["total"] == pytest.approx(terms["locality"])
 
 
@@ -116,7 +116,7 @@ def test_a_run_colocates_the_described_jobs_and_no_other():
     assert described.files == ("kmeans-2/points",)
     blocks = manager.state.view().blocks_of(described.files)
     assert all(set(nodes[:-1]) <= set(described.nodes) for nodes in blocks.values())
-    placements = {job.job_id: asyncio.run(manager.start(job, None)).placement[1:] for job in jobs}
+    placements = {job.job_id: asyncio.run(manager.start(job)).placement[1:] for job in jobs}
     assert len(set(placements["kmeans-2"])) == 3
     assert set(described.nodes) < set(placements["kmeans-2"])
     assert len(set(placements["kmeans-1"])) > 3

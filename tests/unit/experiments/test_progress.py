@@ -1,6 +1,7 @@
 """News of runs are shown as they are: unbroken lines where nobody watches, a moving line where somebody does."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -60,6 +61,15 @@ def test_a_terminal_is_told_the_time_left_once_a_run_has_ended(ended, told):
             with show(name):
                 pass
     assert ("min left" in written.getvalue()) == told
+
+
+def test_a_run_that_began_elsewhere_has_lasted_since_then():
+    """What a cluster's runs take is known when they have come back."""
+    written = io.StringIO()
+    terminal = Console(file=written, width=100, force_terminal=True)
+    with Reporter(terminal).runs(3) as show, show("r00", time.monotonic() - 600):
+        pass
+    assert "~20 min left" in written.getvalue()
 
 
 def test_runs_that_are_done_again_do_not_overfill_the_bar():

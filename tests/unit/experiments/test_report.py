@@ -17,9 +17,10 @@ from experiments.record import RecordError
 from experiments.report.build import read_evidence, render, write_report
 from experiments.report.drawing import draw
 from experiments.report.gantt import host_rows, job_rows
-from experiments.report.links import mean_utilisation, row_groups
-from experiments.report.scales import axis, time_axis
+from experiments.report.links import mean_utilisation, row_groups, windows
+from experiments.report.scales import axis, change_axis, time_axis
 from experiments.results import ResultsFolder
+from experiments.statistics import Reduction
 from tests.unit.experiments.synthetic import START, results, specification
 from topologies.fat_tree import single_switch, thesis
 
@@ -212,8 +213,8 @@ def test_containers_lie_on_their_hosts_and_do_not_overlap(cell):
     drawn = 0
     for row in host_rows(cell, ids, cell.end_s):
         lanes: dict[str, list[tuple[float, float]]] = {}
-        for _, path in row.held:
-            for x, y, width in boxes.findall(path):
+        for bars in row.held:
+            for x, y, width in boxes.findall(bars.path):
                 lanes.setdefault(y, []).append((float(x), float(x) + float(width)))
                 drawn += 1
         for spans in lanes.values():
@@ -227,11 +228,11 @@ def test_containers_are_busy_within_the_time_that_they_are_held(cell):
     ids = tuple(job.job_id for job in cell.record.jobs)
     boxes = re.compile(r"M([\d.]+) (\d+)h([\d.]+)")
     for row in host_rows(cell, ids, cell.end_s):
-        held = {(colour, y): (float(x), float(x) + float(w)) for colour, p in row.held for x, y, w in boxes.findall(p)}
-        busy = [(colour, y, float(x), float(w)) for colour, p in row.busy for x, y, w in boxes.findall(p)]
+        held = {(b.job_id, y): (float(x), float(x) + float(w)) for b in row.held for x, y, w in boxes.findall(b.path)}
+        busy = [(b.job_id, y, float(x), float(w)) for b in row.busy for x, y, w in boxes.findall(b.path)]
         assert len(busy) >= 3 * (len(held) - 5)
-        for colour, y, x, width in busy:
-            first, last = held[colour, y]
+        for job_id, y, x, width in busy:
+            first, last = held[job_id, y]
             assert first - 0.6 <= x <= x + width <= last + 0.6
 
 
@@ -248,6 +249,18 @@ def test_mean_utilisation_is_that_of_the_samples(cell):
         (pl.col("link") == "t1-c1/1") & (pl.col("direction") == "up") & (pl.col("time_s") <= cell.end_s)
     )
     assert means["t1-c1/1", "up"] == pytest.approx(one["utilisation"].mean())
+
+
+def test_the_network_over_time_is_drawn_from_the_samples_of_each_part(cell):
+    parts = windows(cell.end_s)
+    assert parts[0][0] == 0
+    assert parts[-1][1] == pytest.approx(cell.end_s)
+    assert all(first[1] == second[0] for first, second in itertools.pairwise(parts))
+    uplink = cell.links.filter((pl.col("link") == "t1-c1/1") & (pl.col("direction") == "up"))
+    for begin, end in parts:
+        there = uplink.filter((pl.col("time_s") > begin) & (pl.col("time_s") <= end))["utilisation"]
+        assert mean_utilisation(cell, begin, end)["t1-c1/1", "up"] == pytest.approx(there.mean())
+    assert mean_utilisation(cell, cell.end_s, 2 * cell.end_s) == {}
 
 
 @pytest.mark.parametrize("topology", [thesis(), single_switch(8)])
@@ -306,3 +319,14 @@ def test_a_copied_folder_can_be_reported(folder, tmp_path):
     shutil.copytree(folder.path, copy)
     assert datapackage.describe(ResultsFolder.open(copy))["name"] == "copy"
     checked(render(read_evidence(copy)))
+
+
+@given(st.lists(st.tuples(st.floats(-5, 1), st.floats(0, 10)), min_size=1, max_size=8))
+def test_an_axis_of_changes_holds_all_estimates_and_no_interval_squeezes_them(found):
+    reductions = [Reduction(share, share - width, min(1.0, share + width), 2) for share, width in found]
+    scale = change_axis(reductions)
+    changes = [-100 * share for share, _ in found]
+    slack = 1e-6
+    assert scale.low - slack <= min(0.0, *changes)
+    assert scale.high + slack >= max(0.0, *changes)
+    assert scale.high <= 2 * max(100.0, *changes)

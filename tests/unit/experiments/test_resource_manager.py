@@ -28,7 +28,7 @@ def test_jobs_wait_for_room_and_nobody_overtakes():
         started = []
 
         async def start(job):
-            await manager.start(job, None)
+            await manager.start(job)
             started.append(job.containers)
 
         waiting = [asyncio.ensure_future(start(job)) for job in jobs]
@@ -48,8 +48,8 @@ def test_jobs_wait_for_room_and_nobody_overtakes():
 def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_waiting():
     async def main():
         manager, (first, second) = managed(40, 60)
-        await manager.start(first, None)
-        waiting = asyncio.ensure_future(manager.start(second, None))
+        await manager.start(first)
+        waiting = asyncio.ensure_future(manager.start(second))
         await asyncio.sleep(0.2)
         assert not waiting.done()
         manager.finish(first, {"h3"})
@@ -62,7 +62,7 @@ def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_w
 def test_jobs_go_on_while_the_strategy_decides_and_it_decides_again_for_a_cluster_that_lost_a_host(monkeypatch):
     async def main():
         manager, (first, second) = managed(4, 20)
-        await manager.start(first, None)
+        await manager.start(first)
         asked: list[list[str]] = []
         strategy, loop = manager._placer.strategy, asyncio.get_running_loop()
         place = strategy.place_containers
@@ -77,9 +77,24 @@ def test_jobs_go_on_while_the_strategy_decides_and_it_decides_again_for_a_cluste
             manager.finish(first, {"h3"})
 
         monkeypatch.setattr(type(strategy), "place_containers", slowly)
-        decision = await manager.start(second, None)
+        decision = await manager.start(second)
         return asked, decision.placement
 
     asked, placement = asyncio.run(main())
     assert asked == [[], ["h3"]]
     assert "h3" not in placement
+
+
+def test_utilisation_is_that_of_the_moment_when_there_is_room():
+    async def main():
+        manager, (first, second) = managed(60, 60)
+        asked = []
+        await manager.start(first)
+        waiting = asyncio.ensure_future(manager.start(second, lambda: asked.append("now")))
+        await asyncio.sleep(0.1)
+        assert not asked
+        manager.finish(first, ())
+        await waiting
+        assert asked == ["now"]
+
+    asyncio.run(main())

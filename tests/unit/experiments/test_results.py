@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import polars as pl
 import pytest
@@ -17,7 +17,7 @@ from experiments.atomic import atomic_file
 from experiments.fidelity import Sample
 from experiments.plan import resolve
 from experiments.record import JobRecord, ReadBytes, RecordError, RunRecord
-from experiments.results import ResultsFolder
+from experiments.results import ResultsFolder, new_folder
 from experiments.series import EVENTS, FIDELITY, SeriesError, event_row
 from tests.unit.experiments.synthetic import START, opened, results, specification
 from workloads.events import Event
@@ -224,3 +224,15 @@ def test_events_are_recorded_in_the_units_of_the_modelled_cluster():
 
 def test_every_sample_of_the_machine_has_its_column():
     assert {field.name for field in dataclasses.fields(Sample)} == set(FIDELITY)
+
+
+def test_an_output_folder_that_leads_nowhere_is_refused_at_once(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(FileExistsError):
+        new_folder(tmp_path / "results", "thesis", datetime.now(timezone.utc))
+
+
+def test_folders_of_one_moment_are_numbered(tmp_path):
+    now = datetime(2026, 3, 2, tzinfo=timezone.utc)
+    names = [new_folder(tmp_path / "a" / "b", "thesis", now).name for _ in range(3)]
+    assert names == ["20260302T000000-thesis", "20260302T000000-thesis-2", "20260302T000000-thesis-3"]

@@ -8,7 +8,8 @@ from rich.console import Console
 from experiments.command_line import main
 from experiments.compare_command import render
 from experiments.comparison import MixedRunsError, summed_time_s
-from experiments.side_by_side import Source, confront, flat, read, to_json
+from experiments.documents import flat
+from experiments.side_by_side import Source, confront, read, to_json
 from experiments.statistics import reduction
 from tests.unit.experiments.synthetic import results
 
@@ -116,6 +117,13 @@ def test_networks_that_one_folder_lacks_are_no_other_origin(tmp_path, before):
     assert row(found, "neawa").reductions[1].pairs == 3
     assert row(found, "neawa", factor=10).times_s[0] is None
     assert row(found, "neawa", factor=10).reductions == (None, None)
+
+
+def test_a_folder_without_runs_hides_no_difference_between_the_others(before):
+    empty = Source("empty", before.planned, ())
+    with pytest.raises(MixedRunsError, match=r"machine: 5f0c2a9be1d7 \| x \| none"):
+        confront([before, elsewhere(before, machine="x"), empty])
+    assert confront([before, empty, before]).unlike == ()
 
 
 def test_a_folder_whose_own_runs_are_mixed_is_refused(before):

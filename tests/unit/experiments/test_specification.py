@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.diagnostics import SpecificationError
+from experiments.documents import locate
 from experiments.quantities import parse_bytes, parse_mb_per_s, parse_mbps
 from experiments.record import json_schema as record_schema
 from experiments.specification_file import dump, json_schema, load, loads, override, preset_names
@@ -76,6 +79,22 @@ def test_examples_load_and_point_to_the_schema():
     for file in files:
         load(file)
         assert "$schema=../docs/specification.schema.json" in file.read_text(encoding="utf-8").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "file", [*Path("examples").glob("*.yaml"), *(locate(name) for name in preset_names())], ids=lambda file: file.stem
+)
+def test_an_editor_accepts_what_the_testbed_accepts(file):
+    jsonschema_rs.validate(json_schema(), yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("wrong", [{"strategies": []}, {"workload": []}, {"topology": {"blocking_factor": "five"}}])
+def test_an_editor_refuses_what_the_testbed_refuses(wrong):
+    document = {"name": "a", "strategies": "neawa", "workload": [{"profile": "kmeans"}]}
+    assert jsonschema_rs.is_valid(json_schema(), document)
+    assert not jsonschema_rs.is_valid(json_schema(), {**document, **wrong})
+    with pytest.raises(SpecificationError):
+        loads(yaml.safe_dump({**document, **wrong}))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,14 @@ def test_a_sweep_needs_no_file(capsys):
         (("table-6.2", "--set", "workload.preset=q3-mid"), "set.workload.preset: is varied as well"),
         (("--resume", "no/such"), "no/such: no folder of a sweep"),
         (("tabel-6.2",), "did you mean 'table-6.2'?"),
+        (("table-6.2", "--resume", "no/such"), "--resume no/such: the folder says what to run; leave out SWEEP"),
+        (
+            ("--resume", "no/such", "--repeats", "5"),
+            "--resume no/such: the folder says what to run; leave out --repeats",
+        ),
+        (("--vary", "seed=1", "seed=2"), "--vary seed: is there twice; write seed=V1,V2"),
+        (("--vary", "1=2"), "1: unknown key"),
+        (("table-6.2", "--seed", "soon"), "seed: 'soon'"),
         (("--vary", "data.replication=1,3"), "needs root"),
     ],
 )

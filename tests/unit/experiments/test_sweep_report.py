@@ -1,17 +1,21 @@
 """The report of a sweep: complete, self-contained, and made from whatever the points hold."""
 
 import html
+import io
 import json
 import re
+import warnings
 
 import pytest
 
 from experiments import sweep_file
 from experiments.command_line import main
 from experiments.comparison import MixedRunsError
+from experiments.report import sweep_figures
 from experiments.report.sweep_build import read_evidence, render, write_sweep_report
 from experiments.report.sweep_charts import GroupChart, LineChart, chart, published
-from experiments.report.sweep_panels import horizontal_key, number, panels, rows, strategies
+from experiments.report.sweep_panels import Panel, horizontal_key, number, panels, rows, strategies
+from experiments.statistics import Spread
 from experiments.sweep_folder import SweepFolder
 from tests.unit.experiments.synthetic import START, specification, swept
 from tests.unit.experiments.test_report import Checker
@@ -67,9 +71,20 @@ def test_the_report_says_what_came_out_and_what_is_reserved(page, folder):
     assert "1 doubtful run" in text
     assert "host h3 did not answer" in text
     assert re.search(r"neawa took less time than default at \d of 8 points", text)
-    assert re.search(r"Published changes: [01] of 1 have the measured sign, [01] of 1 that were measured more", text)
+    assert re.search(r"Published changes: [01] of 1 have the measured sign, [01] the other one, and beside [01] ", text)
     assert "fastest was measured as the fastest in 0 of 1 cases" in text
     assert "A thesis" in text
+
+
+def test_the_data_package_describes_the_files_of_all_points(folder):
+    write_sweep_report(folder.path, with_figures=False)
+    package = json.loads((folder.path / "datapackage.json").read_text())
+    names = [resource["name"] for resource in package["resources"]]
+    assert len(set(names)) == len(names)
+    described = {resource["path"] for resource in package["resources"]}
+    assert all((folder.path / path).is_file() for path in described)
+    patterns = ("*.parquet", "record.json", "summary.json", "specification.yaml", "sweep.yaml")
+    assert described == {str(f.relative_to(folder.path)) for pattern in patterns for f in folder.path.rglob(pattern)}
 
 
 def test_it_loads_nothing_and_links_to_the_report_of_every_point(page, folder):
@@ -170,3 +185,20 @@ def test_names_cannot_write_html(tmp_path):
     folder = swept(tmp_path, sweep_file.parse({"name": "x", "description": "<b>", "base": base, "vary": vary}))
     text, _ = text_of(render(read_evidence(folder.path)))
     assert "<script>x" in text
+
+
+def test_long_names_and_many_strategies_stay_within_the_figure():
+    names = tuple(f"preset cc-mid, connected-components {factor}" for factor in range(14))
+    spreads = tuple(Spread(100.0, 90.0, 110.0, 2, "range") for _ in names)
+    labels = [f"closeness-0.{tenth}" for tenth in range(8)]
+    panel = Panel("", names, None, dict.fromkeys(labels, spreads))
+    figure = sweep_figures._times([panel], "workload", {label: place for place, label in enumerate(labels)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Matplotlib warns when names leave no room for the axes
+        figure.savefig(io.BytesIO(), format="png")
+    (axes,) = figure.axes
+    for box in [text.get_window_extent() for text in (*axes.get_xticklabels(), *figure.legends[0].get_texts())]:
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0
+        assert box.y1 <= figure.bbox.y1

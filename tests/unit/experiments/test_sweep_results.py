@@ -95,7 +95,7 @@ def test_an_interval_that_holds_the_published_value_says_so(tmp_path):
     assert again.reductions[0].misses_by == pytest.approx(0, abs=1e-9)
 
 
-def test_the_fastest_is_the_one_with_the_least_mean(tmp_path):
+def test_the_fastest_is_the_one_with_the_least_median(tmp_path):
     found, folder = results(tmp_path)
     worse, same = found.best
     assert (worse.published, worse.measured) == ("default", "neawa")
@@ -134,6 +134,41 @@ def test_runs_of_several_machines_are_not_mixed_unasked(tmp_path):
     allowed = gathered(folder, allow_mixed=True)
     assert allowed.points[1].comparison is not None
     assert allowed.reductions[1].measured is not None
+
+
+def test_points_of_several_machines_stand_together_and_it_is_said(tmp_path):
+    found, folder = results(tmp_path)
+    assert found.mixed == ()
+    for run in folder.point(folder.points()[1]).runs():
+        record = run.record()
+        elsewhere = record.provenance.model_copy(update={"machine": "other"})
+        scale = {"rate_divisor": 16, "volume_divisor": 1024}
+        (run.path / "record.json").write_text(record.updated(provenance=elsewhere, scale=scale).to_json())
+    mixed = gathered(folder)
+    assert all(point.comparison is not None for point in mixed.points)
+    assert [text.partition(" ")[0] for text in mixed.mixed] == ["machine", "rate_divisor", "volume_divisor"]
+    assert text_of(mixed).count("Mixed points: their runs differ in") == 3
+
+
+def test_a_sign_agrees_with_nothing_where_no_difference_is_shown(tmp_path):
+    (once, *_) = results(tmp_path, SWEEP.replace("repeats: 3", "repeats: 1"))[0].reductions
+    assert (once.measured.outcome, once.sign_agrees) == ("no difference shown", None)
+    assert once.misses_by is not None
+
+
+def test_arms_that_cannot_be_told_from_the_fastest_are_named(tmp_path):
+    worse, same = results(tmp_path)[0].best
+    assert (worse.tied, same.tied) == ((), ())
+    worse, same = results(tmp_path / "once", SWEEP.replace("repeats: 3", "repeats: 1"))[0].best
+    assert (worse.tied, same.tied) == (("default",), ("default",))
+    assert "or default" in text_of(results(tmp_path / "again", SWEEP.replace("repeats: 3", "repeats: 1"))[0])
+
+
+def test_what_a_change_is_of_is_said_where_it_is_not_the_sum_of_all(tmp_path):
+    found, _ = results(tmp_path, SWEEP.replace("jobs: [kmeans-1, q3-1],", "jobs: [kmeans-1, q3-1], of: mean,"))
+    assert found.reductions[0].about == ()
+    assert found.reductions[2].about == ("kmeans-1", "q3-1", "mean of the jobs' changes")
+    assert "mean of the jobs' changes" in " ".join(text_of(found).split())
 
 
 def test_doubtful_runs_are_marked(tmp_path):

@@ -1,6 +1,7 @@
 """Runs in MLflow's terms: all parameters, metrics of ended runs only, nothing twice."""
 
 import sys
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from experiments import sweep_file
 from experiments.command_line import main
 from experiments.comparison import compare
+from experiments.plan import resolve
 from experiments.tracking import ORIGIN, MlflowTracker, TrackingError, export, tracked
-from tests.unit.experiments.synthetic import results, specification, swept
+from tests.unit.experiments.synthetic import START, results, specification, swept, write_run
 
 
 class Memory:
@@ -36,8 +38,19 @@ def test_every_ended_run_is_added_once(folder):
     memory = Memory()
     assert export(folder.path, memory) == (6, 0)
     assert export(folder.path, memory) == (0, 6)
-    assert set(memory.runs) == {f"{folder.path.name}/{run.run_id}" for run in folder.runs()}
+    assert {origin.partition(" of ")[0] for origin in memory.runs} == {
+        f"{folder.path.name}/{run.run_id}" for run in folder.runs()
+    }
     assert all(artifact.is_file() for artifact in memory.artifacts.values())
+
+
+def test_a_run_that_was_done_again_is_added_again(tmp_path):
+    folder = results(tmp_path, "strategies=[default]", failed=("r00-bf5-default",))
+    memory = Memory()
+    assert export(folder.path, memory) == (1, 0)
+    write_run(folder, resolve(folder.specification())[0], START + timedelta(hours=1), doubtful=False, failed=False)
+    assert export(folder.path, memory) == (1, 0)
+    assert [run.status for run in memory.runs.values()] == ["FAILED", "FINISHED"]
 
 
 def test_the_points_of_a_sweep_are_told_apart(tmp_path):

@@ -17,8 +17,10 @@ from experiments.record import JobRecord
 from experiments.specification_file import loads
 from experiments.sweep import check
 from experiments.sweep_folder import SweepFolder
-from experiments.weight_calibration import conclusion, evaluate, sweep_of, to_yaml
+from experiments.weight_calibration import conclusion, evaluate, profile_name, sweep_of, to_yaml
+from experiments.workload import self_contained
 from tests.unit.experiments.synthetic import START, opened, specification
+from workloads.profiles import load_profile
 
 FASTEST = {"kmeans": 0.7, "tpch-q3": 0.2}
 NOISE_S = (0.0, 3.0, -2.0, 1.0)
@@ -45,6 +47,28 @@ def test_weights_add_up_and_labels_differ(steps):
 def test_what_measures_nothing_is_refused(profiles, steps):
     with pytest.raises(SpecificationError, match=r"give 2 to 101|at least one"):
         sweep_of(specification(), profiles, steps)
+
+
+def test_jobs_are_those_of_the_specification():
+    asked = "{profile: kmeans, containers: 20, input_bytes: 16 GB}"
+    (point,) = check(sweep_of(specification(f"workload=[{asked}, {asked}]"), ["kmeans"]))
+    (job,) = point.specification.workload.jobs
+    assert (job.containers, job.input_bytes) == (20, 16e9)
+    other = "workload=[{profile: kmeans, containers: 20}, {profile: tpch-q3}]"
+    with pytest.raises(SpecificationError, match=r"jobs of other sizes .*--profile"):
+        sweep_of(specification(other), ["kmeans", "tpch-q3"])
+    assert check(sweep_of(specification(other), ["tpch-q3"]))
+
+
+def test_weights_go_by_the_name_that_a_profile_gives_itself(tmp_path):
+    profile = load_profile("kmeans").document() | {"name": "mine"}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(profile))
+    named = specification(f"workload={{jobs: [{{profile: {tmp_path}/other.yaml}}], shuffle_factors: {{mine: 2}}}}")
+    held = self_contained(named)
+    for base, given in ((named, f"{tmp_path}/other.yaml"), (held, "other")):
+        (point,) = check(sweep_of(base, [given]))
+        assert point.specification.workload.shuffle_factors in ({"mine": 2}, {})
+        assert profile_name(point.specification, given) == "mine"
 
 
 def record(run, time_s):
