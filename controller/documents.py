@@ -74,6 +74,8 @@ def links(latest: Mapping[LinkKey, LinkUse]) -> schemas.LinksDocument:
                 id=use.link_id,
                 direction=use.direction,
                 capacity_mbps=use.capacity_mbps,
+                time_s=use.time_s,
+                age_s=use.age_s,
                 tx_bytes=use.tx_bytes,
                 tx_packets=use.tx_packets,
                 drops=use.drops,

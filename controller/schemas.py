@@ -88,11 +88,16 @@ class TopologyDocument(Document):
 
 
 class LinkUseDocument(Document):
-    """What one direction of a link carries; `up` is away from the hosts."""
+    """What one direction of a link carries; `up` is away from the hosts.
+
+    `time_s` is when its counters arrived, seconds since the epoch; `age_s` when they were read, on the switch's clock.
+    """
 
     id: str
     direction: Direction
     capacity_mbps: float
+    time_s: float
+    age_s: float
     tx_bytes: Count
     tx_packets: Count
     drops: Count

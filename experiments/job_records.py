@@ -71,25 +71,33 @@ def traffic_matrix(rows: Iterable[Mapping[str, Any]], hosts: Sequence[str]) -> T
 
 
 def link_rows(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_s: float) -> Iterator[dict[str, Any]]:
-    """Rows of links.parquet from the controller's `/v1/links` documents; a reading seen twice counts once."""
-    last_s = 0.0
-    drops: dict[tuple[str, str], int] = {}
+    """Rows of links.parquet from the controller's `/v1/links` documents.
+
+    Bytes, drops and rates are since the row before, so that readings that were missed leave nothing out; a link's
+    reading that several documents have counts once.
+    """
+    last: dict[tuple[str, str], Mapping[str, Any]] = {}
     for reading in readings:
-        if reading["time_s"] <= last_s:
-            continue
-        last_s = reading["time_s"]
         for link in reading["links"]:
             key = (link["id"], link["direction"])
-            rate = link["bits_per_s"]  # None at the first reading of a controller
+            before = last.get(key)
+            if before is not None and before["age_s"] == link["age_s"]:
+                continue
+            last[key] = link
+            if before is None or before["age_s"] > link["age_s"]:  # the port is new
+                before = link
+            elapsed_s = link["age_s"] - before["age_s"]
+            sent = link["tx_bytes"] - before["tx_bytes"]
+            bits_per_s = sent * 8 / elapsed_s if elapsed_s else None
             yield {
-                "time_s": scale.modelled_s(last_s - origin_epoch_s),
+                "time_s": scale.modelled_s(link["time_s"] - origin_epoch_s),
                 "link": link["id"],
                 "direction": link["direction"],
-                "bits_per_s": None if rate is None else rate * scale.rate_divisor,
-                "utilisation": link["utilisation"],
-                "drops": link["drops"] - drops.get(key, link["drops"]),
+                "bytes": round(scale.modelled_bytes(sent)),
+                "bits_per_s": None if bits_per_s is None else bits_per_s * scale.rate_divisor,
+                "utilisation": None if bits_per_s is None else bits_per_s / (link["capacity_mbps"] * 1e6),
+                "drops": link["drops"] - before["drops"],
             }
-            drops[key] = link["drops"]
 
 
 def _reads(result: JobResult, scale: Scale, racks: Racks) -> ReadBytes:

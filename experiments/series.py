@@ -48,11 +48,12 @@ EVENTS: Mapping[str, tuple[ColumnType, str]] = {
 """Columns of events.parquet; those that a kind of event does not have are null."""
 
 LINKS: Mapping[str, tuple[ColumnType, str]] = {
-    "time_s": ("number", "end of the polling interval, modelled seconds since the first submission"),
+    "time_s": ("number", "when the counters were read, modelled seconds since the first submission"),
     "link": ("string", "link id of the topology"),
     "direction": ("string", "up: away from the hosts, down: towards them"),
-    "bits_per_s": ("number", "modelled rate over the interval"),
-    "utilisation": ("number", "share of the link's capacity over the interval"),
+    "bytes": ("integer", "modelled bytes carried since the last row of this link and direction, headers included"),
+    "bits_per_s": ("number", "modelled rate since that row"),
+    "utilisation": ("number", "share of the link's capacity since that row"),
     "drops": ("integer", "packets dropped since the last row of this link and direction"),
 }
 """Columns of links.parquet."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,9 @@ from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
 from workloads.splits import BlockKey
+
+COUNTING_DEADLINE_S = 10.0
+"""How long, at most, a run waits for its last bytes to be counted."""
 
 
 class WorkloadError(RuntimeError):
@@ -78,6 +80,7 @@ async def run_workload(
         await _store(pool, this.manager, over_network=specification.data.load == "network")
         sampler = Sampler(_probes(network, pool), started)
         sampler.start()
+        outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         this.origin_s = pool.clock()
         watching = _watch_links(controller, specification.controller.poll_interval_s, outcome.link_readings, this.note)
         background = [asyncio.create_task(watching)]
@@ -90,9 +93,7 @@ async def run_workload(
         ]
         try:
             await _first_failure_or_all([*running, *background], running)
-            await asyncio.sleep(1.5 * specification.controller.poll_interval_s)  # until the last bytes are counted
-            with contextlib.suppress(ControllerError):
-                outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+            await _until_all_is_counted(specification.controller.poll_interval_s, outcome.link_readings)
         finally:
             for task in (*running, *background):
                 task.cancel()
@@ -218,6 +219,19 @@ async def _watch_links(controller: Controller, interval_s: float, readings: list
             note("controller_restarted", detail=killed_by.name)
             restarted = True
         await asyncio.sleep(interval_s)
+
+
+async def _until_all_is_counted(interval_s: float, readings: Sequence[Mapping[str, Any]]) -> None:
+    """Wait until the counters of all links have been asked for after now, and the answers are among the readings.
+
+    A controller that does not answer is not waited for longer than `COUNTING_DEADLINE_S`.
+    """
+    asked_s = time.time() + interval_s  # an answer that comes later is to a question that was put later than now
+    deadline = time.monotonic() + COUNTING_DEADLINE_S
+    while min((link["time_s"] for link in readings[-1]["links"]), default=0.0) <= asked_s:
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(interval_s / 4)
 
 
 async def _first_failure_or_all(watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]]) -> None:

@@ -47,7 +47,7 @@ class HeatMap:
 
 
 def rated(cell: Cell, end_s: float) -> pl.DataFrame:
-    """Readings from the first submission up to `end_s` that have a rate; a controller's first one has none."""
+    """Readings from the first submission up to `end_s` that have a rate; a link's first one has none."""
     import polars as pl
 
     return cell.links.filter(pl.col("time_s").is_between(0, end_s)).drop_nulls("utilisation")

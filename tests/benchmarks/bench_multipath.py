@@ -109,12 +109,11 @@ def imbalance(run: RunFolder, job: JobRecord) -> float:
     sent = (
         run.links()
         .filter(pl.col("link").str.starts_with("t") & (pl.col("direction") == "up"))
-        .with_columns(bits=pl.col("bits_per_s") * pl.col("time_s").diff().over("link", order_by="time_s"))
         .filter(pl.col("time_s").is_between(job.submitted_s, job.finished_s))
         .group_by(pl.col("link"), rack=pl.col("link").str.split("-").list.first())
-        .agg(pl.col("bits").sum())
+        .agg(pl.col("bytes").sum())
         .group_by("rack")
-        .agg(worst=pl.col("bits").max() / pl.col("bits").mean(), total=pl.col("bits").sum())
+        .agg(worst=pl.col("bytes").max() / pl.col("bytes").mean(), total=pl.col("bytes").sum())
     )
     return float(sent.filter(pl.col("total") > 0)["worst"].mean())  # type: ignore[arg-type]
 

@@ -196,6 +196,7 @@ def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> l
                         "time_s": float(time_s),
                         "link": link.id,
                         "direction": direction,
+                        "bytes": int(8.0 * used * link.capacity_mbps * 1e6 / 8),
                         "bits_per_s": used * link.capacity_mbps * 1e6,
                         "utilisation": used,
                         "drops": int(rng.poisson(3)) if used > 0.95 else 0,

@@ -126,38 +126,56 @@ def test_a_completion_time_does_not_depend_on_when_the_first_job_came(scale, ori
     assert math.isclose(times[0].completion_time_s, times[1].completion_time_s, rel_tol=1e-9, abs_tol=1e-6)
 
 
-def reading(time_s, bits_per_s=1e6, drops=0, utilisation=0.16):
-    link = {"capacity_mbps": 6.25, "tx_bytes": 1, "tx_packets": 1, "utilisation": utilisation}
+def reading(time_s, tx_bytes=0, drops=0, age_s=None):
+    """A `/v1/links` document; the port came to be 100 s before 1,000 s."""
+    link = {
+        "id": "t1-c1/1",
+        "capacity_mbps": 6.25,
+        "time_s": time_s,
+        "age_s": time_s - 900 if age_s is None else age_s,
+        "tx_packets": 1,
+    }
     return {
         "time_s": time_s,
         "links": [
-            {"id": "t1-c1/1", "direction": "up", "bits_per_s": bits_per_s, "drops": drops, **link},
-            {"id": "t1-c1/1", "direction": "down", "bits_per_s": 0.0, "drops": 0, **link},
+            {**link, "direction": "up", "tx_bytes": tx_bytes, "drops": drops},
+            {**link, "direction": "down", "tx_bytes": 0, "drops": 0},
         ],
     }
 
 
-def test_link_rows_are_in_modelled_units_and_drops_since_the_row_before():
-    readings = [reading(1000.0, drops=3), reading(1000.5, drops=3), reading(1001.0, drops=8)]
-    rows = [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+def rows_up(readings):
+    return [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+
+
+def test_link_rows_are_in_modelled_units_and_of_what_came_since_the_row_before():
+    rows = rows_up([reading(1000.0, 7, drops=3), reading(1000.5, 62_507, drops=3), reading(1001.0, 62_507, drops=8)])
     assert [row["time_s"] for row in rows] == [0.0, 25.0, 50.0]
-    assert [row["bits_per_s"] for row in rows] == [8e6] * 3
-    assert [row["utilisation"] for row in rows] == [0.16] * 3
-    assert [row["drops"] for row in rows] == [0, 0, 5]  # what was dropped before the run is not the run's
+    assert [row["bytes"] for row in rows] == [
+        0,
+        25_000_000,
+        0,
+    ]  # what was sent or dropped before the run is not its own
+    assert [row["bits_per_s"] for row in rows] == [None, 8e6, 0]
+    assert [row["utilisation"] for row in rows] == [None, 0.16, 0]
+    assert [row["drops"] for row in rows] == [0, 0, 5]
     assert set(rows[0]) == set(series.LINKS)
 
 
-def test_a_reading_without_a_rate_has_none():
-    (first, *_) = link_rows([reading(1000.0, bits_per_s=None, utilisation=None)], SCALE, 1000.0)
-    assert (first["bits_per_s"], first["utilisation"]) == (None, None)
-
-
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40).map(sorted))
-def test_a_reading_seen_several_times_counts_once(moments):
-    readings = [reading(1000.0 + moment, drops=7 * moment) for moment in moments]
-    rows = [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+def test_readings_that_were_missed_or_seen_several_times_leave_nothing_out_and_add_nothing(moments):
+    rows = rows_up([reading(1000.0 + moment, 1000 * moment, drops=7 * moment) for moment in moments])
     assert [row["time_s"] for row in rows] == [50.0 * moment for moment in sorted(set(moments))]
     assert sum(row["drops"] for row in rows) == 7 * (moments[-1] - moments[0])
+    assert sum(row["bytes"] for row in rows) == 400_000 * (moments[-1] - moments[0])
+    assert {row["bits_per_s"] for row in rows[1:]} <= {64_000.0}
+
+
+def test_a_port_that_was_made_anew_begins_again():
+    rows = rows_up(
+        [reading(1000.0, 0), reading(1001.0, 5000), reading(1002.0, 10, age_s=0.5), reading(1003.0, 20, age_s=1.5)]
+    )
+    assert [row["bytes"] for row in rows] == [0, 2_000_000, 0, 4000]
 
 
 def test_no_reading_before_the_controller_has_looked_gives_no_rows():
