@@ -61,8 +61,8 @@ def assert_no_byte_was_lost(record):
 
 
 def test_a_link_that_fails_and_returns_in_mid_run_costs_no_byte(tmp_path):
-    link, restore_after_s = "t1-c1/1", 5.0
-    failures = [{"at_s": 3.0, "link": link, "restore_after_s": restore_after_s}]
+    link, restore_after_s = "t1-c1/1", 3.0  # data crosses racks from the fourth second on, and until the end
+    failures = [{"at_s": 7.0, "link": link, "restore_after_s": restore_after_s}]
     with prepared(tmp_path, failures=failures) as (folder, execute):
         record = execute()
     assert_no_byte_was_lost(record)
