@@ -169,35 +169,22 @@ def refuse(mixed: Sequence[str]) -> None:
         raise MixedRunsError(f"runs differ in {'; '.join(mixed)}; compare them apart, or allow mixed runs")
 
 
-def fastest(records: Iterable[RunRecord], strategies: Sequence[str], blocking_factor: float | None) -> str | None:
-    """The strategy with the lowest median of the summed time over the repeats that all have; None without runs.
-
-    Where no repeat is common to all, each strategy has its own repeats.
-    """
-    records = tuple(records)
-    used = {label: used_records(records, label, blocking_factor) for label in strategies}
-    times = {label: {run.repeat: summed_time_s(run) for run in runs} for label, runs in used.items() if runs}
-    if not times:
-        return None
-    shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
-    return min(times, key=lambda label: statistics.median(t for repeat, t in times[label].items() if repeat in shared))
-
-
 def against_fastest(
     records: Iterable[RunRecord], strategies: Sequence[str], blocking_factor: float | None
 ) -> tuple[str | None, dict[str, Reduction | None]]:
     """The fastest strategy, and by how much each other one that has runs is below it (above, if negative).
 
-    That is None where they have no repeat in common.
+    The fastest has the lowest median of the summed time over the repeats that all have, or, where none is common to
+    all, over its own; None without runs. A change is None where two have no repeat in common.
     """
     records = tuple(records)
-    best = fastest(records, strategies, blocking_factor)
-    if best is None:
+    used = {label: runs for label in strategies if (runs := list(used_records(records, label, blocking_factor)))}
+    if not used:
         return None, {}
-    used = {label: list(used_records(records, label, blocking_factor)) for label in strategies}
-    return best, {
-        label: _paired(used[best], runs, summed_time_s) for label, runs in used.items() if runs and label != best
-    }
+    times = {label: {run.repeat: summed_time_s(run) for run in runs} for label, runs in used.items()}
+    shared = set.intersection(*(set(column) for column in times.values())) or set().union(*times.values())
+    best = min(used, key=lambda label: statistics.median(t for repeat, t in times[label].items() if repeat in shared))
+    return best, {label: _paired(used[best], runs, summed_time_s) for label, runs in used.items() if label != best}
 
 
 def cannot_be_told(change: Reduction | None) -> bool:

@@ -148,7 +148,7 @@ class _Workload:
 
     async def _attempt(self, job: Job, at_s: float) -> JobResult:
         readings = self._outcome.link_readings
-        decision = await self.manager.start(job, lambda: readings[-1] if readings else None)
+        decision = await self.manager.start(job, lambda: readings[-1])
         self._outcome.decisions[job.job_id] = decision
         self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")
@@ -199,13 +199,14 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
 
 
 async def _watch_links(controller: Controller, interval_s: float, readings: list[dict[str, Any]], note: Note) -> None:
-    """Collect the links' utilisation; a controller that was killed is started again, and some readings are missing.
+    """Read the links at every interval; a controller that was killed is started again, and some readings are missing.
 
     Raises:
         ControllerError: it has ended by itself, or does not answer.
     """
     restarted = False
     while True:
+        await asyncio.sleep(interval_s)
         try:
             if restarted:
                 await asyncio.to_thread(controller.wait_until_routed)
@@ -218,7 +219,6 @@ async def _watch_links(controller: Controller, interval_s: float, readings: list
                 raise
             note("controller_restarted", detail=killed_by.name)
             restarted = True
-        await asyncio.sleep(interval_s)
 
 
 async def _until_all_is_counted(interval_s: float, readings: Sequence[Mapping[str, Any]]) -> None:

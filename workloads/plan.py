@@ -136,9 +136,8 @@ def _plan_exchange(
 ) -> ExchangePlan:
     produced = scale.wire_bytes(exchange.bytes)
     weights = tuple(round(_WEIGHT_UNIT * share) for share in exchange.shares_of(job.tasks))
-    (source,) = (one for one in job.stages if one.name == exchange.source)
-    if exchange.kind == "forward" and not exchange.shares and not source.reads:
-        weights = _arriving([plan for plan in before if plan.consumer == source.name], job.tasks)
+    if exchange.kind == "forward" and not exchange.shares and not job.stage_by_name[exchange.source].reads:
+        weights = _arriving([plan for plan in before if plan.consumer == exchange.source], job.tasks)
     return ExchangePlan(
         key=f"{exchange.source}>{stage.name}",
         source=exchange.source,

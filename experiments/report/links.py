@@ -75,7 +75,6 @@ def uplink_line(cell: Cell, end_s: float) -> Line | None:
 
 def heat_map(cell: Cell, end_s: float) -> HeatMap | None:
     """All directions of all links over time; None when they were not sampled."""
-
     samples = rated(cell, end_s)
     if samples.is_empty():
         return None

@@ -184,7 +184,8 @@ def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> l
     spreading = SPREADING.get(run.strategy.label, 0.8)
     rows: list[dict[str, object]] = []
     end = max(job.finished_s for job in jobs if job.finished_s)
-    for time_s in np.arange(8.0, end + 16, 8.0):
+    interval_s = 8.0
+    for time_s in np.arange(interval_s, end + 2 * interval_s, interval_s):
         active = sum(1 for job in jobs if job.submitted_s <= time_s <= (job.finished_s or 0))
         for link in topology.links:
             for direction in ("up", "down"):
@@ -196,7 +197,7 @@ def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> l
                         "time_s": float(time_s),
                         "link": link.id,
                         "direction": direction,
-                        "bytes": int(8.0 * used * link.capacity_mbps * 1e6 / 8),
+                        "bytes": int(used * link.capacity_mbps * 1e6 / 8 * interval_s),
                         "bits_per_s": used * link.capacity_mbps * 1e6,
                         "utilisation": used,
                         "drops": int(rng.poisson(3)) if used > 0.95 else 0,
