@@ -33,12 +33,29 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a check went; `closing` is its last line."""
+    """How a check went, and the lines of its output that say something."""
 
     check: Check
     exit_code: int
     duration_s: float
-    closing: str
+    lines: tuple[str, ...] = ()
+
+    @property
+    def closing(self) -> str:
+        """Its last line."""
+        return self.lines[-1] if self.lines else ""
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Lines of the tests that were measured more than once."""
+        return tuple(line for line in self.lines if line.startswith(_REPEATED))
+
+    @property
+    def again(self) -> str:
+        """What to run to see it fail again: the tests that failed, or all of it."""
+        failed = re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", "\n".join(self.lines), re.MULTILINE)
+        argv = [*self.check.argv[:-1], *failed] if failed else self.check.argv
+        return ("sudo " if self.check.root else "") + shlex.join(argv)
 
     @property
     def passed_tests(self) -> int:
@@ -47,6 +64,7 @@ class Outcome:
         return int(found.group(1)) if found else 0
 
 
+_REPEATED = "measured again: "
 _PYTEST = (".venv/bin/python", "-m", "pytest")
 _ISOLATED = (".venv/bin/python", "-m", "topologies.isolation", "--")
 
@@ -84,18 +102,23 @@ def main() -> int:
 
 
 def summary(outcomes: list[Outcome], planned: int) -> list[str]:
-    """Closing lines: every check with its time and its own last line, then the result of all."""
+    """Closing lines: every check with its time and its own last line, what was measured again, the result of all."""
     width = max(len(outcome.check.name) for outcome in outcomes)
     lines = [
         f"{'FAILED' if outcome.exit_code else 'ok':6}  {outcome.check.name:{width}}  {outcome.duration_s:6.1f} s"
         f"  {outcome.closing}"
         for outcome in outcomes
     ]
+    lines += [line for outcome in outcomes for line in outcome.repeated]
     last = outcomes[-1]
     took = f"{sum(outcome.duration_s for outcome in outcomes):.0f} s"
     if last.exit_code:
         left = planned - len(outcomes)
-        return [*lines, f"{last.check.name} failed with exit code {last.exit_code}; {left} checks not run; {took}"]
+        return [
+            *lines,
+            f"{last.check.name} failed with exit code {last.exit_code}; {left} checks not run; {took}",
+            f"to see it again: {last.again}",
+        ]
     return [
         *lines,
         f"All {planned} checks passed: {sum(outcome.passed_tests for outcome in outcomes)} passed in {took}",
@@ -122,20 +145,20 @@ def _run(check: Check) -> Outcome:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    tail = b""
+    output = b""
     assert process.stdout is not None
     while chunk := os.read(process.stdout.fileno(), 65536):
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-        tail = (tail + chunk)[-4096:]
+        output += chunk
     exit_code = process.wait()
-    return Outcome(check, exit_code, time.monotonic() - started, closing_line(tail.decode(errors="replace")))
+    return Outcome(check, exit_code, time.monotonic() - started, plain_lines(output.decode(errors="replace")))
 
 
-def closing_line(text: str) -> str:
-    """The last line that says something, without colours and pytest's rules."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip(" =\r") for line in text.splitlines()]
-    return next((line for line in reversed(lines) if line), "")
+def plain_lines(text: str) -> tuple[str, ...]:
+    """The lines that say something, without colours and pytest's rules."""
+    lines = (re.sub(r"\x1b\[[0-9;]*m", "", line).strip(" =\r") for line in text.splitlines())
+    return tuple(line for line in lines if line)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import pytest
 from topologies.emulation import OPENFLOW_PORT
 
 HTTP_PORT = 18181
+PATIENCE_S = 20.0
+"""How long to wait for what must happen, where the time that it takes is not asked about."""
 
 
 class Controller:
@@ -41,7 +43,7 @@ class Controller:
             time.sleep(0.02)
         pytest.fail(f"not within {timeout_s} s: {document}")
 
-    def wait_until_ready(self, timeout_s=20):
+    def wait_until_ready(self, timeout_s=PATIENCE_S):
         return self.wait(lambda health: health["status"] == "ready", timeout_s)
 
     def events(self, kind):

@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from experiments import calibration
 from topologies.emulation import emulated
 from topologies.fat_tree import single_switch
@@ -9,7 +11,8 @@ from topologies.fat_tree import single_switch
 HOSTS = 64
 
 
-def test_all_hosts_of_a_large_network_send_while_their_links_are_watched():
+@pytest.mark.measured
+def test_all_hosts_of_a_large_network_send_while_their_links_are_watched(measured):
     topology = single_switch(HOSTS, host_mbps=1000).scaled(256)
     address = {host.name: host.ip for host in topology.hosts}
     with emulated(topology) as network:
@@ -20,10 +23,11 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched():
         def path(source, destination, *_):
             return (topology.host_link[source].id, "up"), (topology.host_link[destination].id, "down")
 
-        found = calibration.all_uplinks(network, path, duration_s=3)
-    assert found.flows == 256
-    assert found.loaded_directions == HOSTS
-    assert abs(found.error) < 0.1
+        for trial in measured():
+            found = calibration.all_uplinks(network, path, duration_s=3)
+            assert found.flows == 256
+            assert found.loaded_directions == HOSTS
+            trial.expect("error", found.error, -0.1, 0.1)
 
 
 def test_a_host_alone_has_nobody_to_send_to_and_lacks_nothing():

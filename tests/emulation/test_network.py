@@ -38,7 +38,8 @@ def test_a_link_that_lost_its_queue_is_reported():
             network.verify_shaping()
 
 
-def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing():
+@pytest.mark.measured
+def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing(measured):
     topology = single_switch(2, host_mbps=100)
     with emulated(topology) as network:
         ping = ["ping", "-c", "1", "-W", "1", topology.hosts[0].ip]
@@ -46,12 +47,13 @@ def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing():
             network.run("h2", ping)
         subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
         network.run("h2", ping)
-        server = network.popen("h1", ["iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, text=True)
-        assert any("listening" in line for line in server.stdout)
-        report = json.loads(network.run("h2", ["iperf3", "-J", "-c", topology.hosts[0].ip, "-t", "3", "-O", "1"]))
-        server.communicate(timeout=10)
-        goodput_mbps = report["end"]["sum_received"]["bits_per_second"] / 1e6
-        assert goodput_mbps == pytest.approx(100 * 1448 / 1514, rel=0.02)
+        for trial in measured():
+            server = network.popen("h1", ["iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, text=True)
+            assert any("listening" in line for line in server.stdout)
+            report = json.loads(network.run("h2", ["iperf3", "-J", "-c", topology.hosts[0].ip, "-t", "3", "-O", "1"]))
+            server.communicate(timeout=10)
+            goodput_mbps = report["end"]["sum_received"]["bits_per_second"] / 1e6
+            trial.expect_near("goodput_mbps", goodput_mbps, 100 * 1448 / 1514, 0.02)
 
 
 def test_hosts_use_the_chosen_congestion_control_and_the_machine_keeps_its_settings():

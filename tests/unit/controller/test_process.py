@@ -5,6 +5,7 @@ import http.client
 import json
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -56,20 +57,22 @@ def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(start):
     assert [line["event"] for line in lines] == ["started", "stopped"]
 
 
-def test_a_client_that_connected_early_does_not_wait_for_delayed_acknowledgements(start):
+@pytest.mark.measured
+def test_a_client_that_connected_early_does_not_wait_for_delayed_acknowledgements(start, measured):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
         client.connect()
         process = start("--http-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
-        durations = []
-        for _ in range(30):
-            begin = time.monotonic()
-            client.request("GET", "/v1/health")
-            assert client.getresponse().read()
-            durations.append(time.monotonic() - begin)
+        for trial in measured():
+            durations = []
+            for _ in range(30):
+                begin = time.monotonic()
+                client.request("GET", "/v1/health")
+                assert client.getresponse().read()
+                durations.append(time.monotonic() - begin)
+            trial.expect("median_s", statistics.median(durations), at_most=0.03)  # Linux delays them by 40 ms
     process.terminate()
     process.communicate(timeout=10)
-    assert sorted(durations)[15] < 0.03
 
 
 @pytest.mark.parametrize(
@@ -126,10 +129,8 @@ def test_a_taken_openflow_port_ends_the_process(start):
 
 
 def test_it_ends_whenever_the_signal_comes(start):
-    begin = time.monotonic()
     process = start("--http-port", "0")
     assert process.stderr is not None
     assert json.loads(process.stderr.readline())["event"] == "started"
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 0
-    assert time.monotonic() - begin < 20
+    assert process.wait(timeout=60) == 0

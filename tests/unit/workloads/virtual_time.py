@@ -10,9 +10,10 @@ class _Impatient(selectors.SelectSelector):
         self.now = 0.0
 
     def select(self, timeout=None):
-        if timeout:
+        ready = super().select(0)
+        if timeout and not ready:
             self.now += timeout
-        return super().select(0)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
