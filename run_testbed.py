@@ -9,9 +9,9 @@ from scripts.provision import ensure_environment
 def main() -> int:
     """Enter the project's environment, then hand over to the commands."""
     ensure_environment()
-    from experiments import command_line  # exists for the environment's Python only
+    from experiments.commands.main import main as answer
 
-    return command_line.main()
+    return answer()
 
 
 if __name__ == "__main__":

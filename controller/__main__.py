@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from controller import northbound, openflow
+from controller import openflow
 from controller.core import Core
 from controller.elephants import DatapathFlows
+from controller.interface import northbound
 from controller.journal import Journal, log_to_stderr
 from controller.messages import Switchboard
 from controller.paths import PathFinder

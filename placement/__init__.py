@@ -4,17 +4,18 @@
 good a placement is. `Placer` runs one strategy on one state.
 """
 
-from placement.annealing import Annealer, Schedule
 from placement.blocks import HDFS_BLOCK_BYTES, BlockId, BlockMap, File
 from placement.cluster import Cluster, Node
 from placement.colocation import Colocation, Decision, Describe, PastRun, Release, Reservation, Reserve
 from placement.cost import CostTerms, cost_terms
-from placement.exact import Optimum, optimum
+from placement.distances import Hops
+from placement.errors import PlacementError
 from placement.explain import Explanation, explain
-from placement.hops import Hops, PlacementError
-from placement.instance import COSTS, Instance, Objective
 from placement.placer import Placer
 from placement.request import ContainerRequest, Placement, Weights
+from placement.search.annealing import Annealer, Schedule
+from placement.search.exact import Optimum, optimum
+from placement.search.instance import COSTS, Instance, Objective
 from placement.state import ClusterState, check_placement
 from placement.strategy import Hooks, Strategy, load_strategy, strategy_names
 from placement.view import ClusterView, RunningJob

@@ -6,7 +6,7 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from placement.hops import PlacementError
+from placement.errors import PlacementError
 
 HDFS_BLOCK_BYTES = 128 * 2**20
 

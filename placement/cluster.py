@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from placement.hops import Hops, IntArray, PlacementError
+from placement.arrays import IntArray
+from placement.distances import Hops
+from placement.errors import PlacementError
 
 SLOT_MEMORY_MB = 3072
 

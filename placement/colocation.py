@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from placement.hops import PlacementError
+from placement.errors import PlacementError
 
 
 @dataclass(frozen=True, slots=True)

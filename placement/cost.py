@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from placement.hops import IntArray, PlacementError
-from placement.instance import COSTS, Instance, Objective, Scale
+from placement.arrays import IntArray
+from placement.errors import PlacementError
 from placement.request import ContainerRequest, Placement
+from placement.search.instance import COSTS, Instance, Objective, Scale
 from placement.view import ClusterView
 
 SUM, CHEBYSHEV, PRODUCT = range(len(COSTS))

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from placement.annealing import Annealer
 from placement.blocks import BlockId
 from placement.cost import CostTerms, tally, terms_of, uncovered_blocks
-from placement.exact import Optimum, optimum
-from placement.instance import Instance, Objective
 from placement.request import ContainerRequest, Placement
+from placement.search.annealing import Annealer
+from placement.search.exact import Optimum, optimum
+from placement.search.instance import Instance, Objective
 from placement.view import ClusterView
 
 

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from placement.blocks import BlockMap, File
-from placement.hops import PlacementError
-from placement.strategy import pick_where
+from placement.draws import pick_where
+from placement.errors import PlacementError
 from placement.view import ClusterView
 
 Wording: TypeAlias = Literal["hdfs", "thesis"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from placement.hops import PlacementError
+from placement.errors import PlacementError
 
 Placement: TypeAlias = tuple[str, ...]
 """Node of each container of one job; container 0 is the application master if the job has one."""

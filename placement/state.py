@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from placement.arrays import FloatArray
 from placement.blocks import BlockMap, File
 from placement.cluster import Cluster
 from placement.colocation import Colocation, Decision, Describe, PastRun, Reservation, Reserve
-from placement.hops import FloatArray, PlacementError
+from placement.errors import PlacementError
 from placement.request import ContainerRequest, Placement
 from placement.view import ClusterView, RunningJob
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from placement.blocks import BlockMap, File
 from placement.colocation import Decision
-from placement.hops import PlacementError
+from placement.errors import PlacementError
 from placement.request import ContainerRequest, Placement
 from placement.view import ClusterView
 
 ENTRY_POINT_GROUP = "placement.strategies"
 
 BUILT_IN = {
-    "default": "placement.baselines:Default",
-    "random": "placement.baselines:Random",
-    "round-robin": "placement.baselines:RoundRobin",
-    "packed": "placement.baselines:Packed",
-    "neawa": "placement.neawa:NeAwa",
-    "neawa-utilisation": "placement.neawa:NeAwaUtilisation",
-    "coloc": "placement.coloc:CoLoc",
+    "default": "placement.strategies.baselines:Default",
+    "random": "placement.strategies.baselines:Random",
+    "round-robin": "placement.strategies.baselines:RoundRobin",
+    "packed": "placement.strategies.baselines:Packed",
+    "neawa": "placement.strategies.neawa:NeAwa",
+    "neawa-utilisation": "placement.strategies.neawa:NeAwaUtilisation",
+    "coloc": "placement.strategies.coloc:CoLoc",
 }
-
-Item = TypeVar("Item")
 
 
 @runtime_checkable
@@ -113,18 +111,3 @@ def _find(name: str) -> Callable[..., object]:
         reason = f"{type(error).__name__}: {error}"
         raise PlacementError(f"strategy {name!r}: {reason}; give an importable module:Class") from error
     return found
-
-
-def pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
-    """One of the items, each as likely."""
-    return items[int(rng.random() * len(items))]
-
-
-def pick_where(rng: np.random.Generator, items: Sequence[Item], suits: Callable[[Item], bool]) -> Item | None:
-    """One of the items that suit, each as likely; None when none does."""
-    for _ in range(8 if items else 0):  # mostly a draw suits at once; only else are all items looked through
-        item = pick(rng, items)
-        if suits(item):
-            return item
-    suitable = [item for item in items if suits(item)]
-    return pick(rng, suitable) if suitable else None

@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from placement.arrays import FloatArray, IntArray
 from placement.blocks import BlockMap, File
 from placement.cluster import Cluster
 from placement.colocation import Colocation, PastRun, Reservation
-from placement.hops import FloatArray, Hops, IntArray, PlacementError
+from placement.distances import Hops
+from placement.errors import PlacementError
 from placement.request import ContainerRequest, Placement
 
 

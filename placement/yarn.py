@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from placement.hops import IntArray, PlacementError
+from placement.arrays import IntArray
+from placement.errors import PlacementError
 from placement.request import ContainerRequest, Placement
 from placement.view import ClusterView
 

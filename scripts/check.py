@@ -66,7 +66,7 @@ class Outcome:
 
 _REPEATED = "measured again: "
 _PYTEST = (".venv/bin/python", "-m", "pytest")
-_ISOLATED = (".venv/bin/python", "-m", "topologies.isolation", "--")
+_ISOLATED = (".venv/bin/python", "-m", "topologies.emulated.isolation", "--")
 
 CHECKS = (
     Check("style", (".venv/bin/ruff", "check", ".")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from workloads.control import Message
 from workloads.job import Job
-from workloads.plan import ExchangePlan, StagePlan
+from workloads.volumes import ExchangePlan, StagePlan
 
 
 def begin(job: Job, key: str, placement: Sequence[str], host: str) -> Message:

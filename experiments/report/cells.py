@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments import comparison as comparing
-from experiments.comparison import Comparison, compare
-from experiments.record import RunRecord
-from experiments.results import RunFolder
+from experiments.analysis import comparison as comparing
+from experiments.analysis.comparison import Comparison, compare
+from experiments.records.record import RunRecord
+from experiments.records.results_folder import RunFolder
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,12 +12,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.atomic import atomic_file
-from experiments.comparison import NetworkComparison
+from experiments.analysis.comparison import NetworkComparison
+from experiments.analysis.estimates import Spread
+from experiments.documents.atomic import atomic_file
 from experiments.report.cells import Evidence, Network
-from experiments.report.links import rated
+from experiments.report.html.links import rated
 from experiments.report.palette import strategy_colour, strategy_dashes, strategy_hatch
-from experiments.statistics import Spread
 
 FORMATS = ("pdf", "png", "svg")
 STYLE: dict[Any, Any] = {

@@ -10,11 +10,11 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.analysis.sweep_results import PublishedReductionResult
 from experiments.report.figures import STYLE, bar_style, line_style, save, whiskers
+from experiments.report.html.sweep_charts import entry_name
 from experiments.report.palette import strategy_colour
-from experiments.report.sweep_charts import entry_name
 from experiments.report.sweep_panels import Panel
-from experiments.sweep_results import PublishedReductionResult
 
 _COLUMNS = 3
 _CHARACTERS = 40  # that a panel has room for below its axis

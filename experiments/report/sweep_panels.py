@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments import numerals
-from experiments.comparison import NetworkComparison
-from experiments.quantities import parse_bytes
-from experiments.statistics import Spread
-from experiments.sweep_results import PointResult, SweepResults
+from experiments.analysis.comparison import NetworkComparison
+from experiments.analysis.estimates import Spread
+from experiments.analysis.sweep_results import PointResult, SweepResults
+from experiments.documents import numerals
+from experiments.documents.quantities import parse_bytes
 
 NETWORK = "topology.blocking_factor"
 _LOGARITHMIC_FROM = 8

@@ -1,6 +1,6 @@
 """Agents against iperf3 on the same emulated path, and what they cost on loopback.
 
-Run with `sudo .venv/bin/python -m topologies.isolation -- .venv/bin/python -m tests.benchmarks.bench_agents`; with
+Run as root with `python -m topologies.emulated.isolation -- .venv/bin/python -m tests.benchmarks.bench_agents`; with
 `--loopback` and without the isolation, only the part that needs neither root nor a network runs.
 """
 
@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.unit.workloads.loopback import Block, blocks_of, hosts, memory_mb, racks, spawn
-from workloads.agents import AgentPool, Spawn
-from workloads.events import Event
+from workloads.coordination.events import Event
+from workloads.coordination.pool import AgentPool, Spawn
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
@@ -190,7 +190,7 @@ def on_loopback(table: Table) -> None:
 
 def on_emulated_network(table: Table) -> None:
     """Goodput and CPU against iperf3."""
-    from topologies.emulation import emulated
+    from topologies.emulated.network import emulated
     from topologies.fat_tree import single_switch
 
     for rate_mbps in (1000.0, 125.0):

@@ -1,8 +1,8 @@
 """Whether results depend on the rate divisor: the same small experiment at a divisor and at twice of it.
 
-`python -m topologies.isolation -- python -m tests.benchmarks.bench_divisor [--divisor 8] [--repeats 3]` prints the
-summed completion time of NeAwa over that of the default at both divisors, with its spread over the repeats, and ends
-with 1 when the intervals do not overlap.
+`python -m topologies.emulated.isolation -- python -m tests.benchmarks.bench_divisor [--divisor 8] [--repeats 3]` prints
+the summed completion time of NeAwa over that of the default at both divisors, with its spread over the repeats, and
+ends with 1 when the intervals do not overlap.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments import campaign, specification_file
-from experiments.comparison import summed_time_s
-from experiments.progress import Reporter
-from experiments.results import ResultsFolder
-from experiments.statistics import Spread, spread
+from experiments.analysis.comparison import summed_time_s
+from experiments.analysis.estimates import Spread, spread
+from experiments.records.results_folder import ResultsFolder
+from experiments.runs import campaign
+from experiments.runs.progress import Reporter
+from experiments.specification import specification_file
 
 EXPERIMENT = """
 name: divisor

@@ -1,9 +1,10 @@
 """What `least-loaded` paths change for a job's shuffle, against `ecmp`: job times, and how evenly up-links are used.
 
-Run as root with `python -m topologies.isolation -- .venv/bin/python -m tests.benchmarks.bench_multipath [--repeats 5]`
-(five minutes). Two experiments that differ in `controller.multipath` only take turns, with the same placements. A run
-has two jobs, one after the other: Connected Components, whose 11 tasks exchange data over some hundred connections, and
-a shuffle among 4 tasks, which has few and large flows. `max/mean` is of the bytes on the 8 up-link ports of a rack.
+Run as root: `python -m topologies.emulated.isolation -- .venv/bin/python -m tests.benchmarks.bench_multipath`
+(`--repeats 5`: five minutes). Two experiments that differ in `controller.multipath` only take turns, with the same
+placements. A run has two jobs, one after the other: Connected Components, whose 11 tasks exchange data over some
+hundred connections, and a shuffle among 4 tasks, which has few and large flows. `max/mean` is of the bytes on the 8 up-
+link ports of a rack.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from experiments import campaign, specification_file
-from experiments.progress import Reporter
-from experiments.record import JobRecord
-from experiments.results import ResultsFolder, RunFolder
-from experiments.statistics import mean_interval, spread
+from experiments.analysis.estimates import mean_interval, spread
+from experiments.records.record import JobRecord
+from experiments.records.results_folder import ResultsFolder, RunFolder
+from experiments.runs import campaign
+from experiments.runs.progress import Reporter
+from experiments.specification import specification_file
 
 POLICIES = ("ecmp", "least-loaded")
 EXPERIMENT = """

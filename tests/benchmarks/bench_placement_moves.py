@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from placement import Instance, Schedule, load_strategy
-from placement.annealing import draw_moves, random_start
+from placement.arrays import IntArray
 from placement.cost import CostTerms, tally, terms_of, total_cost
-from placement.hops import IntArray
-from placement.moves import Draws, Mover, has_numba
+from placement.search.annealing import draw_moves, random_start
+from placement.search.moves import Draws, Mover, has_numba
 from tests.benchmarks.placement_problems import SIZES, Size, instance, problem
 
 PLAIN_BAR, COMPILED_BAR, PLACEMENT_BAR_S = 50_000, 2_000_000, 1.0

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from placement import Annealer, Instance, Schedule, optimum
-from placement.moves import has_numba
+from placement.search.moves import has_numba
 from tests.benchmarks.placement_problems import Size, instance
 
 SEEDS, INSTANCES = 20, 3

@@ -1,8 +1,8 @@
 """Which queue a switch port should have: goodput, retransmissions, round-trip time and fairness by its length.
 
-Run as root with `python -m topologies.isolation -- .venv/bin/python -m tests.benchmarks.bench_queue [RATE_MBPS ...]`
-(6.25 and 25 by default: 50 and 200 Mbit/s at rate divisor 8; five minutes a rate). TCP connections of one host to one
-in another rack fill an up-link while a second pair of hosts pings across the same link.
+Run as root: `python -m topologies.emulated.isolation -- .venv/bin/python -m tests.benchmarks.bench_queue`
+(rates in Mbit/s as arguments, 6.25 and 25 by default: 50 and 200 Mbit/s at rate divisor 8; five minutes a rate). TCP
+connections of one host to one in another rack fill an up-link while a second pair of hosts pings across the same link.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.calibration_pairs import GOODPUT_SHARE
-from topologies import shaping
-from topologies.emulation import EmulatedNetwork, emulated
+from experiments.runs.calibration_pairs import GOODPUT_SHARE
+from topologies.emulated import shaping
+from topologies.emulated.network import EmulatedNetwork, emulated
 from topologies.fat_tree import fat_tree
 
 RATES_MBPS = (6.25, 25.0)

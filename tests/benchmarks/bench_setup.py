@@ -1,6 +1,6 @@
 """How long networks take to come up and to go: the thesis's against bare Mininet, larger ones with their controller.
 
-Run as root with `python -m topologies.isolation -- .venv/bin/python -m tests.benchmarks.bench_setup`. The bar: the
+Run as root: `python -m topologies.emulated.isolation -- .venv/bin/python -m tests.benchmarks.bench_setup`. The bar: the
 network alone is up in at most half of the time that bare Mininet takes for the same topology with TCLink. Its own Open
 vSwitch counts for the testbed's network; Mininet gets one that runs already.
 """
@@ -23,11 +23,11 @@ from mininet.topo import Topo
 from rich.console import Console
 from rich.table import Table
 
-from experiments.controller_process import Options, controller, listen
-from topologies import isolation, openvswitch
-from topologies.emulation import OPENFLOW_PORT, EmulatedNetwork, emulated
+from experiments.runs.controller_process import Options, controller, listen
+from topologies.emulated import isolation, openvswitch
+from topologies.emulated.network import OPENFLOW_PORT, EmulatedNetwork, emulated
+from topologies.emulated.openvswitch import Datapath
 from topologies.fat_tree import fat_tree, single_switch, thesis
-from topologies.openvswitch import Datapath
 from topologies.topology import Topology
 
 ROUNDS = 5

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.emulation.running_controller import controller
-from topologies import isolation
-from topologies.emulation import emulated
+from topologies.emulated import isolation
+from topologies.emulated.network import emulated
 from topologies.fat_tree import thesis
 
 LIBRARIES = ["os-ken", *(["ryu"] if (Path(__file__).parents[2] / ".venv-ryu").exists() else [])]

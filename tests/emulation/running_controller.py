@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from topologies.emulation import OPENFLOW_PORT
+from topologies.emulated.network import OPENFLOW_PORT
 
 HTTP_PORT = 18181
 PATIENCE_S = 20.0

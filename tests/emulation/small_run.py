@@ -2,7 +2,7 @@
 
 import yaml
 
-from experiments import plan, specification_file
+from experiments.specification import plan, specification_file
 
 PROFILE = """
 name: join

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.unit.workloads.loopback import blocks_of, shuffle_job
-from topologies.emulation import emulated
+from topologies.emulated.network import emulated
 from topologies.fat_tree import single_switch
-from workloads.agents import AgentPool
+from workloads.coordination.pool import AgentPool
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale

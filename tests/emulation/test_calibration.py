@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from experiments import calibration
-from topologies.emulation import emulated
+from experiments.runs import network_calibration
+from topologies.emulated.network import emulated
 from topologies.fat_tree import single_switch
 
 HOSTS = 64
@@ -24,7 +24,7 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched(measure
             return (topology.host_link[source].id, "up"), (topology.host_link[destination].id, "down")
 
         for trial in measured():
-            found = calibration.all_uplinks(network, path, duration_s=3)
+            found = network_calibration.all_uplinks(network, path, duration_s=3)
             assert found.flows == 256
             assert found.loaded_directions == HOSTS
             trial.expect("error", found.error, -0.1, 0.1)
@@ -32,5 +32,5 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched(measure
 
 def test_a_host_alone_has_nobody_to_send_to_and_lacks_nothing():
     with emulated(single_switch(1)) as network:
-        found = calibration.all_uplinks(network, lambda *_: (), duration_s=3)
+        found = network_calibration.all_uplinks(network, lambda *_: (), duration_s=3)
     assert (found.flows, found.loaded_directions, found.shortfall) == (0, 0, 0.0)

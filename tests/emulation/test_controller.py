@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from tests.emulation.running_controller import PATIENCE_S, controller, kernel_bytes, links_down
-from topologies import shaping
+from topologies.emulated import shaping
 
 
 @pytest.mark.measured

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.emulation.running_controller import PATIENCE_S, controller
-from topologies.emulation import emulated
+from topologies.emulated.network import emulated
 from topologies.fat_tree import fat_tree
 from topologies.topology import Endpoint, Link
 

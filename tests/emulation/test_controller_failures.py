@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.emulation.running_controller import PATIENCE_S, controller, links_down, stream
-from topologies.emulation import OPENFLOW_PORT
+from topologies.emulated.network import OPENFLOW_PORT
 
 pytestmark = pytest.mark.measured
 

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from topologies import emulation, host_settings, isolation
-from topologies.emulation import EmulationError, emulated
+from topologies.emulated import host_settings, isolation
+from topologies.emulated.network import EmulationError, emulated
+from topologies.emulated.shaping import ShapingError
 from topologies.fat_tree import single_switch, thesis
-from topologies.shaping import ShapingError
 
 SCALE = 8
 
@@ -90,6 +90,6 @@ def test_a_stop_before_there_are_links_is_not_replaced_by_what_cleaning_up_misse
     def stopped(_network):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(emulation, "_add_links", stopped)
+    monkeypatch.setattr("topologies.emulated.network._add_links", stopped)
     with pytest.raises(KeyboardInterrupt), emulated(single_switch(2)):
         pass

@@ -11,13 +11,15 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from experiments import calibration, campaign, comparison, plan, runner
-from experiments.controller_process import listen
-from experiments.progress import Reporter
-from experiments.report.build import write_report
-from experiments.results import ResultsFolder
+from experiments.analysis import comparison
+from experiments.records.results_folder import ResultsFolder
+from experiments.report.html.build import write_report
+from experiments.runs import campaign, emulated_run, network_calibration
+from experiments.runs.controller_process import listen
+from experiments.runs.progress import Reporter
+from experiments.specification import plan
 from tests.emulation.small_run import RATE_DIVISOR, specification
-from topologies import isolation
+from topologies.emulated import isolation
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -149,13 +151,13 @@ def prepared(tmp_path):
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
     (run,) = plan.resolve(wanted)
     with listen(isolation.current()) as listener:
-        yield run, folder.run(run.id), functools.partial(runner.Conditions, listener, RATE_DIVISOR)
+        yield run, folder.run(run.id), functools.partial(emulated_run.Conditions, listener, RATE_DIVISOR)
 
 
 def test_a_run_without_cpu_to_spare_is_doubtful(prepared):
     run, folder, conditions = prepared
     with busy(2 * (os.cpu_count() or 1)):
-        record = runner.execute(run, folder, conditions(force=True))
+        record = emulated_run.execute(run, folder, conditions(force=True))
     assert record.fidelity.verdict == "doubtful"
     assert any(reason.startswith("cpu_idle_p05 ") and "no CPU to spare" in reason for reason in record.fidelity.reasons)
 
@@ -172,30 +174,33 @@ def sabotage(network):
 @pytest.mark.measured
 def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_links(prepared, tmp_path, measured):
     run, _, conditions = prepared
-    with runner.network_with_controller(run, tmp_path / "log", conditions(), lambda _: None) as (network, control):
+    with emulated_run.network_with_controller(run, tmp_path / "log", conditions(), lambda _: None) as (
+        network,
+        control,
+    ):
         for trial in measured():
-            report, problem = runner.calibrate(run, network, control)
+            report, problem = emulated_run.calibrate(run, network, control)
             trial.expect("shortfall", report["shortfall"], at_most=0.15)
             assert (problem is None) == (report["shortfall"] <= 0.15)
             assert report["loaded_directions"] == report["uplink_directions"] == 8
         sabotage(network)
         for trial in measured():
-            report, problem = runner.calibrate(run, network, control)
+            report, problem = emulated_run.calibrate(run, network, control)
             trial.expect("shortfall_of_slow_links", report["shortfall"], at_least=0.3)
             assert problem.startswith("calibration: the up-links carry ")
 
 
 def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, monkeypatch):
     run, folder, conditions = prepared
-    measure = calibration.all_uplinks
+    measure = network_calibration.all_uplinks
 
     def on_slow_uplinks(network, *rest, **options):
         sabotage(network)
         return measure(network, *rest, **options)
 
-    monkeypatch.setattr(calibration, "all_uplinks", on_slow_uplinks)
-    with pytest.raises(runner.CalibrationRefused, match=r"up-links carry .* use --force"):
-        runner.execute(run, folder, conditions())
+    monkeypatch.setattr(network_calibration, "all_uplinks", on_slow_uplinks)
+    with pytest.raises(emulated_run.CalibrationRefused, match=r"up-links carry .* use --force"):
+        emulated_run.execute(run, folder, conditions())
     record = folder.record()
     assert record.status == "failed"
     assert "up-links carry" in record.reason

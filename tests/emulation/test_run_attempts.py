@@ -7,11 +7,12 @@ from datetime import datetime, timezone
 import polars as pl
 import pytest
 
-from experiments import plan, runner
-from experiments.controller_process import listen
-from experiments.results import ResultsFolder
+from experiments.records.results_folder import ResultsFolder
+from experiments.runs import emulated_run
+from experiments.runs.controller_process import listen
+from experiments.specification import plan
 from tests.emulation.small_run import RATE_DIVISOR, specification
-from topologies import isolation
+from topologies.emulated import isolation
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -38,8 +39,8 @@ def execute(tmp_path):
         folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
         (run,) = plan.resolve(folder.specification())
         with listen(isolation.current()) as listener:
-            conditions = runner.Conditions(listener, RATE_DIVISOR, force=True)
-            return folder.run(run.id), functools.partial(runner.execute, run, folder.run(run.id), conditions)()
+            conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
+            return folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)()
 
     return run_it
 

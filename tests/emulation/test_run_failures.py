@@ -12,11 +12,12 @@ import polars as pl
 import psutil
 import pytest
 
-from experiments import controller_process, plan, runner
-from experiments.controller_process import ControllerError, listen
-from experiments.results import ResultsFolder
+from experiments.records.results_folder import ResultsFolder
+from experiments.runs import controller_process, emulated_run
+from experiments.runs.controller_process import ControllerError, listen
+from experiments.specification import plan
 from tests.emulation.small_run import RATE_DIVISOR, specification
-from topologies import isolation
+from topologies.emulated import isolation
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -33,8 +34,8 @@ def prepared(tmp_path, volume_divisor=VOLUME_DIVISOR, **changed):
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
     (run,) = plan.resolve(wanted)
     with listen(isolation.current()) as listener:
-        conditions = runner.Conditions(listener, RATE_DIVISOR, force=True)
-        yield folder.run(run.id), functools.partial(runner.execute, run, folder.run(run.id), conditions)
+        conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
+        yield folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)
 
 
 def when_the_job_has_started(action):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.lifecycle.foreign import foreign
 from tests.lifecycle.testbed import Machine, nobody_else
-from topologies import isolation
+from topologies.emulated import isolation
 
 
 def pytest_configure():
@@ -22,7 +22,8 @@ def pytest_collection_modifyitems(items):
     except isolation.IsolationError:
         return
     pytest.exit(
-        "lifecycle tests: they start testbeds themselves; run them outside of topologies.isolation", returncode=2
+        "lifecycle tests: they start testbeds themselves; run them outside of topologies.emulated.isolation",
+        returncode=2,
     )
 
 

@@ -9,9 +9,9 @@ import json
 import subprocess
 import time
 
-from experiments.controller_process import Options, controller, listen
-from topologies import isolation
-from topologies.emulation import OPENFLOW_PORT, emulated
+from experiments.runs.controller_process import Options, controller, listen
+from topologies.emulated import isolation
+from topologies.emulated.network import OPENFLOW_PORT, emulated
 from topologies.fat_tree import fat_tree
 
 

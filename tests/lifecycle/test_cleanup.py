@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.lifecycle.testbed import ISOLATED, clean_up, leftovers, next_start, settings, started, wait_until
-from topologies import isolation
+from topologies.emulated import isolation
 
 pytestmark = pytest.mark.timeout(600)  # a testbed of somebody else on the machine is waited for
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.results import ResultsFolder
+from experiments.records.results_folder import ResultsFolder
 from tests.lifecycle.testbed import _TOKEN, Testbed, leftovers, nobody_else, wait_until
 
 pytestmark = pytest.mark.timeout(900)

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from topologies import isolation
-from topologies.isolation import STATE_DIRECTORY
+from topologies.emulated import isolation
+from topologies.emulated.isolation import STATE_DIRECTORY
 
-ISOLATED = (sys.executable, "-m", "topologies.isolation", "--")
+ISOLATED = (sys.executable, "-m", "topologies.emulated.isolation", "--")
 SETTINGS = Path("/proc/sys/net")
 
 _CHANGING = re.compile(r"_count$|nf_log|flush$|/(conf|neigh)/(?!all/|default/)")  # by itself, or with an interface

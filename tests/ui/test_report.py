@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.report.build import read_evidence, render
+from experiments.report.html.build import read_evidence, render
 from tests.ui.browsing import look, luminance, weak_texts
 from tests.unit.experiments.synthetic import results
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from experiments.report.sweep_build import write_sweep_report
+from experiments.report.html.sweep_build import write_sweep_report
 from tests.ui.browsing import look, luminance, weak_texts
+from tests.unit.experiments.report.test_sweep_report import over_names, over_numbers
 from tests.unit.experiments.synthetic import swept
-from tests.unit.experiments.test_sweep_report import over_names, over_numbers
 
 
 @pytest.fixture(scope="module", params=[over_numbers, over_names])

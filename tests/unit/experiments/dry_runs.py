@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import campaign, cluster_runs
-from experiments.progress import Reporter
+from experiments.runs import campaign, dask_worker
+from experiments.runs.progress import Reporter
 from tests.unit.experiments.synthetic import write_run
 
 DIARY = Path(os.environ["DRY_DIARY"])
@@ -44,4 +44,4 @@ def do(assignments, _force):
 
 
 if __name__ == "__main__":
-    sys.exit(cluster_runs.main(do))
+    sys.exit(dask_worker.main(do))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.plan import Run, resolve
-from experiments.record import JobRecord, RunRecord
-from experiments.results import ResultsFolder
-from experiments.specification import Specification
-from experiments.specification_file import load, override
-from experiments.sweep import Sweep
-from experiments.sweep_folder import SweepFolder
+from experiments.records.record import JobRecord, RunRecord
+from experiments.records.results_folder import ResultsFolder
+from experiments.records.sweep_folder import SweepFolder
+from experiments.specification.model import Specification
+from experiments.specification.plan import Run, resolve
+from experiments.specification.specification_file import load, override
+from experiments.specification.sweep import Sweep
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
 WORKLOAD = (

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from experiments import series
-from experiments.quantities import parse_bytes
-from experiments.record import JobRecord, RunRecord
-from experiments.specification import Specification
-from experiments.specification_file import loads, override
+from experiments.documents.quantities import parse_bytes
+from experiments.records import series
+from experiments.records.record import JobRecord, RunRecord
+from experiments.specification.model import Specification
+from experiments.specification.specification_file import loads, override
 from tests.unit.experiments.synthetic import results, specification
 
 EXPERIMENTS = Path("docs/experiments.md").read_text(encoding="utf-8")
@@ -36,8 +36,8 @@ def test_every_override_in_the_text_is_accepted():
 
 def keys(model: type[BaseModel], prefix=""):
     for name, field in model.model_fields.items():
-        inner = re.findall(r"experiments\.specification\.([A-Z]\w+)", str(field.annotation))
-        part = getattr(__import__("experiments.specification", fromlist=inner), inner[0]) if inner else None
+        inner = re.findall(r"experiments\.specification\.model\.([A-Z]\w+)", str(field.annotation))
+        part = getattr(__import__("experiments.specification.model", fromlist=inner), inner[0]) if inner else None
         listed = "[]" if "tuple" in str(field.annotation) else ""
         if part is None or name == "weights":
             yield f"{prefix}{name}"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.arguments import parser
-from experiments.command_line import _COMMANDS, main
+from experiments.commands.arguments import parser
+from experiments.commands.main import _COMMANDS, main
 
 README = Path("README.md").read_text(encoding="utf-8")
 

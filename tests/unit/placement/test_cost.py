@@ -22,7 +22,7 @@ from placement import (
     load_strategy,
 )
 from placement.cost import tally, terms_of
-from placement.instance import COSTS, Instance
+from placement.search.instance import COSTS, Instance
 from tests.unit.placement.worlds import blocks_file, job, stored, thesis_cluster, thesis_problem, worlds
 
 

@@ -104,7 +104,7 @@ def test_the_same_seed_stores_blocks_alike(name):
 
 
 def test_an_entry_point_is_found_by_its_name(monkeypatch):
-    point = EntryPoint("mine", "placement.baselines:Packed", "placement.strategies")
+    point = EntryPoint("mine", "placement.strategies.baselines:Packed", "placement.strategies")
 
     def installed(group, name=None):
         return [point] if group == "placement.strategies" and name in (None, "mine") else []

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from workloads.agents import AgentPool
+from workloads.coordination.pool import AgentPool
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale

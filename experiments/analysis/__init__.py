@@ -1,0 +1,1 @@
+"""What records say: estimates, comparisons, calibrated volumes and weights."""

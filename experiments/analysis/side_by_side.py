@@ -1,0 +1,228 @@
+"""Runs of several results folders side by side: how each later folder's times differ from the first one's, and why.
+
+A pair is two runs with the same strategy, network and seed, one of either folder. Without pairs no change is given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.analysis.comparison import (
+    ORIGIN,
+    MixedRunsError,
+    SetAside,
+    differences,
+    set_aside,
+    summed_time_s,
+    used_records,
+)
+from experiments.analysis.estimates import Reduction, Spread, reduction, spread
+from experiments.documents.yaml_document import flat
+from experiments.records.record import RunRecord
+from experiments.records.results_folder import ResultsFolder
+from experiments.specification.plan import resolve
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that a specification asks for."""
+
+    strategy: str
+    blocking_factor: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one results folder planned and recorded."""
+
+    name: str
+    planned: tuple[Planned, ...]
+    records: tuple[RunRecord, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not the same everywhere; `values` has those of each folder, several where its runs differ."""
+
+    key: str
+    values: tuple[tuple[Any, ...], ...]
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether two folders have different values; one that has none contradicts nothing."""
+        given = [values for values in self.values if values]
+        return any(values != given[0] for values in given[1:])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job, or all when `job_id` is None, under one strategy on one network; an entry for each folder.
+
+    `reductions` are against the first folder's time over the pairs that both have: None for the first folder itself
+    and without pairs.
+    """
+
+    strategy: str
+    blocking_factor: float | None
+    job_id: str | None
+    times_s: tuple[Spread | None, ...]
+    reductions: tuple[Reduction | None, ...]
+    doubtful: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run that some folder has and this one has not."""
+
+    folder: str
+    run: Planned
+    reason: str
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Several folders, the first being the reference.
+
+    Attributes:
+        unlike: what keeps this from being a comparison of like with like: machines, versions, divisors.
+        specification: keys in which the specifications differ.
+        set_aside: by folder, runs that are not in the figures or are doubtful.
+    """
+
+    folders: tuple[str, ...]
+    unlike: tuple[Difference, ...]
+    specification: tuple[Difference, ...]
+    rows: tuple[Row, ...]
+    set_aside: tuple[tuple[str, tuple[SetAside, ...]], ...]
+    missing: tuple[Missing, ...]
+
+
+def read(folder: ResultsFolder) -> Source:
+    """What a results folder holds.
+
+    Raises:
+        RecordError, SpecificationError: one of its files cannot be read.
+    """
+    runs = resolve(folder.specification())
+    planned = tuple(Planned(run.strategy.label, run.blocking_factor, run.seed) for run in runs)
+    return Source(str(folder.path), planned, folder.records())
+
+
+def confront(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide:
+    """Put the runs of some folders side by side.
+
+    Raises:
+        MixedRunsError: fewer than two folders; or they, or the runs of one, come from different machines, versions or
+            divisors, and `allow_mixed` is not set.
+    """
+    if len(sources) < 2:
+        raise MixedRunsError(f"folders: {len(sources)} given; give at least two to compare")
+    unlike = tuple(found for found in _differences(sources, _origin) if found.contradicts)
+    if not allow_mixed:
+        for source in sources:
+            if mixed := differences(source.records):
+                raise MixedRunsError(f"{source.name}: its own runs differ in {'; '.join(mixed)}; add --allow-mixed")
+        if unlike:
+            lines = [
+                f"{found.key}: {' | '.join(in_words(values, 'none') for values in found.values)}" for found in unlike
+            ]
+            remedy = "this compares no like with like; add --allow-mixed to see it nevertheless"
+            raise MixedRunsError("\n".join([*lines, remedy]))
+    planned = list(dict.fromkeys(run for source in sources for run in source.planned))
+    return SideBySide(
+        folders=tuple(source.name for source in sources),
+        unlike=unlike,
+        specification=tuple(_differences(sources, lambda record: record.specification)),
+        rows=tuple(_rows(sources, list(dict.fromkeys((run.strategy, run.blocking_factor) for run in planned)))),
+        set_aside=tuple((source.name, tuple(_set_aside(source))) for source in sources),
+        missing=tuple(_missing(sources, planned)),
+    )
+
+
+def to_json(found: SideBySide) -> str:
+    """The whole as one JSON object; times in modelled seconds, reductions as shares of 1."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(found)}, indent=1)
+
+
+def _origin(record: RunRecord) -> dict[str, Any]:
+    """What must be the same for times to be compared, wherever there is anything to compare."""
+    made = record.provenance
+    network = "" if record.blocking_factor is None else f" at blocking factor {record.blocking_factor:g}"
+    scale = record.scale.model_dump() if record.scale else {}
+    return {
+        **{name: getattr(made, name) for name in ORIGIN},
+        **{f"{name}{network}": value for name, value in scale.items()},
+    }
+
+
+def _differences(sources: Sequence[Source], aspect: Callable[[RunRecord], Mapping[str, Any]]) -> Iterator[Difference]:
+    """Keys, dotted, whose values are not the same in the finished runs of all folders."""
+    columns: list[dict[str, dict[str, Any]]] = []
+    for source in sources:
+        column: dict[str, dict[str, Any]] = {}
+        for record in source.records:
+            if record.status == "finished":
+                for key, value in flat(aspect(record)).items():
+                    column.setdefault(key, {})[json.dumps(value, sort_keys=True)] = value
+        columns.append(column)
+    for key in dict.fromkeys(key for column in columns for key in column):
+        texts = [tuple(column.get(key, {})) for column in columns if column]
+        if len(set(texts)) > 1:
+            yield Difference(key, tuple(tuple(column.get(key, {}).values()) for column in columns))
+
+
+def _rows(sources: Sequence[Source], cells: Sequence[tuple[str, float | None]]) -> Iterator[Row]:
+    for strategy, factor in cells:
+        used = [used_records(source.records, strategy, factor) for source in sources]
+        jobs = [{job.job_id: None for record in runs for job in record.jobs} for runs in used]
+        for job_id in (None, *dict.fromkeys(job_id for column in jobs for job_id in column)):
+            times = [_times(runs, job_id) for runs in used]
+            changes = [None, *(_reduction(times[0], later) for later in times[1:])]
+            doubtful = tuple(any(record.doubtful for record in runs) for runs in used)
+            spreads = tuple(spread(list(column.values())) for column in times)
+            yield Row(strategy, factor, job_id, spreads, tuple(changes), doubtful)
+
+
+def _times(runs: Sequence[RunRecord], job_id: str | None) -> dict[int, float]:
+    """By seed, the completion time of a job, or the sum of all jobs'."""
+    if job_id is None:
+        return {record.seed: summed_time_s(record) for record in runs}
+    return {
+        record.seed: job.completion_time_s
+        for record in runs
+        for job in record.jobs
+        if job.job_id == job_id and job.completion_time_s is not None
+    }
+
+
+def _reduction(before: Mapping[int, float], after: Mapping[int, float]) -> Reduction | None:
+    seeds = sorted(before.keys() & after.keys())
+    return reduction([before[seed] for seed in seeds], [after[seed] for seed in seeds])
+
+
+def _set_aside(source: Source) -> Iterator[SetAside]:
+    for record in source.records:
+        if record.status != "finished":
+            yield set_aside(record, False)
+        elif record.doubtful:
+            yield set_aside(record, record in used_records(source.records, record.strategy, record.blocking_factor))
+
+
+def _missing(sources: Sequence[Source], planned: Sequence[Planned]) -> Iterator[Missing]:
+    for source in sources:
+        there = {Planned(record.strategy, record.blocking_factor, record.seed) for record in source.records}
+        for run in planned:
+            if run not in there:
+                yield Missing(source.name, run, "not run yet" if run in source.planned else "not in its specification")
+
+
+def in_words(values: Sequence[Any], nothing: str) -> str:
+    """Several values of a key on one line; `nothing` when there are none."""
+    return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values) or nothing

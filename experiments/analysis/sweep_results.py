@@ -1,0 +1,232 @@
+"""What the runs of a sweep say at each of its points, and how that compares with what was published."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from experiments.analysis import comparison
+from experiments.analysis.comparison import Comparison, MixedRunsError
+from experiments.analysis.estimates import Reduction, reduction
+from experiments.records.record import RunRecord
+from experiments.specification.sweep import Point, Published, Sweep
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """The comparison of the strategies at a point; None with the reason why there is none."""
+
+    id: str
+    values: dict[str, Any]
+    runs: int
+    planned: int
+    comparison: Comparison | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PublishedReductionResult:
+    """A published reduction and the measured one, of a strategy against the first one; None where nothing was measured.
+
+    `of` is what both are of, as in the sweep. `sign_agrees` is None where no difference is shown. `misses_by` is
+    measured less published, in percentage points; `doubtful` says that runs of either side are.
+    """
+
+    point: str
+    values: dict[str, Any]
+    blocking_factor: float | None
+    strategy: str
+    jobs: tuple[str, ...] | None
+    of: Literal["sum", "mean"]
+    published: float
+    measured: Reduction | None
+    interval_contains_it: bool | None
+    sign_agrees: bool | None
+    misses_by: float | None
+    doubtful: bool
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the change is of, where it is not the summed time of all jobs."""
+        mean = ("mean of the jobs' changes",) if self.of == "mean" else ()
+        return (*(self.jobs or ()), *mean)
+
+
+@dataclass(frozen=True)
+class PublishedBestResult:
+    """The strategy published as the fastest and the measured one, None when there are no runs.
+
+    `tied` are the others that cannot be told from the measured one. `costs` is by how much the measured one is faster
+    than the published one, None when they are the same; `doubtful` says that runs of either are.
+    """
+
+    point: str
+    values: dict[str, Any]
+    blocking_factor: float | None
+    published: str
+    measured: str | None
+    tied: tuple[str, ...]
+    costs: Reduction | None
+    doubtful: bool
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """All points of a sweep; the last three are empty when nothing was published.
+
+    `mixed` is in what the runs of different points differ, besides what is varied: machines, versions, divisors.
+    """
+
+    name: str
+    description: str
+    vary: tuple[str, ...]
+    points: tuple[PointResult, ...]
+    mixed: tuple[str, ...]
+    source: str
+    reductions: tuple[PublishedReductionResult, ...]
+    best: tuple[PublishedBestResult, ...]
+
+
+Runs = Sequence[tuple[Point, Sequence[RunRecord]]]
+
+
+def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
+    """The results of a sweep from the records of each of its points.
+
+    A point whose runs cannot be compared has the reason instead of figures, and so has one without runs.
+    """
+    results = tuple(_point(point, records, allow_mixed) for point, records in runs)
+    usable = [
+        (point, records if result.comparison else ()) for (point, records), result in zip(runs, results, strict=True)
+    ]
+    published = sweep.published or Published(source="")
+    return SweepResults(
+        name=sweep.name,
+        description=sweep.description,
+        vary=tuple(sweep.vary),
+        points=results,
+        mixed=tuple(comparison.origins([record for _, records in usable for record in records])),
+        source=published.source,
+        reductions=tuple(_reductions(published, usable)),
+        best=tuple(_best(published, usable)),
+    )
+
+
+def to_json(results: SweepResults) -> str:
+    """The results as one JSON object; times in modelled seconds, bytes modelled, shares of 1."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(results)}, indent=1)
+
+
+def measured_reduction(
+    records: Sequence[RunRecord],
+    blocking_factor: float | None,
+    strategy: str,
+    baseline: str,
+    jobs: Sequence[str] | None = None,
+    of: Literal["sum", "mean"] = "sum",
+) -> Reduction | None:
+    """Reduction of the summed time of some jobs, or of all, over the repeats that both strategies have.
+
+    Of the mean: the mean over the jobs of each one's own reduction.
+    """
+    before = {record.repeat: record for record in comparison.used_records(records, baseline, blocking_factor)}
+    after = comparison.used_records(records, strategy, blocking_factor)
+    pairs = [
+        (_times_s(before[record.repeat], jobs), _times_s(record, jobs)) for record in after if record.repeat in before
+    ]
+    if of == "mean":
+        shares = [sum(second[job] / first[job] for job in first) / len(first) for first, second in pairs]
+        return reduction([1.0] * len(shares), shares)
+    return reduction([sum(first.values()) for first, _ in pairs], [sum(second.values()) for _, second in pairs])
+
+
+def _doubtful(records: Sequence[RunRecord], blocking_factor: float | None, strategies: Sequence[str]) -> bool:
+    """Whether doubtful runs had to be used for one of the strategies, for want of better ones."""
+    used = (comparison.used_records(records, label, blocking_factor) for label in strategies)
+    return any(record.doubtful for runs in used for record in runs)
+
+
+def _times_s(record: RunRecord, jobs: Sequence[str] | None) -> dict[str, float]:
+    return {job.job_id: job.completion_time_s or 0.0 for job in record.jobs if jobs is None or job.job_id in jobs}
+
+
+def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> PointResult:
+    specification = point.specification
+    planned = specification.repeats * len(specification.strategies) * len(specification.topology.factors)
+    cells = {(r.strategy, r.blocking_factor, r.repeat) for r in records if r.status == "finished"}
+    compared, reason = None, None
+    if not records:
+        reason = "no runs yet"
+    else:
+        try:
+            compared = comparison.compare(records, allow_mixed)
+        except MixedRunsError as error:
+            reason = str(error)
+    return PointResult(point.id, dict(point.values), len(cells), planned, compared, reason)
+
+
+def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReductionResult]:
+    for entry in published.reductions:
+        for point, records in runs:
+            if not point.has(entry.at):
+                continue
+            baseline = point.specification.strategies[0].label
+            for factor in point.specification.topology.factors:
+                measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs, entry.of)
+                yield PublishedReductionResult(
+                    point=point.id,
+                    values=dict(point.values),
+                    blocking_factor=factor,
+                    strategy=entry.strategy,
+                    jobs=entry.jobs,
+                    of=entry.of,
+                    published=entry.reduction,
+                    measured=measured,
+                    interval_contains_it=_contains(measured, entry.reduction),
+                    sign_agrees=_agrees(measured, entry.reduction),
+                    misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
+                    doubtful=measured is not None and _doubtful(records, factor, (entry.strategy, baseline)),
+                )
+
+
+def _contains(measured: Reduction | None, value: float) -> bool | None:
+    """Whether a value lies in the interval; None when there is none."""
+    if measured is None or measured.low is None or measured.high is None:
+        return None
+    return measured.low <= value <= measured.high
+
+
+def _agrees(measured: Reduction | None, value: float) -> bool | None:
+    """Whether both are reductions or neither is; None where it is not known on which side of 0 the measured one is."""
+    if measured is None or measured.outcome == "no difference shown":
+        return None
+    return (measured.outcome == "less") == (value > 0)
+
+
+def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
+    for entry in published.best:
+        for point, records in runs:
+            if not point.has(entry.at):
+                continue
+            labels = [strategy.label for strategy in point.specification.strategies]
+            for factor in point.specification.topology.factors:
+                fastest, changes = comparison.against_fastest(records, labels, factor)
+                yield PublishedBestResult(
+                    point=point.id,
+                    values=dict(point.values),
+                    blocking_factor=factor,
+                    published=entry.strategy,
+                    measured=fastest,
+                    tied=tuple(label for label, change in changes.items() if comparison.cannot_be_told(change)),
+                    costs=(
+                        measured_reduction(records, factor, fastest, entry.strategy)
+                        if fastest is not None and entry.strategy in changes
+                        else None
+                    ),
+                    doubtful=fastest is not None and _doubtful(records, factor, (entry.strategy, fastest)),
+                )

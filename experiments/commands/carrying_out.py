@@ -1,0 +1,56 @@
+"""Runs from the command line: done into a folder to their end, with what came out, or how to go on, told at it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.analysis.comparison import MixedRunsError
+
+
+def carry_out(
+    command: str, path: Path, do_runs: Callable[[], list[str]], show: Callable[[], None], console: Console
+) -> int:
+    """Do runs into a folder and show what came out, or how to go on after a stop; 1 when a run failed.
+
+    Args:
+        command: which `--resume` continues.
+        path: the folder.
+        do_runs: returns what went wrong, a line for each failed run.
+        show: shows what came out.
+        console: takes the news.
+    """
+    try:
+        problems = do_runs()
+        for problem in problems:
+            print(f"failed: {problem}", file=sys.stderr)
+        show()
+    except MixedRunsError:
+        console.print(f"results  {path}", highlight=False, soft_wrap=True)
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        console.print(f"stopped; `{command} --resume {path}` does what is left", highlight=False, soft_wrap=True)
+        raise
+    finally:
+        give_to_caller(path)
+    return 1 if problems else 0
+
+
+def give_to_caller(path: Path) -> None:
+    """Hand a results folder made under sudo to the user who called it, and the folder that it lies in if all is theirs.
+
+    A folder that holds anything else, such as /tmp, stays whose it is.
+    """
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if user is None or group is None:
+        return
+    caches = list(path.parent.glob(".rate-divisors.json"))
+    items = [*caches, path, *path.rglob("*")]
+    if set(path.parent.iterdir()) == {*caches, path}:
+        items.append(path.parent)
+    for item in items:
+        os.chown(item, int(user), int(group), follow_symlinks=False)

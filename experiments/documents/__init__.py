@@ -1,0 +1,1 @@
+"""Documents that people write and read: YAML, diagnostics, quantities, numerals, files."""

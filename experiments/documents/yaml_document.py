@@ -1,0 +1,129 @@
+"""YAML documents that people write: reading them, and saying where a value stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from experiments.documents import diagnostics
+from experiments.documents.diagnostics import SpecificationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice and reads `1e3` as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice; remove one", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML document with keys at its top; `tree` knows where they stand, `source` names it in errors."""
+
+    source: str
+    content: dict[str, Any]
+    tree: yaml.Node
+
+    def validated(self, model: type[Model]) -> Model:
+        """The document as a model.
+
+        Raises:
+            SpecificationError: one line for everything that is wrong, each with `source:line:column`.
+        """
+        try:
+            return model.model_validate(self.content)
+        except ValidationError as error:
+            found = diagnostics.problems(error, model)
+            lines = (f"{self.source}:{_position(self.tree, path)}: {line}" for path, line in found)
+            raise SpecificationError(lines) from error
+
+
+def validated(model: type[Model], content: Mapping[str, Any]) -> Model:
+    """A document that has been read already, and stands nowhere, as a model.
+
+    Raises:
+        SpecificationError: one line for everything that is wrong.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise SpecificationError(line for _, line in diagnostics.problems(error, model)) from error
+
+
+def parse(text: str, source: str) -> Document:
+    """The document in a YAML text.
+
+    Raises:
+        SpecificationError: not YAML, or something else than keys and values.
+    """
+    try:
+        tree = yaml.compose(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        what = " ".join(
+            str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
+        )
+        raise SpecificationError([f"{place}: not YAML: {what or error}"]) from error
+    if tree is None or not isinstance(content, dict):
+        raise SpecificationError([f"{source}:1:1: must hold keys such as `name`"])
+    return Document(source, content, tree)
+
+
+def value(dotted_path: str, text: str) -> Any:  # noqa: ANN401 - anything that YAML can hold
+    """The value that a text in YAML stands for; `dotted_path` names it in errors.
+
+    Raises:
+        SpecificationError: not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecificationError([f"{dotted_path}: {text!r}: not a YAML value; put it in quotes"]) from error
+
+
+def _position(tree: yaml.Node, path: diagnostics.Path) -> str:
+    """Line and column of a value in a document, or of the nearest thing above it."""
+    node, mark = tree, tree.start_mark
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if pair is None:
+                break
+            mark, node = pair[0].start_mark, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            mark = node.start_mark
+        elif not isinstance(node, yaml.SequenceNode):
+            break
+    return f"{mark.line + 1}:{mark.column + 1}"
+
+
+def flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document's single values by their dotted paths; what is empty counts as a value."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        inner = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(inner, Mapping) and inner:
+            found |= {f"{key}.{path}": leaf for path, leaf in flat({str(k): v for k, v in inner.items()}).items()}
+        else:
+            found[str(key)] = value
+    return found

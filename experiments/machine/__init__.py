@@ -1,0 +1,1 @@
+"""What this machine offers to the testbed, and what is to be done where that is not enough."""

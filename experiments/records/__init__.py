@@ -1,0 +1,1 @@
+"""What a run leaves: its record, its series, its verdict, and the folders that hold them."""

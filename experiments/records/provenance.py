@@ -1,0 +1,108 @@
+"""Where and with what a run was made."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from experiments.records.record import Provenance
+from topologies.emulated.network import EmulatedNetwork
+
+_PACKAGES = ("numpy", "os-ken", "polars", "pydantic", "xxhash")
+_ROOMS = ("controller", "experiments", "placement", "topologies", "workloads")
+_PROGRAMS = {"open_vswitch": ["ovs-vswitchd", "--version"], "iperf3": ["iperf3", "--version"], "tc": ["tc", "-V"]}
+
+
+def collect(network: EmulatedNetwork, strategy: str) -> Provenance:
+    """The provenance of a run on this network under a strategy, as it stands now."""
+    return Provenance(
+        machine=machine_fingerprint(),
+        cpu_model=_cpu_model(),
+        cpu_count=os.cpu_count() or 0,
+        memory_bytes=psutil.virtual_memory().total,
+        kernel=platform.release(),
+        datapath=network.switch.datapath,
+        congestion_control=network.congestion_control,
+        tc_state_sha256=hashlib.sha256(network.shaping_state().encode()).hexdigest(),
+        versions=versions(),
+        strategy_sha256=module_sha256(strategy),
+    )
+
+
+def module_sha256(strategy: str) -> str | None:
+    """Of the file that defines a strategy given as `module:Class`; None of the testbed's own, and without a file."""
+    module, colon, _ = strategy.partition(":")
+    found = importlib.util.find_spec(module) if colon else None
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        return None
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+
+
+def machine_fingerprint() -> str:
+    """The same for every run on this machine, and telling nothing about it."""
+    names = (_read(Path(path)) for path in ("/etc/machine-id", "/sys/class/dmi/id/product_uuid"))
+    identity = [*names, _cpu_model(), str(os.cpu_count()), platform.machine()]
+    return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of the testbed, of Python and of everything that could change a result."""
+    root = Path(__file__).resolve().parents[2]
+    found = {"testbed": checkout_version(root), "python": platform.python_version(), "mininet": _mininet_version()}
+    for package in _PACKAGES:
+        try:
+            found[package.replace("-", "_")] = version(package)
+        except PackageNotFoundError:
+            found[package.replace("-", "_")] = "absent"
+    for name, argv in _PROGRAMS.items():
+        lines = _output(argv).splitlines()
+        found[name] = lines[0] if lines else "absent"
+    return found
+
+
+def checkout_version(root: Path) -> str:
+    """The commit, with a mark of how the checkout differs from it, new files among its modules included, if it does."""
+    git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
+    commit = _output([*git, "rev-parse", "--short=12", "HEAD"]).strip()
+    if not commit:
+        return "unknown"
+    changed = _output([*git, "diff", "HEAD"])
+    for name in _output([*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *_ROOMS]).split("\0")[:-1]:
+        changed += f"{name}\n{_read(root / name)}"
+    return f"{commit}+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else commit
+
+
+def _mininet_version() -> str:
+    from topologies.emulated.network import MININET_VERSION
+
+    return MININET_VERSION
+
+
+def _cpu_model() -> str:
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _output(argv: list[str]) -> str:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""

@@ -1,0 +1,211 @@
+"""A results folder on disk: the specification, one folder a run, and what is derived from them.
+
+results/<time>-<name>/
+    specification.yaml
+    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet
+    summary.json, datapackage.json, report.html, figures/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.documents.atomic import write_text
+from experiments.records import series
+from experiments.records.record import RecordError, RunRecord
+from experiments.specification import specification_file
+from experiments.specification.model import Specification
+from experiments.specification.plan import Run
+from experiments.specification.workload import self_contained
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, which is the folder's name."""
+        return self.path.name
+
+    def record(self) -> RunRecord:
+        """The run's record; one left "running" by a process that is gone is given as "interrupted".
+
+        Raises:
+            RecordError: there is none, or it is of another version.
+        """
+        record = self._read()
+        if record.status == "running" and not self._is_locked():
+            record = self._read()  # it may have finished between the two looks
+            if record.status == "running":
+                reason = "the process that ran it was stopped before it could write the result"
+                return record.updated(status="interrupted", reason=reason)
+        return record
+
+    def _read(self) -> RunRecord:
+        file = self.path / "record.json"
+        try:
+            return RunRecord.from_json(file.read_text(encoding="utf-8"), source=str(file))
+        except OSError as error:
+            raise RecordError(f"{file}: {error.strerror}; give the folder of a run") from error
+
+    def events(self) -> pl.DataFrame:
+        """Rows of events.parquet (`series.EVENTS`), none when there is no such file."""
+        return series.read(self.path / "events.parquet", series.EVENTS)
+
+    def links(self) -> pl.DataFrame:
+        """Rows of links.parquet (`series.LINKS`), none when there is no such file."""
+        return series.read(self.path / "links.parquet", series.LINKS)
+
+    def fidelity(self) -> pl.DataFrame:
+        """Rows of fidelity.parquet (`series.FIDELITY`), none when there is no such file."""
+        return series.read(self.path / "fidelity.parquet", series.FIDELITY)
+
+    @contextlib.contextmanager
+    def writing(self, now: Callable[[], datetime]) -> Iterator[RunWriter]:
+        """The run's only writer; a run whose block raises is recorded as failed, with the exception as its reason.
+
+        Raises:
+            RecordError: another process is writing this run.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RecordError(f"{self.path}: another process is writing this run; wait for it") from error
+            writer = RunWriter(self)
+            try:
+                yield writer
+            except BaseException as error:
+                if writer.record is not None and writer.record.status == "running":
+                    reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else _reason(error)
+                    writer.save(writer.record.failed(now(), reason))
+                raise
+        finally:
+            os.close(handle)
+
+    def _is_locked(self) -> bool:
+        """Whether a living process is writing this run; the kernel releases the lock of one that dies."""
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+
+class RunWriter:
+    """Writes the files of one run; save the series before the finished record."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.record: RunRecord | None = None
+
+    def save(self, record: RunRecord) -> None:
+        """Write record.json, atomically."""
+        if record.run_id != self.folder.run_id:
+            raise RecordError(f"run_id {record.run_id!r}: belongs into another folder than {self.folder.path}")
+        write_text(self.folder.path / "record.json", record.to_json())
+        self.record = record
+
+    def save_events(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write events.parquet from rows with the columns of `series.EVENTS`."""
+        series.write(self.folder.path / "events.parquet", rows, series.EVENTS)
+
+    def save_links(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write links.parquet from rows with the columns of `series.LINKS`."""
+        series.write(self.folder.path / "links.parquet", rows, series.LINKS)
+
+    def save_fidelity(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write fidelity.parquet from rows with the columns of `series.FIDELITY` and further numbers."""
+        series.write(self.folder.path / "fidelity.parquet", rows, series.FIDELITY)
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """All runs of one experiment on disk."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path, specification: Specification, now: datetime) -> ResultsFolder:
+        """A new folder below `parent`, named by time and experiment, that holds the specification.
+
+        Profiles and schedules that lie in files become part of it: a folder depends on nothing outside.
+        """
+        whole = self_contained(specification)
+        path = new_folder(parent, specification.name, now)
+        write_text(path / "specification.yaml", specification_file.dump(whole))
+        (path / "runs").mkdir()
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> ResultsFolder:
+        """An existing folder.
+
+        Raises:
+            RecordError: it does not hold the results of an experiment.
+        """
+        if not (path / "runs").is_dir():
+            raise RecordError(f"{path}: no folder of results, it has no runs/; give one that a run has made")
+        return cls(path)
+
+    def specification(self) -> Specification:
+        """The specification that the runs follow."""
+        return specification_file.load(self.path / "specification.yaml")
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of one run, whether it exists yet or not."""
+        return RunFolder(self.path / "runs" / run_id)
+
+    def runs(self) -> tuple[RunFolder, ...]:
+        """Folders of all runs that were started, by run id."""
+        return tuple(RunFolder(path.parent) for path in sorted((self.path / "runs").glob("*/record.json")))
+
+    def records(self) -> tuple[RunRecord, ...]:
+        """Records of all runs that were started, in the order in which they were."""
+        return tuple(sorted((run.record() for run in self.runs()), key=lambda record: record.started_at))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A run and the results folder that it goes into; `place` tells the folder from others and ends with a slash."""
+
+    folder: ResultsFolder
+    run: Run
+    place: str = ""
+
+
+def new_folder(parent: Path, name: str, now: datetime) -> Path:
+    """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stem = f"{now:%Y%m%dT%H%M%S}-{name}"
+    path, copy = parent / stem, 1
+    while True:
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            copy += 1
+            path = parent / f"{stem}-{copy}"
+
+
+def _reason(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

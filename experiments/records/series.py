@@ -1,0 +1,141 @@
+"""Columns of a run's Parquet files, and reading and writing them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from experiments.documents.atomic import atomic_file
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from workloads.coordination.events import Event
+    from workloads.scale import Scale
+
+ColumnType = Literal["number", "integer", "string", "boolean"]
+
+EVENTS: Mapping[str, tuple[ColumnType, str]] = {
+    "time_s": ("number", "when it happened or ended, modelled seconds since the first submission"),
+    "kind": (
+        "string",
+        "what happened: job_submitted, stage_started, read, compute, transfer, write, ...",
+    ),
+    "job": ("string", "job id"),
+    "stage": ("string", "stage of the job"),
+    "task": ("integer", "task of the stage, from 0"),
+    "container": ("integer", "container of the job, from 0; 0 is the application master"),
+    "host": ("string", "where it happened; the reader of a read, the sender of a transfer or write"),
+    "peer": ("string", "the other host: the node that served a read, the receiver of a transfer or write"),
+    "bytes": ("integer", "modelled bytes read, transferred or written"),
+    "start_s": ("number", "when a read, computation, transfer or write began, modelled seconds"),
+    "local": ("boolean", "whether the bytes stayed on one node"),
+    "ok": ("boolean", "whether the checksum was right"),
+    "detail": ("string", "file and index of a block, name of an exchange, id of a link, or a reason"),
+    "peer_task": ("integer", "receiving task of a transfer"),
+    "source_port": ("integer", "TCP port of the sender"),
+    "destination_port": ("integer", "TCP port of the receiver"),
+    "memory_bytes": ("integer", "of samples: modelled memory held at that moment"),
+    "cpu_s": ("number", "of samples: modelled CPU seconds used since the last sample"),
+    "disk_bytes": ("integer", "of samples: modelled bytes from and to disk since the last sample"),
+    "sent_bytes": ("integer", "of samples: modelled bytes sent since the last sample"),
+    "received_bytes": ("integer", "of samples: modelled bytes received since the last sample"),
+    "late_wall_s": ("number", "of samples of nodes: worst lateness of the agent's timers since the last sample, wall"),
+    "agent_memory_bytes": ("integer", "of samples of nodes: resident memory of the agent's process, real bytes"),
+}
+"""Columns of events.parquet; those that a kind of event does not have are null."""
+
+LINKS: Mapping[str, tuple[ColumnType, str]] = {
+    "time_s": ("number", "when the counters were read, modelled seconds since the first submission"),
+    "link": ("string", "link id of the topology"),
+    "direction": ("string", "up: away from the hosts, down: towards them"),
+    "bytes": ("integer", "modelled bytes carried since the last row of this link and direction, headers included"),
+    "bits_per_s": ("number", "modelled rate since that row"),
+    "utilisation": ("number", "share of the link's capacity since that row"),
+    "drops": ("integer", "packets dropped since the last row of this link and direction"),
+}
+"""Columns of links.parquet."""
+
+FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
+    "time_wall_s": ("number", "wall seconds since the run started; a row is about the interval that ended then"),
+    "cpu_idle": ("number", "share of the machine's CPU time that was idle"),
+    "cpu_steal": ("number", "share of the machine's CPU time that other guests of its host took"),
+    "datapath_cpu": ("number", "share of one core that the switches used"),
+    "run_queue_delay_s": ("number", "wall seconds that the switches waited for a core whenever they were ready"),
+    "agents_run_queue_delay_s": ("number", "the same of the agent that waited longest"),
+    "receive_queue_bytes": ("number", "memory of packets that waited for the switches, at the end of the interval"),
+    "receive_delay_s": ("number", "at most how long they waited, wall seconds"),
+    "arrived_bytes": ("number", "bytes that the links took, and those that waited for the switches"),
+    "receive_drops": ("number", "frames lost before the switches"),
+    "frames_received": ("number", "frames that arrived at the switches; one that crosses three is counted three times"),
+    "backlog_bytes": ("number", "bytes waiting in the links' queues, at the end of the interval"),
+    "queue_drops": ("number", "frames dropped by the links' queues, as switches do when a link is full"),
+    "retransmissions": ("number", "TCP segments that the hosts sent again"),
+    "segments_sent": ("number", "TCP segments that the hosts sent"),
+}
+"""Columns of fidelity.parquet; further numeric columns are kept."""
+
+
+class SeriesError(ValueError):
+    """Rows that do not fit the columns of their file; the message names the column."""
+
+
+def event_row(event: Event, scale: Scale, origin_wall_s: float = 0.0) -> dict[str, Any]:
+    """A row of events.parquet: an event of the emulation in the units of the modelled cluster.
+
+    `origin_wall_s` is when the first job was submitted, on the clock of the event.
+    """
+    row = dataclasses.asdict(event)
+    for name, origin_s in (("time_s", origin_wall_s), ("start_s", origin_wall_s), ("cpu_s", 0.0)):
+        if row[name] is not None:
+            row[name] = scale.modelled_s(row[name] - origin_s)
+    for name in ("bytes", "disk_bytes", "sent_bytes", "received_bytes"):
+        if row[name] is not None:
+            row[name] = round(scale.modelled_bytes(row[name]))
+    row["late_wall_s"] = row.pop("late_s")
+    return row
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> None:
+    """Write rows as a Parquet file, atomically; columns that a row lacks are null.
+
+    Raises:
+        SeriesError: a row has a column that the file does not have, or a value of another type.
+    """
+    import polars as pl
+
+    listed = list(rows)
+    schema = _schema(listed, columns)
+    try:
+        frame = pl.DataFrame(listed, schema=schema, strict=True, orient="row")
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise SeriesError(f"{path.name}: {error}; its columns are {', '.join(columns)}") from error
+    with atomic_file(path) as file:
+        frame.write_parquet(file)
+
+
+def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFrame:
+    """The rows of a Parquet file; no rows when the run did not get as far as writing it.
+
+    Columns that were added since it was written are null.
+    """
+    import polars as pl
+
+    if not path.is_file():
+        return pl.DataFrame(schema=_schema([], columns))
+    frame = pl.read_parquet(path)
+    added = {name: kind for name, kind in _schema([], columns).items() if name not in frame.columns}
+    return frame.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in added.items())
+
+
+def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:
+    import polars as pl
+
+    types = {"number": pl.Float64(), "integer": pl.Int64(), "string": pl.String(), "boolean": pl.Boolean()}
+    schema: dict[str, pl.DataType] = {name: types[kind] for name, (kind, _) in columns.items()}
+    further = {name for row in rows for name in row} - set(schema)
+    if further and columns is not FIDELITY:
+        raise SeriesError(f"column {min(further)!r} is not known; the columns are {', '.join(columns)}")
+    return {**schema, **{name: pl.Float64() for name in sorted(further)}}

@@ -1,0 +1,113 @@
+"""The result on a terminal: jobs, sums and reductions for every network, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from experiments.analysis import estimate_text
+from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary, divisors
+from experiments.documents import numerals
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Everything that a terminal shows of a comparison; print it with a rich console."""
+    parts: list[RenderableType] = []
+    for network in comparison.networks:
+        if network.strategies:
+            parts += [_jobs(network), _sums(network)]
+    if not parts:
+        parts.append(Text("No run finished, so there are no times to show."))
+    parts += [Text(line, style="dim") for line in _notes(comparison)]
+    parts += [Text(line, style="yellow") for line in reservations(comparison)]
+    return Group(*parts)
+
+
+def _jobs(network: NetworkComparison) -> Table:
+    table = empty(f"Jobs{_where(network)}")
+    table.add_column("Job", ratio=3, overflow="fold")
+    table.add_column("Strategy", no_wrap=True)
+    table.add_column("Time, s", justify="right")
+    table.add_column("Local reads", justify="right")
+    table.add_column("Across racks", justify="right")
+    for job_id in dict.fromkeys(job.job_id for summary in network.strategies for job in summary.jobs):
+        rows = [(s.strategy, job) for s in network.strategies for job in s.jobs if job.job_id == job_id]
+        for row, (strategy, job) in enumerate(rows):
+            table.add_row(
+                escape(job_id) if row == 0 else "",
+                escape(strategy),
+                estimate_text.spread(job.completion_time_s),
+                estimate_text.share_of(job.local_share),
+                numerals.size(job.cross_rack_bytes.median),
+                end_section=row == len(rows) - 1,
+            )
+    return table
+
+
+def _sums(network: NetworkComparison) -> Table:
+    table = empty(f"All jobs{_where(network)}")
+    table.add_column("Strategy", overflow="fold")
+    table.add_column("Sum, s", justify="right")
+    table.add_column(f"Against {escape(network.baseline)}", justify="right")
+    table.add_column("Local", justify="right", no_wrap=True)
+    table.add_column("Across racks", justify="right", no_wrap=True)
+    table.add_column("Fidelity", no_wrap=True)
+    for summary in network.strategies:
+        table.add_row(
+            escape(summary.strategy),
+            estimate_text.spread(summary.summed_time_s),
+            reduction(summary),
+            estimate_text.share_of(summary.local_share),
+            numerals.size(summary.cross_rack_bytes.median),
+            fidelity(summary),
+        )
+    return table
+
+
+def reduction(summary: StrategySummary) -> str:
+    """The change against the baseline in a cell."""
+    text, found = estimate_text.reduction(summary.reduction), summary.reduction
+    if found is not None and found.outcome == "no difference shown":
+        text += f"\n[dim]{'one repeat only' if found.pairs == 1 else found.outcome}[/]"
+    if found is not None and summary.reduction_doubtful and not summary.doubtful:
+        text += "\n[yellow]against doubtful runs[/]"
+    return text
+
+
+def fidelity(summary: StrategySummary) -> str:
+    """The verdict on a strategy's runs in a cell."""
+    verdict = "[yellow]doubtful[/]" if summary.doubtful else "[green]trusted[/]"
+    return verdict if summary.planned == 1 else f"{verdict}\n[dim]{summary.runs} of {summary.planned} runs[/]"
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    spreads = [summary.summed_time_s for network in comparison.networks for summary in network.strategies]
+    yield "Times are job completion times in modelled seconds; bytes are modelled bytes."
+    if any(value.count > 1 for value in spreads):
+        kind = "quartiles" if any(value.kind == "quartiles" for value in spreads) else "range"
+        yield f"Times: median ({kind} over repeats). Change: mean of paired repeats (95 % interval)."
+    for line in divisors(comparison):
+        yield f"The emulation divided {line}."
+
+
+def reservations(comparison: Comparison) -> Iterator[str]:
+    """What has to be said about single runs, a line each."""
+    for difference in comparison.mixed:
+        yield f"Mixed runs: they differ in {difference}."
+    for run in comparison.set_aside:
+        used = "used, for want of better ones" if run.used else "not used"
+        yield f"{run.run_id} is {run.status} ({used}): {'; '.join(run.reasons) or 'no reason given'}"
+
+
+def _where(network: NetworkComparison) -> str:
+    return "" if network.blocking_factor is None else f", blocking factor {network.blocking_factor:g}"
+
+
+def empty(title: str, style: str = "") -> Table:
+    """A table without columns yet; `style` is the title's, besides bold."""
+    return Table(title=title, title_justify="left", title_style=f"bold {style}", box=box.SIMPLE_HEAD, pad_edge=False)

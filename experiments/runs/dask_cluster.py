@@ -1,0 +1,244 @@
+"""A sweep on several machines: runs are tasks of a Dask cluster, one emulation at a time on each machine.
+
+A task is one repeat of one point with all its strategies, which therefore run on the same machine. The specification
+travels to the worker and the folders of the runs travel back, so the machines share no files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from experiments.documents.atomic import atomic_file, write_text
+from experiments.records.results_folder import Assignment, ResultsFolder
+from experiments.runs.campaign import unfinished
+from experiments.runs.dask_worker import PROBLEMS, REQUEST
+from experiments.runs.progress import Reporter
+from experiments.specification import specification_file
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+RESOURCE: Final = "emulation"
+CONNECT_TIMEOUT_S: Final = 10
+_ROOT = Path(__file__).resolve().parents[2]
+_EMULATION = (
+    sys.executable,
+    "-m",
+    "topologies.emulated.isolation",
+    "--",
+    sys.executable,
+    "-m",
+    "experiments.runs.dask_worker",
+)
+
+
+class ClusterError(RuntimeError):
+    """Something that the cluster cannot do; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of one point and repeat, to be done on one machine.
+
+    Attributes:
+        place: what tells the point from others in messages, with a slash at the end.
+        specification: of the point, in YAML, with nothing left in other files.
+        run_ids: the runs; a doubtful one is repeated.
+        records: record.json of the runs of this point that have finished already.
+        force: run although the calibration is out of tolerance.
+    """
+
+    place: str
+    specification: str
+    run_ids: tuple[str, ...]
+    records: Mapping[str, str]
+    force: bool
+
+
+@contextlib.contextmanager
+def connect(address: str) -> Iterator[Client]:
+    """A client of the scheduler at an address such as tcp://10.0.0.1:8786.
+
+    Raises:
+        ClusterError: the library is missing, or nobody answers.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        remedy = "install it with `.venv/bin/python -m pip install distributed`"
+        raise ClusterError(f"--scheduler: the library `distributed` is not installed; {remedy}") from error
+    try:
+        client = distributed.Client(address, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, ValueError, TypeError) as error:
+        remedy = "start one as docs/sweeps.md says, and give its address, such as tcp://10.0.0.1:8786"
+        raise ClusterError(f"--scheduler {address}: no scheduler answers there ({error}); {remedy}") from error
+    with client:
+        yield client
+
+
+def run_all(
+    client: Client,
+    assignments: Sequence[Assignment],
+    force: bool,
+    reporter: Reporter,
+    notice: Callable[[str], None],
+    program: Sequence[str] = (),
+) -> list[str]:
+    """Do those runs that have not finished yet on the workers of a cluster.
+
+    Args:
+        client: of the cluster's scheduler.
+        assignments: the runs, in the order in which to begin them.
+        force: run although the calibration is out of tolerance.
+        reporter: shows what has arrived.
+        notice: takes a line for the user.
+        program: what a worker starts instead of the emulation, with the folder of the task as its argument.
+
+    Returns:
+        What went wrong, a line for each failed run or task.
+    """
+    from distributed import as_completed
+
+    left = unfinished(assignments)
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if left and not any(worker["resources"].get(RESOURCE) for worker in workers):
+        notice(f"waiting for a worker: none offers the resource yet (--resources {RESOURCE}=1)")
+    groups = {}
+    for number, (task, group) in enumerate(_tasks(left, force)):
+        # Tasks are not pure: the same one, given again, is to be done again.
+        future = client.submit(perform, task, program, resources={RESOURCE: 1}, pure=False, priority=-number)
+        groups[future] = group
+    problems: list[str] = []
+    with reporter.runs(len(left)) as show:
+        last_s = time.monotonic()
+        for future in as_completed(list(groups)):
+            group = groups.pop(future)
+            lost = ""
+            try:
+                found = store(group[0].folder, group, future.result())
+            except Exception as error:
+                lost = f"{group[0].place}{group[0].run.id} and its group: {' '.join(str(error).split())}"
+                found = [lost]
+            problems += found
+            now_s = time.monotonic()
+            for assignment in group:
+                name = f"{assignment.place}{assignment.run.id}"
+                failed = [line for line in found if line.startswith((f"{name}: ", f"{name}-again: "))]
+                with show(name, now_s - (now_s - last_s) / len(group)) as say:
+                    say(lost or "; ".join(failed) or "finished")
+            last_s = now_s
+    return problems
+
+
+def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Task, list[Assignment]]]:
+    """A task for each point and repeat, with its assignments."""
+    groups: dict[tuple[Path, int], list[Assignment]] = {}
+    for assignment in assignments:
+        groups.setdefault((assignment.folder.path, assignment.run.repeat), []).append(assignment)
+    for group in groups.values():
+        folder, ids = group[0].folder, tuple(assignment.run.id for assignment in group)
+        records = {run.run_id: run.record() for run in folder.runs()}
+        finished = {run_id: record.to_json() for run_id, record in records.items() if record.status == "finished"}
+        specification = specification_file.dump(folder.specification())
+        yield Task(group[0].place, specification, ids, finished, force), group
+
+
+def perform(task: Task, program: Sequence[str] = ()) -> bytes:
+    """Do a task on the machine of this worker, when no other worker of the machine does one.
+
+    Returns:
+        The folders of the new runs and what went wrong, as a compressed archive.
+
+    Raises:
+        ClusterError: the program that does the runs ended without a result; the message has its last words.
+    """
+    import distributed
+
+    own = Path(distributed.get_worker().local_directory)
+    with _machine() as lock, tempfile.TemporaryDirectory(dir=own) as scratch:
+        folder, errors = Path(scratch, "task"), Path(scratch, "errors.txt")
+        _unpack(task, folder)
+        with errors.open("wb") as output:
+            process = subprocess.Popen(
+                [*(program or _EMULATION), str(folder)],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,  # never written to: ends when this process does
+                stdout=output,
+                stderr=output,
+                pass_fds=(lock,),
+            )
+            code = process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+        if code != 0 or not (folder / PROBLEMS).is_file():
+            words = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise ClusterError(f"the runs ended with exit code {code} on {os.uname().nodename}: {words[0]}")
+        return _pack(folder, set(task.records))
+
+
+def store(folder: ResultsFolder, group: Sequence[Assignment], archive: bytes) -> list[str]:
+    """Write what came back from a task into its results folder; every record last, for it says what there is.
+
+    Returns:
+        What went wrong, a line for each failed run.
+
+    Raises:
+        ClusterError: the archive holds something else than these runs.
+    """
+    expected = {run_id for one in group for run_id in (one.run.id, f"{one.run.id}-again")}
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        contents = {name: file.read() for name, file in files.items() if file is not None}
+    problems: list[str] = json.loads(contents.pop(PROBLEMS))
+    for name in sorted(contents, key=lambda name: (name.endswith("/record.json"), name)):
+        parts = PurePosixPath(name).parts
+        if len(parts) < 3 or parts[0] != "runs" or parts[1] not in expected or ".." in parts:
+            raise ClusterError(f"{name}: a worker sent what was not asked for; start workers of this version only")
+        path = folder.path.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as file:
+            file.write(contents[name])
+    return problems
+
+
+@contextlib.contextmanager
+def _machine() -> Iterator[int]:
+    """This machine, for one task at a time: who inherits the descriptor keeps it, after the worker is killed too."""
+    descriptor = os.open(Path(__file__).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _unpack(task: Task, folder: Path) -> None:
+    (folder / "runs").mkdir(parents=True)
+    write_text(folder / "specification.yaml", task.specification)
+    write_text(folder / REQUEST, json.dumps({"runs": task.run_ids, "place": task.place, "force": task.force}))
+    for run_id, record in task.records.items():
+        (folder / "runs" / run_id).mkdir()
+        write_text(folder / "runs" / run_id / "record.json", record)
+
+
+def _pack(folder: Path, known: set[str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.add(folder / PROBLEMS, PROBLEMS)
+        for run in sorted((folder / "runs").iterdir()):
+            if run.name not in known:
+                tar.add(run, f"runs/{run.name}")
+    return buffer.getvalue()

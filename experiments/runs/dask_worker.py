@@ -1,0 +1,57 @@
+"""The program that a cluster's worker starts for a task: does runs of a results folder, in namespaces of its own.
+
+`python -m topologies.emulated.isolation -- python -m experiments.runs.dask_worker FOLDER`. It ends as soon as its
+standard input does, so that it does not outlive a worker that is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.documents.atomic import write_text
+from experiments.records.results_folder import Assignment, ResultsFolder
+from experiments.runs import campaign
+from experiments.runs.progress import Reporter
+from experiments.specification import plan
+
+REQUEST = "request.json"
+PROBLEMS = "problems.json"
+
+
+def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
+    """Do the runs that the request in the folder names and write what went wrong beside it.
+
+    Args:
+        do: does assignments, by force or not, and returns a line for each failed run.
+    """
+    folder = ResultsFolder.open(Path(sys.argv[1]))
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    request = json.loads((folder.path / REQUEST).read_text())
+    runs = [run for run in plan.resolve(folder.specification()) if run.id in request["runs"]]
+    problems = do([Assignment(folder, run, request["place"]) for run in runs], request["force"])
+    write_text(folder.path / PROBLEMS, json.dumps(problems))
+    return 0
+
+
+def _emulate(assignments: Sequence[Assignment], force: bool) -> list[str]:
+    cache_folder = Path(__file__).resolve().parents[2] / "results"  # outlives the task, as that of local runs does
+    cache_folder.mkdir(exist_ok=True)
+    reporter = Reporter(Console(), quiet=True)
+    return campaign.emulate(assignments, cache_folder, campaign.Options(force=force), reporter)
+
+
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(_emulate))

@@ -1,0 +1,313 @@
+"""Measures the emulated network against its plan, with iperf3, before anything else is measured on it.
+
+Two questions. Does every link alone have its capacity? One TCP connection, led over that link, has to carry
+`capacity * 1448 / 1514`: of a full Ethernet frame, 1448 bytes are payload when TCP timestamps are on. And can the
+machine carry all up-links at once? With many connections between racks, the up-links have to carry what max-min
+fairness gives these on the paths that they really took, as the controller tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.runs.calibration_pairs import LinkTrial, link_rounds, ring
+from topologies.emulated import host_settings, isolation
+from topologies.emulated.network import EmulatedNetwork
+from topologies.emulated.shaping import interface
+from topologies.fairness import max_min_rates
+from topologies.topology import Direction, Host, Link, Topology
+
+LINK_TOLERANCE = 0.01
+AGGREGATE_TOLERANCE = 0.05
+
+_PORT = 5201
+_PRIORITY = 60_000
+_COOKIE = "0xca11b8"
+_WINDOW_BYTES = 32 * 1024
+_WINDOW_S = 0.002
+_SETTLING_MEGABITS = 18.75
+_ENDLESS = ("-t", "600")  # until a signal ends it
+_CONNECTED_WITHIN_S = 30.0
+_MOST_CONNECTIONS = 256  # at once, of all hosts together, unless these are more
+
+PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
+"""Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
+
+
+class CalibrationError(RuntimeError):
+    """The measurement itself failed; the message says where."""
+
+
+@dataclass(frozen=True)
+class LinkMeasurement:
+    """Payload rate of one connection that has a link (`up`) and another of the same kind (`down`) to itself.
+
+    `attempt` is 2 when the first try was out of tolerance.
+    """
+
+    up: str
+    down: str
+    planned_mbps: float
+    measured_mbps: float
+    attempt: int = 1
+
+    @property
+    def error(self) -> float:
+        """Relative difference from the plan."""
+        return self.measured_mbps / self.planned_mbps - 1
+
+
+@dataclass(frozen=True)
+class AggregateMeasurement:
+    """All up-links loaded at once: the wire rates of all their directions together, and what max-min fairness gives.
+
+    On a network without up-links, the same of the links from the switch to the hosts.
+    """
+
+    flows: int
+    loaded_directions: int
+    uplink_directions: int
+    fair_mbps: float
+    measured_mbps: float
+
+    @property
+    def error(self) -> float:
+        """Relative difference from the max-min fair rate."""
+        return self.measured_mbps / self.fair_mbps - 1 if self.fair_mbps else 0.0
+
+    @property
+    def shortfall(self) -> float:
+        """By how much the network carries less than it should.
+
+        More than the max-min fair sum is no fault of the machine: where TCP shares a link unfairly, connections that
+        cross fewer full links gain more than the others lose.
+        """
+        return max(0.0, -self.error)
+
+
+def links_alone(
+    network: EmulatedNetwork, duration_s: int = 4, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[LinkMeasurement]:
+    """Measure both directions of every link.
+
+    Several links are measured at a time, but no two whose connections, acknowledgements included, could share a link.
+    Links out of tolerance are measured once more: a fault of a link stays, a stall of the machine does not.
+    """
+    rounds = list(link_rounds(network.topology))
+    for number, trials in enumerate(rounds, 1):
+        progress(f"links alone, round {number} of {len(rounds)}")
+        measured = _alone(network, trials, duration_s)
+        missed = [trial for trial, found in zip(trials, measured, strict=True) if abs(found.error) > LINK_TOLERANCE]
+        again = {found.up: found for found in _alone(network, missed, duration_s, attempt=2)}
+        yield from (again.get(found.up, found) for found in measured)
+
+
+def _alone(
+    network: EmulatedNetwork, trials: Sequence[LinkTrial], duration_s: int, attempt: int = 1
+) -> list[LinkMeasurement]:
+    hosts = {host.name: host for host in network.topology.hosts}
+    with contextlib.ExitStack() as stack:
+        for trial in trials:
+            source, destination = hosts[trial.sender], hosts[trial.receiver]
+            stack.enter_context(_steered(source, destination, trial.up, trial.down))
+            stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
+        pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
+        goodputs = _goodputs(network, pairs, duration_s)
+    return [
+        LinkMeasurement(trial.up.id, trial.down.id, trial.goodput_mbps, goodput_mbps, attempt)
+        for trial, goodput_mbps in zip(trials, goodputs, strict=True)
+    ]
+
+
+def all_uplinks(
+    network: EmulatedNetwork,
+    path_of: PathOf,
+    duration_s: int,
+    flows_per_host: int = 16,
+) -> AggregateMeasurement:
+    """Load all up-links in both directions at once and compare with max-min fairness.
+
+    Every host sends to a host of the next rack; on a network of one rack, to its neighbour, and the links to the hosts
+    are looked at. On large networks the hosts have fewer connections each.
+    """
+    topology = network.topology
+    partners = list(ring(topology))
+    flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // max(1, len(partners))))
+    pairs = [(source, destination, flows) for source, destination in partners]
+    with _connections(network, pairs, _ENDLESS) as (clients, _):
+        for number, (_, destination, _) in enumerate(pairs):
+            # and one that controls them; on a full network some are tried several times
+            network.wait_connected(destination.name, _PORT + number, flows + 1, timeout_s=_CONNECTED_WITHIN_S)
+        time.sleep(_settling_s(duration_s))
+        begin_s, before = _sent_bytes()
+        time.sleep(duration_s - _settling_s(duration_s))
+        end_s, after = _sent_bytes()
+        if any(client.poll() is not None for client in clients):
+            raise CalibrationError("iperf3: a connection ended while all were watched")
+        for client in clients:
+            client.send_signal(signal.SIGINT)
+        ports = [_ports(_document(client)) for client in clients]
+    paths = [
+        path_of(source.name, destination.name, *pair)
+        for (source, destination, _), of_client in zip(pairs, ports, strict=True)
+        for pair in of_client
+    ]
+    rates = {name: (after[name] - before[name]) * 8 / (end_s - begin_s) / 1e6 for name in before}
+    return aggregate(topology, paths, rates)
+
+
+def aggregate(
+    topology: Topology, paths: Sequence[Sequence[tuple[str, Direction]]], rates_mbps: Mapping[str, float]
+) -> AggregateMeasurement:
+    """What the up-links carried together, against the max-min fair rates of connections on these paths.
+
+    Args:
+        topology: the network.
+        paths: of each connection.
+        rates_mbps: wire rate of every interface that sends to a link.
+    """
+    ways: tuple[Direction, ...] = ("up", "down")
+    capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
+    uplinks = {(link.id, way) for link in topology.uplinks for way in ways}
+    watched = uplinks or {(link.id, "down") for link in topology.links}
+    loaded = {step for path in paths for step in path} & watched
+    fair_mbps = sum(
+        rate * len(watched.intersection(path))
+        for rate, path in zip(max_min_rates(paths, capacities), paths, strict=True)
+    )
+    measured_mbps = sum(rates_mbps[interface(topology.link_by_id[link].ends(way)[0])] for link, way in loaded)
+    return AggregateMeasurement(len(paths), len(loaded), len(watched), float(fair_mbps), measured_mbps)
+
+
+def settled_duration_s(topology: Topology) -> int:
+    """How long many connections must be watched: the slower the thinnest link, the longer TCP takes to fill it.
+
+    Three seconds on links of 6.25 Mbit/s and more, at most twelve.
+    """
+    thinnest_mbps = min(link.capacity_mbps for link in topology.links)
+    return round(min(12.0, max(3.0, _SETTLING_MEGABITS / thinnest_mbps)))
+
+
+@contextlib.contextmanager
+def _steered(source: Host, destination: Host, up: Link, down: Link) -> Iterator[None]:
+    """Lead what `source` sends to `destination` over two up-links; host links need no leading."""
+    if up.a.node == source.name:
+        yield
+        return
+    match = f"cookie={_COOKIE},priority={_PRIORITY},ip,nw_src={source.ip},nw_dst={destination.ip}"
+    entries = [(up.a.node, f"{match},actions=output:{up.a.port_no}")]
+    entries += [(down.b.node, f"{match},actions=output:{down.b.port_no}")]
+    try:
+        for switch, entry in entries:
+            _run("ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry)
+        yield
+    finally:
+        for switch, _ in entries:
+            _run("ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1")
+
+
+@contextlib.contextmanager
+def _small_receive_window(network: EmulatedNetwork, receiver: Host, rate_mbps: float) -> Iterator[None]:
+    """Keep a connection from overflowing the link's queue: what is retransmitted is no payload, but takes its room."""
+    window_bytes = max(_WINDOW_BYTES, round(rate_mbps * 1e6 / 8 * _WINDOW_S))
+    name = "net.ipv4.tcp_rmem"
+    with isolation.process_network(network.host_pid(receiver.name)):
+        before = host_settings.read(name)
+        host_settings.write(name, f"4096 {window_bytes} {window_bytes}")
+    try:
+        yield
+    finally:
+        with isolation.process_network(network.host_pid(receiver.name)):
+            host_settings.write(name, before)
+
+
+def _goodputs(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[float]:
+    """Payload rates, Mbit/s, that iperf3 gets between all pairs at once, over whole seconds after the first ones."""
+    duration = ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
+    with _connections(network, pairs, duration) as (clients, servers):
+        for client in clients:
+            _checked(_document(client, duration_s))
+        return [_goodput(_checked(_document(server, duration_s))) for server in servers]
+
+
+_Processes = list["subprocess.Popen[str]"]
+
+
+@contextlib.contextmanager
+def _connections(
+    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration: Sequence[str]
+) -> Iterator[tuple[_Processes, _Processes]]:
+    """Start iperf3 between all pairs, with so many connections each: the clients and the servers."""
+    clients: _Processes = []
+    servers: _Processes = []
+    try:
+        for number, (_, destination, _) in enumerate(pairs):
+            argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number)]
+            servers.append(network.popen(destination.name, argv, stdout=subprocess.PIPE, text=True))
+        for number, (_, destination, _) in enumerate(pairs):
+            network.wait_listening(destination.name, _PORT + number)
+        for number, (source, destination, flows) in enumerate(pairs):
+            argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows), *duration]
+            clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
+        yield clients, servers
+    finally:
+        for process in [*clients, *servers]:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _settling_s(duration_s: int) -> int:
+    return max(1, duration_s // 3)
+
+
+def _sent_bytes() -> tuple[float, dict[str, int]]:
+    """Now, and the bytes that every switch port has sent, from the queues of the kernel."""
+    qdiscs = json.loads(_run("tc", "-j", "-s", "qdisc", "show"))
+    return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "bfifo"}
+
+
+def _document(process: subprocess.Popen[str], duration_s: int = 0) -> dict[str, Any]:
+    try:
+        output, _ = process.communicate(timeout=duration_s + 30)
+    except subprocess.TimeoutExpired:
+        raise CalibrationError(f"iperf3 did not end within {duration_s + 30} s") from None
+    try:
+        document: dict[str, Any] = json.loads(output)
+    except ValueError:
+        raise CalibrationError(f"iperf3 printed no JSON: {output[:200]}") from None
+    return document
+
+
+def _checked(document: dict[str, Any]) -> dict[str, Any]:
+    if "error" in document:
+        raise CalibrationError(f"iperf3: {document['error']}")
+    return document
+
+
+def _ports(document: dict[str, Any]) -> list[tuple[int, int]]:
+    """Source and destination ports of a client's connections."""
+    return [(one["local_port"], one["remote_port"]) for one in document["start"]["connected"]]
+
+
+def _goodput(received: dict[str, Any]) -> float:
+    intervals = [interval["sum"] for interval in received["intervals"] if not interval["sum"]["omitted"]]
+    whole = [interval for interval in intervals if interval["seconds"] > 0.5]
+    seconds = sum(interval["seconds"] for interval in whole)
+    if not seconds:
+        raise CalibrationError("iperf3: the receiver saw no whole second")
+    return float(sum(interval["bytes"] for interval in whole) * 8 / seconds / 1e6)
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+    if done.returncode != 0:
+        raise CalibrationError(f"{' '.join(argv[:4])}: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,147 @@
+"""What a name node and a resource manager do in one run: store the data, place the jobs, free what they held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.records.conversion import Decision
+from experiments.specification import modelled_cluster
+from experiments.specification.plan import Run
+from experiments.specification.workload import submissions
+from placement import (
+    ClusterState,
+    ContainerRequest,
+    PlacementError,
+    Placer,
+    Strategy,
+    cost_terms,
+    load_strategy,
+)
+from topologies.topology import Topology
+from workloads.job import Job
+from workloads.profiles import load_profile
+
+
+class ResourceManager:
+    """The cluster of one run under its strategy; jobs that do not fit wait, first in, first out.
+
+    Args:
+        run: the run.
+        topology: its network.
+        now_s: modelled seconds since the first submission.
+    """
+
+    def __init__(self, run: Run, topology: Topology, now_s: Callable[[], float]) -> None:
+        self._run = run
+        self._topology = topology
+        self._now_s = now_s
+        self._weights = {one.job_id: load_profile(one.profile).weights for one in submissions(run.specification)}
+        self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
+        self._placer = Placer(self.state, _strategy(run), run.seed)
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Place the input files of all jobs, after their colocations have been described to the strategy.
+
+        Raises:
+            PlacementError: they do not fit.
+        """
+        specification = self._run.specification
+        for job in jobs:
+            if described := modelled_cluster.colocation(specification, self._run.strategy, job):
+                self.state.describe(described)
+        for job in jobs:
+            for file in modelled_cluster.files(specification, job):
+                self._placer.store(file)
+
+    def warm_up(self, job: Job) -> None:
+        """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards."""
+        strategy = _strategy(self._run)  # not the one that decides, which may remember what it was asked
+        with contextlib.suppress(PlacementError):  # that is for `start` to say
+            strategy.place_containers(self.state.view(), self._request(job), np.random.default_rng(0))
+
+    def _request(self, job: Job) -> ContainerRequest:
+        return modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
+
+    async def start(self, job: Job, last_reading: Callable[[], Mapping[str, Any] | None] = lambda: None) -> Decision:
+        """Wait until the job's containers fit, place and start them.
+
+        Args:
+            job: the job.
+            last_reading: tells the controller's last `/v1/links` document, for strategies that look at utilisation.
+
+        Raises:
+            PlacementError: they do not fit although nothing runs.
+        """
+        request = self._request(job)
+        async with self._turn:
+            while True:
+                await self._room(request)
+                self.state.advance(max(self._now_s(), self.state.view().now_s))
+                if (reading := last_reading()) is not None:
+                    self.state.measure(rack_utilisation(self._topology, reading))
+                decide, view = self._placer.decision(request), self.state.view()
+                began = time.perf_counter()
+                placement = await asyncio.to_thread(decide)  # other jobs go on meanwhile
+                wall_s = time.perf_counter() - began
+                if self.state.view().dead == view.dead:  # else decide again
+                    break
+            self.state.start(request, placement)
+        terms = {name: float(value) for name, value in asdict(cost_terms(view, request, placement)).items()}
+        return Decision(placement, terms, wall_s)
+
+    async def _room(self, request: ContainerRequest) -> None:
+        """Wait until a job's containers fit."""
+        while self.state.view().room(request).sum() < request.containers:
+            if not self.state.view().running:
+                raise PlacementError(
+                    f"job {request.job_id}: {request.containers} containers do not fit on the live nodes of the cluster"
+                )
+            self._freed.clear()
+            await self._freed.wait()
+
+    def finish(self, job: Job, dead_hosts: Collection[str]) -> None:
+        """The job's containers are free again; hosts that died take no more."""
+        for host in sorted(set(dead_hosts) - self.state.view().dead):
+            self.state.node_dies(host)
+        self._placer.finish(job.job_id)
+        self._freed.set()
+
+
+def _strategy(run: Run) -> Strategy:
+    return load_strategy(run.strategy.name, **run.strategy.options)
+
+
+def rack_utilisation(topology: Topology, reading: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    """How busy the way between two racks is: the busier of the sender's up-links and the receiver's down-links, means
+    over the parallel links, the worse of both ways.
+
+    Args:
+        topology: the network.
+        reading: a `/v1/links` document.
+
+    Returns:
+        Shares from 0 to 1 by ascending rack numbers, shape (racks, racks), 0 within a rack.
+    """
+    rack_of = {topology.host_link[members[0]].b.node: rack for rack, members in topology.racks.items()}
+    order = {rack: row for row, rack in enumerate(sorted(topology.racks))}
+    busy: dict[str, list[list[float]]] = {"up": [[] for _ in order], "down": [[] for _ in order]}
+    uplinks = {link.id: link for link in topology.uplinks}
+    for use in reading["links"]:
+        link = uplinks.get(use["id"])
+        if link is not None and link.a.node in rack_of:
+            busy[use["direction"]][order[rack_of[link.a.node]]].append(use["utilisation"] or 0.0)
+    up, down = (np.array([np.mean(shares) if shares else 0.0 for shares in busy[way]]) for way in ("up", "down"))
+    ways = np.maximum(up[:, None], down[None, :])
+    matrix: npt.NDArray[np.float64] = np.clip(np.maximum(ways, ways.T), 0.0, 1.0)
+    np.fill_diagonal(matrix, 0.0)
+    return matrix

@@ -1,0 +1,245 @@
+"""One workload on one running network: load the data, submit the jobs when their time comes, gather what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.records.conversion import Decision
+from experiments.records.verdict import Sample
+from experiments.runs.controller_process import Controller, ControllerError
+from experiments.runs.failures import Note, cause
+from experiments.runs.machine_sampler import Probes, Sampler
+from experiments.runs.progress import Say
+from experiments.runs.resource_manager import ResourceManager
+from experiments.specification.plan import Run
+from experiments.specification.workload import submissions
+from topologies.emulated.network import EmulatedNetwork
+from workloads.coordination.events import Event, EventKind, JobResult
+from workloads.coordination.pool import AgentPool
+from workloads.job import Job
+from workloads.node_model import NodeModel
+from workloads.scale import Scale
+from workloads.splits import BlockKey
+
+COUNTING_DEADLINE_S = 10.0
+"""How long, at most, a run waits for its last bytes to be counted."""
+
+
+class WorkloadError(RuntimeError):
+    """The workload could not be run to its end; the message says which job failed and why."""
+
+
+@dataclass
+class Outcome:
+    """What happened, in wall seconds since `started_epoch_s` and wire bytes."""
+
+    started_epoch_s: float
+    results: list[JobResult] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    deciding_s: float = 0.0
+    events: list[Event] = field(default_factory=list)
+    link_readings: list[dict[str, Any]] = field(default_factory=list)
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def origin_s(self) -> float:
+        """When the first job was submitted."""
+        return min((result.submitted_s for result in self.results), default=0.0)
+
+    @property
+    def decision_share(self) -> float | None:
+        """Share of the jobs' times, from submission to end, in which they waited for the strategy to decide."""
+        times_s = sum(one.finished_s - one.submitted_s for one in self.results if one.finished_s is not None)
+        return self.deciding_s / times_s if times_s else None
+
+
+async def run_workload(
+    run: Run, network: EmulatedNetwork, controller: Controller, scale: Scale, log: Path, say: Say = lambda _: None
+) -> Outcome:
+    """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
+
+    Raises:
+        WorkloadError: a job failed for good.
+        PlacementError: data or containers do not fit.
+        ControllerError: the controller ended.
+    """
+    specification = run.specification
+    planned = submissions(specification)
+    jobs = [submission.job() for submission in planned]
+    outcome = Outcome(time.time())
+    started = time.monotonic()
+    async with _agents(run, network, scale, started, outcome, log) as pool:
+        this = _Workload(run, network, pool, scale, outcome, say)
+        this.manager.load(jobs)
+        this.manager.warm_up(jobs[0])
+        say("loading data")
+        await _store(pool, this.manager, over_network=specification.data.load == "network")
+        sampler = Sampler(_probes(network, pool), started)
+        sampler.start()
+        outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+        this.origin_s = pool.clock()
+        watching = _watch_links(controller, specification.controller.poll_interval_s, outcome.link_readings, this.note)
+        background = [asyncio.create_task(watching)]
+        for failure in specification.failures:
+            failing = cause(failure, network, pool.pids, this.wait_until_s, this.note, say)
+            background.append(asyncio.create_task(failing))
+        running = [
+            asyncio.create_task(this.run_job(job, submission.at_s))
+            for submission, job in zip(planned, jobs, strict=True)
+        ]
+        try:
+            await _first_failure_or_all([*running, *background], running)
+            await _until_all_is_counted(specification.controller.poll_interval_s, outcome.link_readings)
+        finally:
+            for task in (*running, *background):
+                task.cancel()
+            await asyncio.gather(*running, *background, return_exceptions=True)
+            outcome.samples = sampler.stop()
+    return outcome
+
+
+class _Workload:
+    """The jobs of one run, from submission to their end."""
+
+    def __init__(
+        self, run: Run, network: EmulatedNetwork, pool: AgentPool, scale: Scale, outcome: Outcome, say: Say
+    ) -> None:
+        self.manager = ResourceManager(run, network.topology, self.now_s)
+        self.origin_s = 0.0  # when the schedule starts, on the pool's clock
+        self._attempts = run.specification.max_attempts
+        self._deadline_s = run.specification.job_deadline_wall_s
+        self._pool = pool
+        self._scale = scale
+        self._outcome = outcome
+        self._say = say
+
+    def now_s(self) -> float:
+        """Modelled seconds since the schedule started."""
+        return self._scale.modelled_s(self._pool.clock() - self.origin_s)
+
+    async def wait_until_s(self, modelled_s: float) -> None:
+        """Wait until a modelled time."""
+        await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
+
+    def note(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
+        """Keep an event that happens now and is not of a job."""
+        self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
+
+    async def run_job(self, job: Job, at_s: float) -> None:
+        """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
+
+        Raises:
+            WorkloadError: it failed for good.
+        """
+        await self.wait_until_s(at_s)
+        for attempt in range(1, self._attempts + 1):
+            result = await self._attempt(job, at_s)
+            if result.failed is None:
+                self._say(f"{job.job_id} finished")
+                break
+            self._say(f"{job.job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
+            if not result.dead_hosts or attempt == self._attempts:
+                raise WorkloadError(f"job {job.job_id} failed in attempt {attempt}: {result.failed}")
+        self._outcome.results.append(result)
+
+    async def _attempt(self, job: Job, at_s: float) -> JobResult:
+        readings = self._outcome.link_readings
+        decision = await self.manager.start(job, lambda: readings[-1])
+        self._outcome.decisions[job.job_id] = decision
+        self._outcome.deciding_s += decision.wall_s
+        self._say(f"{job.job_id} started")
+        replicas = self.manager.state.view().blocks_of(job.files)
+        blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
+        try:
+            return await self._pool.run_job(
+                job,
+                decision.placement,
+                blocks,
+                self._outcome.events.append,
+                submitted_s=self.origin_s + self._scale.wall_s(at_s),
+                deadline_s=self._deadline_s,
+            )
+        finally:
+            self.manager.finish(job, self._pool.dead_hosts)
+
+
+def _agents(run: Run, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome, log: Path) -> AgentPool:
+    node, hosts = run.specification.node, network.topology.hosts
+
+    def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+        with log.open("ab") as log_file:
+            return network.popen(host, argv, pass_fds=tuple(descriptors), stdout=log_file, stderr=log_file)
+
+    return AgentPool(
+        {host.name: host.ip for host in hosts},
+        spawn,
+        NodeModel(int(node.cores), node.disk_mb_per_s),
+        scale,
+        run.seed,
+        racks={host.name: host.rack for host in hosts},
+        started_at=started,
+        sink=outcome.events.append,
+    )
+
+
+def _probes(network: EmulatedNetwork, pool: AgentPool) -> Probes:
+    hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
+    return Probes(network.switch.vswitchd_pid, tuple(pool.pids.values()), hosts)
+
+
+async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) -> None:
+    view = manager.state.view()
+    sizes: dict[BlockKey, int] = {block: view.files[block.file].block_size(block.index) for block in view.blocks}
+    blocks: dict[BlockKey, Sequence[str]] = dict(view.blocks.items())
+    await pool.store(blocks, sizes, over_network=over_network)
+
+
+async def _watch_links(controller: Controller, interval_s: float, readings: list[dict[str, Any]], note: Note) -> None:
+    """Read the links at every interval; a controller that was killed is started again, and some readings are missing.
+
+    Raises:
+        ControllerError: it has ended by itself, or does not answer.
+    """
+    restarted = False
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            if restarted:
+                await asyncio.to_thread(controller.wait_until_routed)
+                note("controller_ready")
+                restarted = False
+            readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
+        except ControllerError:
+            killed_by = await asyncio.to_thread(controller.restart_if_killed)
+            if killed_by is None:
+                raise
+            note("controller_restarted", detail=killed_by.name)
+            restarted = True
+
+
+async def _until_all_is_counted(interval_s: float, readings: Sequence[Mapping[str, Any]]) -> None:
+    """Wait until the counters of all links have been asked for after now, and the answers are among the readings.
+
+    A controller that does not answer is not waited for longer than `COUNTING_DEADLINE_S`.
+    """
+    asked_s = time.time() + interval_s  # an answer that comes later is to a question that was put later than now
+    deadline = time.monotonic() + COUNTING_DEADLINE_S
+    while min((link["time_s"] for link in readings[-1]["links"]), default=0.0) <= asked_s:
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(interval_s / 4)
+
+
+async def _first_failure_or_all(watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until all `wanted` tasks are done; the first exception of a `watched` one is raised at once."""
+    pending = set(watched)
+    while any(task in pending for task in wanted):
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()

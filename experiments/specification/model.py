@@ -1,0 +1,389 @@
+"""What to measure: one experiment as a validated document, in the units of the modelled cluster."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from experiments.documents.diagnostics import nearest
+from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_mbps
+from topologies.emulated.shaping import SWITCH_QUEUE_BYTES
+from topologies.fat_tree import PRESETS
+from topologies.topology import Topology
+
+SCHEMA_VERSION: Final = 1
+MODELLED_S_PER_WALL_S: Final = 64
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    """A part of a specification: unknown keys are refused and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Shorthand(_Part):
+    """A part that may be written as one name, which then stands for its first field."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
+        return cls._whole(value)
+
+    @classmethod
+    def _whole(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
+        """The part in full when it is written as one name."""
+        return {next(iter(cls.model_fields)): value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+class _OneOrMore:
+    """On the type of a list: one item may be written in its place."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, (str, int, float, Mapping)) else value
+
+
+class TopologySpec(_Shorthand):
+    """The network: a preset of `topologies.fat_tree.PRESETS`, its parameters, and the blocking factors to compare."""
+
+    preset: str = "thesis"
+    parameters: dict[str, Any] = Field(
+        default={}, description="Arguments of the preset; those in Mbit/s may be written as 1 Gbit/s"
+    )
+    blocking_factor: Annotated[tuple[float, ...], _OneOrMore()] = Field(
+        default=(), description="Host bandwidth of a rack over its up-link bandwidth; 1 is non-blocking"
+    )
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, preset: str) -> str:
+        if preset not in PRESETS:
+            raise ValueError(f"unknown topology; {nearest(preset, PRESETS)}")
+        return preset
+
+    @field_validator("blocking_factor")
+    @classmethod
+    def _positive(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        for factor in factors:
+            if not (math.isfinite(factor) and factor > 0):
+                raise ValueError(f"blocking factor {factor:g}; give numbers above 0, 1 is non-blocking")
+        if len(set(factors)) < len(factors):
+            raise ValueError("a factor is given twice; use `repeats` to measure it again")
+        return factors
+
+    @field_validator("parameters")
+    @classmethod
+    def _accepted(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        accepted = _parameters_of(info.data["preset"]) if "preset" in info.data else parameters
+        for name in parameters:
+            if name == "blocking_factor":
+                raise ValueError("give the blocking factor as topology.blocking_factor")
+            if name not in accepted:
+                raise ValueError(f"unknown parameter {name!r}; {nearest(name, accepted)}")
+        return {name: parse_mbps(value) if name.endswith("_mbps") else value for name, value in parameters.items()}
+
+    @model_validator(mode="after")
+    def _builds(self) -> TopologySpec:
+        if self.blocking_factor and "blocking_factor" not in _parameters_of(self.preset):
+            raise ValueError(f"blocking_factor: the topology {self.preset!r} has no up-links; remove it")
+        for factor in self.factors:
+            self.build(factor)
+        return self
+
+    @property
+    def factors(self) -> tuple[float | None, ...]:
+        """The blocking factors to run: as given, else the preset's own; one None for a network that has none."""
+        return self.blocking_factor or (_parameters_of(self.preset).get("blocking_factor"),)
+
+    def build(self, blocking_factor: float | None) -> Topology:
+        """The network with one of the blocking factors.
+
+        Raises:
+            ValueError: parameters that make no network.
+        """
+        factor = {} if blocking_factor is None else {"blocking_factor": blocking_factor}
+        try:
+            return PRESETS[self.preset](**self.parameters, **factor)
+        except TypeError as error:
+            raise ValueError(f"{error}; give whole numbers for counts and rates in Mbit/s") from error
+
+
+def _parameters_of(preset: str) -> dict[str, Any]:
+    """Parameters that a topology preset takes, with their defaults."""
+    return {name: parameter.default for name, parameter in inspect.signature(PRESETS[preset]).parameters.items()}
+
+
+class WeightsSpec(_Part):
+    """Weights of the two parts of the placement cost for one kind of job; they add up to 1 (thesis, 6.4.2)."""
+
+    closeness: Share
+    locality: Share
+
+    @model_validator(mode="after")
+    def _sum(self) -> WeightsSpec:
+        if not math.isclose(self.closeness + self.locality, 1, abs_tol=1e-6):
+            raise ValueError(f"weights {self.closeness:g} and {self.locality:g} do not add up to 1; change one of them")
+        return self
+
+
+class ColocationSpec(_Part):
+    """What a user of CoLoc describes in advance; jobs that are not described go by Hadoop's defaults."""
+
+    jobs: Annotated[tuple[str, ...], Field(min_length=1), _OneOrMore()] | None = Field(
+        default=None, description="Job ids or profiles; all jobs when left out"
+    )
+    nodes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="That a job's data goes to; as many as its workers need when left out"
+    )
+    container_nodes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="That host its containers; those with its data when left out, others join above that"
+    )
+
+
+class StrategySpec(_Shorthand):
+    """One placement strategy: a built-in name or `module:Class`, with its options."""
+
+    name: str
+    label: str = Field(default="", description="Name in tables and figures; the strategy's own name when left out")
+    options: dict[str, Any] = {}
+    weights: dict[str, WeightsSpec] = Field(
+        default={}, description="Instead of the profile's, by job id, profile, or `all`"
+    )
+    colocation: ColocationSpec | None = Field(
+        default=None, description="For strategies that follow colocation descriptions; all jobs when left out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
+        value = cls._whole(value)
+        if isinstance(value, Mapping) and isinstance(value.get("name"), str) and not value.get("label"):
+            return {**value, "label": value["name"].rpartition(":")[2]}
+        return value
+
+
+class SubmissionSpec(_Shorthand):
+    """One job of an inline workload."""
+
+    profile: str = Field(description="Name of a job profile, or path of one")
+    at_s: Seconds = Field(default=0.0, description="When it is submitted, modelled seconds")
+    job_id: Name | None = Field(default=None, description="Its name in the results; profile and number when left out")
+    input_bytes: Bytes | None = None
+    containers: Annotated[int, Field(ge=2)] | None = Field(default=None, description="With the application master")
+    shuffle_factor: Factor | None = Field(
+        default=None, description="On what it repartitions and broadcasts; 1 when left out"
+    )
+
+
+class WorkloadSpec(_Shorthand):
+    """Either the name of a schedule, or a list of jobs."""
+
+    preset: str | None = Field(default=None, description="Name of a schedule, or path of a YAML file that holds one")
+    jobs: tuple[SubmissionSpec, ...] = ()
+    shuffle_factors: dict[str, Factor] = Field(
+        default={}, description="By profile, on what its jobs repartition and broadcast; a job's own goes before"
+    )
+    profiles: dict[str, dict[str, Any]] = Field(
+        default={}, description="Profiles of this workload by name, each as in a file of its own"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inline(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
+        return {"jobs": value} if isinstance(value, (list, tuple)) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        whole = super().__get_pydantic_json_schema__(schema, handler)
+        jobs = handler.resolve_ref_schema(whole["anyOf"][-1])["properties"]["jobs"]
+        return {"anyOf": [*whole["anyOf"], {"type": "array", "items": jobs["items"], "minItems": 1}]}
+
+    @model_validator(mode="after")
+    def _one(self) -> WorkloadSpec:
+        if bool(self.preset) == bool(self.jobs):
+            raise ValueError("give either `preset` or at least one of `jobs`, not both")
+        named = [job.job_id for job in self.jobs if job.job_id is not None]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"job_id {name!r} is used twice; give each job its own")
+        return self
+
+
+class NodeSpec(_Part):
+    """What every node of the modelled cluster has (thesis, 6.4.1)."""
+
+    slots: Annotated[int, Field(ge=1)] = Field(default=8, description="Containers that fit at once")
+    cores: Annotated[int, Field(ge=1)] = 8
+    memory_bytes: Bytes = 32 * 2**30
+    disk_mb_per_s: MegabytesPerSecond = Field(default=150.0, description="Shared by all readers of the node")
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory in MiB, the unit of containers."""
+        return self.memory_bytes // 2**20
+
+
+class DataSpec(_Part):
+    """How input files are stored."""
+
+    replication: Annotated[int, Field(ge=1)] = 3
+    block_bytes: Bytes = 128 * 2**20
+    load: Literal["direct", "network"] = Field(
+        default="direct", description="direct: put into the stores before the clock starts; network: written over it"
+    )
+
+
+class NetworkSpec(_Part):
+    """How the emulated network forwards."""
+
+    congestion_control: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "cubic"
+    queue_bytes: Bytes = Field(default=SWITCH_QUEUE_BYTES, description="Drop-tail queue of every switch port")
+    datapath: Literal["auto", "kernel", "userspace"] = "auto"
+
+
+class ControllerSpec(_Part):
+    """The network's controller."""
+
+    poll_interval_s: Annotated[float, Field(gt=0)] = Field(default=0.5, description="Between counter reads, wall time")
+    multipath: Literal["ecmp", "least-loaded"] = Field(
+        default="ecmp", description="How flows spread over parallel paths"
+    )
+    library: Literal["os-ken", "ryu"] = "os-ken"
+
+
+def _divisor(value: object) -> object:
+    if value == "auto":
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 1):
+        raise ValueError("give a number of at least 1, or auto")
+    return number
+
+
+class ScaleSpec(_Part):
+    """How much smaller the emulation is than the cluster it models."""
+
+    rate_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
+        default="auto", description="Divides every rate; auto: the smallest that the machine carries with CPU to spare"
+    )
+    volume_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
+        default="auto",
+        description=f"Divides all bytes and CPU seconds; auto: {MODELLED_S_PER_WALL_S} times the rate divisor",
+    )
+
+    def volume_divisor_for(self, rate_divisor: float) -> float:
+        """The volume divisor that goes with a rate divisor."""
+        return MODELLED_S_PER_WALL_S * rate_divisor if self.volume_divisor == "auto" else self.volume_divisor
+
+
+class FailureSpec(_Part):
+    """A link or a host that goes away during the run, and when it returns."""
+
+    at_s: Seconds
+    link: str | None = None
+    host: str | None = None
+    restore_after_s: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> FailureSpec:
+        if (self.link is None) == (self.host is None):
+            raise ValueError("give either `link` or `host`")
+        if self.host is not None and self.restore_after_s is not None:
+            raise ValueError("restore_after_s: a host that died stays dead; remove it, or let a link fail")
+        return self
+
+
+class FidelitySpec(_Part):
+    """From where on a run is called doubtful: the machine, not the modelled network, set its times.
+
+    Percentiles are over the samples of a run, that of the packets' wait over their bytes. Seconds are on the wall where
+    a name does not say otherwise.
+    """
+
+    min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
+    max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
+    max_rate_error: Share = Field(default=0.1, description="What up-links may lack of their max-min fair rate")
+    max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.005, description="Mean wait for a core of the switches, 95th percentile"
+    )
+    max_agents_delay_modelled_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.32,
+        description="Mean wait for a core of the agent that waits longest, 95th percentile, in modelled seconds",
+    )
+    max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
+        default=0.02, description="Wait of packets for the switches, 95th percentile"
+    )
+    max_decision_share: Share = Field(
+        default=0.01, description="Share of the jobs' times that they may wait for the strategy to place them"
+    )
+    max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all there")
+
+
+class Specification(_Part):
+    """One experiment: every strategy runs the same workload on every network, `repeats` times."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Name
+    description: str = ""
+    topology: TopologySpec = TopologySpec()
+    strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), _OneOrMore()]
+    workload: WorkloadSpec
+    node: NodeSpec = NodeSpec()
+    data: DataSpec = DataSpec()
+    network: NetworkSpec = NetworkSpec()
+    controller: ControllerSpec = ControllerSpec()
+    scale: ScaleSpec = ScaleSpec()
+    seed: Annotated[int, Field(ge=0)] = 1
+    repeats: Annotated[int, Field(ge=1)] = 1
+    max_attempts: Annotated[int, Field(ge=1)] = Field(
+        default=2, description="Attempts of a job that loses a host; the next one goes to live nodes"
+    )
+    job_deadline_wall_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=600.0, description="Wall seconds after which an attempt of a job fails"
+    )
+    failures: tuple[FailureSpec, ...] = ()
+    fidelity: FidelitySpec = FidelitySpec()
+
+    @field_validator("strategies")
+    @classmethod
+    def _labels(cls, strategies: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:
+        labels = [strategy.label for strategy in strategies]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"label {label!r} is used twice; give each strategy its own `label`")
+        return strategies

@@ -1,0 +1,62 @@
+"""What a specification means to the placement strategies: nodes, files, container requests and colocations."""
+
+from __future__ import annotations
+
+import math
+
+from experiments.specification.model import ColocationSpec, Specification, StrategySpec
+from placement import Cluster, Colocation, ContainerRequest, File, Node, Weights
+from topologies.topology import Topology
+from workloads.job import Job
+from workloads.profiles import ProfileWeights
+
+
+def nodes(specification: Specification, topology: Topology) -> list[Node]:
+    """The machines, which are alike but for their racks."""
+    node = specification.node
+    vcores = max(node.slots, math.floor(node.cores))
+    return [Node(host.name, host.rack, node.slots, node.memory_mb, vcores) for host in topology.hosts]
+
+
+def cluster(specification: Specification, topology: Topology) -> Cluster:
+    """The machines and the hops between them."""
+    return Cluster(nodes(specification, topology), topology.hop_matrix)
+
+
+def files(specification: Specification, job: Job) -> tuple[File, ...]:
+    """The input files of a job, as they are to be stored."""
+    data = specification.data
+    return tuple(File(name, size, data.replication, data.block_bytes) for name, size in job.files.items())
+
+
+def colocation(specification: Specification, strategy: StrategySpec, job: Job) -> Colocation | None:
+    """What a user of CoLoc describes before loading a job's files: that they belong together, on as many nodes as the
+    strategy's `colocation` says or else as the job's workers need. None for a job that is not described or reads
+    nothing.
+    """
+    wanted = strategy.colocation or ColocationSpec()
+    described = wanted.jobs is None or job.job_id in wanted.jobs or job.profile in wanted.jobs
+    if not (job.files and described):
+        return None
+    needed = -(-(job.containers - 1) // specification.node.slots)
+    return Colocation(
+        signature=job.profile,
+        files=tuple(job.files),
+        size=wanted.nodes or needed,
+        container_nodes=wanted.container_nodes or 0,
+    )
+
+
+def request(strategy: StrategySpec, job: Job, weights: ProfileWeights) -> ContainerRequest:
+    """What a job asks of the resource manager, with the weights of the strategy or else its profile's `weights`."""
+    given = (strategy.weights.get(name) for name in (job.job_id, job.profile, "all"))
+    chosen = next(filter(None, given), weights)
+    return ContainerRequest(
+        job_id=job.job_id,
+        signature=job.profile,
+        containers=job.containers,
+        inputs=tuple(job.files),
+        memory_mb=job.memory_mb,
+        vcores=job.vcores,
+        weights=Weights(chosen.closeness, chosen.locality),
+    )

@@ -1,0 +1,177 @@
+"""From a specification to the list of its runs, after everything that can be checked without running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
+from experiments.specification import modelled_cluster
+from experiments.specification.model import Specification, StrategySpec
+from experiments.specification.workload import submissions
+from placement import Hooks, load_strategy, strategy_names
+from topologies.topology import Topology
+from workloads.profiles import load_profile, profile_names
+from workloads.schedule import Submission, preset_names
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an experiment: one strategy on one network with one seed.
+
+    Runs of the same `repeat` share their seed, whatever the strategy and the network, so that they can be compared
+    in pairs.
+    """
+
+    id: str
+    specification: Specification
+    strategy: StrategySpec
+    blocking_factor: float | None
+    repeat: int
+    seed: int
+
+    def topology(self) -> Topology:
+        """The modelled network of this run, with undivided capacities."""
+        return self.specification.topology.build(self.blocking_factor)
+
+
+def resolve(specification: Specification) -> tuple[Run, ...]:
+    """All runs, in the order in which to do them.
+
+    Repeats are the outermost loop and the strategies rotate by one with every repeat and network, so that slow
+    changes of the machine hit all strategies alike. The seed of a run is the specification's plus the repeat.
+    """
+    runs: list[Run] = []
+    strategies = specification.strategies
+    for repeat in range(specification.repeats):
+        for place, factor in enumerate(specification.topology.factors):
+            first = (repeat + place) % len(strategies)
+            for strategy in strategies[first:] + strategies[:first]:
+                network = [] if factor is None else [f"bf{factor:g}"]
+                run_id = "-".join([f"r{repeat:02d}", *network, _slug(strategy.label)])
+                runs.append(Run(run_id, specification, strategy, factor, repeat, specification.seed + repeat))
+    return tuple(runs)
+
+
+def check(specification: Specification) -> None:
+    """Refuse what cannot run although every value is well formed; strategies and jobs are made for a try.
+
+    Raises:
+        SpecificationError: unknown names, options that a strategy does not take, jobs larger than the cluster,
+            failures of things that do not exist; one line for each.
+    """
+    found = [*_strategies(specification), *_workload(specification), *_data(specification), *_failures(specification)]
+    if found:
+        raise SpecificationError(found)
+
+
+def _strategies(specification: Specification) -> Iterator[str]:
+    slugs = [_slug(strategy.label) for strategy in specification.strategies]
+    for index, strategy in enumerate(specification.strategies):
+        if ":" not in strategy.name and strategy.name not in strategy_names():
+            hint = f"unknown strategy; {nearest(strategy.name, strategy_names())}"
+            yield problem(("strategies", index, "name"), strategy.name, hint)
+            continue
+        try:
+            made = load_strategy(strategy.name, **strategy.options)
+        except ValueError as error:
+            yield f"strategies.{index}: {error}"
+        else:
+            if strategy.colocation is not None and not isinstance(made, Hooks):
+                yield f"strategies.{index}.colocation: {strategy.name!r} follows no such descriptions; remove it"
+        if slugs.index(slugs[index]) < index:
+            yield problem(("strategies", index, "label"), strategy.label, "too like another label; change it")
+
+
+def _workload(specification: Specification) -> Iterator[str]:
+    name = specification.workload.preset
+    if name is not None and name not in preset_names() and not name.endswith((".yaml", ".yml")):
+        yield problem(("workload", "preset"), name, f"unknown schedule; {nearest(name, preset_names())}")
+        return
+    for index, job in enumerate(specification.workload.jobs):
+        known = {*profile_names(), *specification.workload.profiles}
+        if job.profile not in known and not job.profile.endswith((".yaml", ".yml")):
+            hint = f"unknown profile; {nearest(job.profile, known)}"
+            yield problem(("workload", "jobs", index, "profile"), job.profile, hint)
+            return
+    try:
+        submitted = submissions(specification)
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        yield f"workload: {error}"
+        return
+    wrong = [line for submission in submitted for line in _job(specification, submission)]
+    yield from wrong or _named_jobs(specification, submitted)
+
+
+def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
+    """Names of jobs and profiles outside of the workload that nothing has."""
+    profiles = {load_profile(submission.profile).name for submission in submitted}
+    for name in specification.workload.shuffle_factors:
+        if name not in profiles.union(profile_names()):
+            hint = f"unknown profile; {nearest(name, profiles.union(profile_names()))}"
+            yield problem(("workload", "shuffle_factors"), name, hint)
+    jobs = profiles.union(submission.job_id for submission in submitted)
+    weighted = {*jobs, *profile_names(), "all"}
+    for index, strategy in enumerate(specification.strategies):
+        for name in strategy.weights:
+            if name not in weighted:
+                hint = f"no such job or profile; {nearest(name, weighted)}"
+                yield problem(("strategies", index, "weights"), name, hint)
+        for name in (strategy.colocation and strategy.colocation.jobs) or ():
+            if name not in jobs:
+                yield problem(("strategies", index, "colocation", "jobs"), name, f"no such job; {nearest(name, jobs)}")
+
+
+def _job(specification: Specification, submission: Submission) -> Iterator[str]:
+    topology = specification.topology.build(specification.topology.factors[0])
+    nodes = len(topology.hosts)
+    place: Path = ("workload", submission.job_id)
+    try:
+        job = submission.job()
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        yield f"workload: {error}"
+        return
+    node = modelled_cluster.nodes(specification, topology)[0]
+    if job.memory_mb > node.memory_mb:
+        hint = f"a node has {node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
+        yield problem((*place, "memory_mb"), job.memory_mb, hint)
+    elif job.vcores > node.vcores:
+        hint = f"a node has {node.vcores}; give nodes more cores or take another profile"
+        yield problem((*place, "vcores"), job.vcores, hint)
+    elif job.containers > nodes * (each := min(node.slots, node.memory_mb // job.memory_mb, node.vcores // job.vcores)):
+        why = f", of {job.memory_mb} MiB and {job.vcores} vcores each" if each < node.slots else ""
+        hint = f"the cluster has {nodes * each} slots ({nodes} nodes x {each}{why}); ask for fewer containers"
+        yield problem((*place, "containers"), job.containers, hint)
+    if not job.input_bytes:
+        yield problem((*place, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
+
+
+def _data(specification: Specification) -> Iterator[str]:
+    nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+    for index, strategy in enumerate(specification.strategies):
+        for key in ("nodes", "container_nodes"):
+            wanted = getattr(strategy.colocation, key, None)
+            if wanted is not None and wanted > nodes:
+                place: Path = ("strategies", index, "colocation", key)
+                yield problem(place, wanted, f"the cluster has {nodes} nodes; give at most that")
+    if specification.data.replication > nodes:
+        hint = f"there are {nodes} nodes and no two replicas share one; give at most that"
+        yield problem(("data", "replication"), specification.data.replication, hint)
+
+
+def _failures(specification: Specification) -> Iterator[str]:
+    topology = specification.topology.build(specification.topology.factors[0])
+    hosts = [host.name for host in topology.hosts]
+    for index, failure in enumerate(specification.failures):
+        if failure.link is not None and failure.link not in topology.link_by_id:
+            hint = f"no such link; {nearest(failure.link, topology.link_by_id)}"
+            yield problem(("failures", index, "link"), failure.link, hint)
+        if failure.host is not None and failure.host not in hosts:
+            yield problem(("failures", index, "host"), failure.host, f"no such host; {nearest(failure.host, hosts)}")
+
+
+def _slug(text: str) -> str:
+    """A text as part of a folder's name."""
+    return "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in text).strip("-.") or "x"

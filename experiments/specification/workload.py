@@ -1,0 +1,100 @@
+"""The jobs of an experiment: the schedule that its specification names, or the list that it holds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.specification import specification_file
+from experiments.specification.model import Specification, SubmissionSpec
+from workloads import schedule
+from workloads.profiles import load_profile, parse_profile, profile_names
+from workloads.schedule import Submission
+
+
+def submissions(specification: Specification) -> tuple[Submission, ...]:
+    """Which job is submitted when, in order of time.
+
+    Raises:
+        ScheduleError: there is no such schedule.
+        ProfileError: there are shuffle factors, and no such profile as one of the jobs'.
+        OSError: its file cannot be read.
+    """
+    factors = specification.workload.shuffle_factors
+    own = {name: parse_profile(item, f"profile {name}") for name, item in specification.workload.profiles.items()}
+    found = tuple(replace(one, profile=own.get(str(one.profile), one.profile)) for one in planned(specification))
+    return tuple(_with_factor(submission, factors) for submission in found) if factors else found
+
+
+def self_contained(specification: Specification) -> Specification:
+    """The specification with the content of the schedule and the profiles that it names by path: it is the same when
+    their files are gone.
+
+    Raises:
+        ScheduleError, ProfileError: they cannot be followed.
+        SpecificationError: the schedule has a job that a specification cannot have.
+        OSError: a file cannot be read.
+    """
+    named = planned(specification)
+    paths = list(dict.fromkeys(path for one in named if _is_path(path := str(one.profile))))
+    if not paths and not _is_path(specification.workload.preset or ""):
+        return specification
+    taken, names = {*profile_names(), *specification.workload.profiles}, {}
+    for path in paths:
+        candidates = (Path(path).stem + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
+        names[path] = next(name for name in candidates if name not in taken)
+        taken.add(names[path])
+    document = specification.model_dump(mode="json")
+    document["workload"] |= {
+        "preset": None,
+        "profiles": specification.workload.profiles | {names[path]: load_profile(path).document() for path in paths},
+        "jobs": [
+            {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
+            | dict(one.overrides)
+            for one in named
+        ],
+    }
+    return specification_file.parse(document)
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def planned(specification: Specification) -> tuple[Submission, ...]:
+    """Which job is submitted when, with its profile by name and without the factors that are given by profile.
+
+    Raises:
+        ScheduleError: there is no such schedule.
+        OSError: its file cannot be read.
+    """
+    name = specification.workload.preset
+    if name is None:
+        return _listed(specification.workload.jobs)
+    return schedule.load_schedule(name) if _is_path(name) else schedule.preset(name)
+
+
+def _with_factor(submission: Submission, factors: Mapping[str, float]) -> Submission:
+    """The submission with the shuffle factor of its profile, unless it has its own."""
+    profile = load_profile(submission.profile).name
+    if profile not in factors or "shuffle_factor" in submission.overrides:
+        return submission
+    return replace(submission, overrides={**submission.overrides, "shuffle_factor": factors[profile]})
+
+
+def _listed(jobs: tuple[SubmissionSpec, ...]) -> tuple[Submission, ...]:
+    """The jobs of an inline workload; those without an id get their profile's name and how many of it there are."""
+    taken = {job.job_id for job in jobs}
+    counts: dict[str, int] = {}
+    listed: list[Submission] = []
+    for job in jobs:
+        job_id, stem = job.job_id, Path(job.profile).stem
+        while job_id is None or (job.job_id is None and job_id in taken):
+            counts[stem] = counts.get(stem, 0) + 1
+            job_id = f"{stem}-{counts[stem]}"
+        given = {name: getattr(job, name) for name in ("input_bytes", "containers", "shuffle_factor")}
+        overrides = {name: value for name, value in given.items() if value is not None}
+        listed.append(Submission(job_id, job.profile, job.at_s, overrides))
+    return tuple(sorted(listed, key=lambda submission: submission.at_s))

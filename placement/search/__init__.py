@@ -1,0 +1,1 @@
+"""Placements of least cost: annealed, and proven."""

@@ -1,0 +1,105 @@
+import gzip
+import json
+
+import pytest
+import zstandard
+
+from experiments.commands.import_trace import import_file
+from experiments.specification import specification_file
+from experiments.specification.plan import check
+from experiments.specification.workload import submissions
+from tests.unit.workloads.importers.test_coflow import LINES
+from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
+from tests.unit.workloads.importers.test_spark import word_count
+from workloads.importers import TraceError, import_trace
+from workloads.profiles import load_profile
+
+TRACES = {
+    "spark": "".join(word_count().lines()),
+    "mremu": json.dumps(hadoop_trace(), indent=4),
+    "coflow": "\n".join(LINES),
+}
+
+
+def written(tmp_path, text, name="trace"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("kind", TRACES)
+def test_what_is_written_can_run_and_has_the_volumes_of_the_trace(tmp_path, kind):
+    path = written(tmp_path, TRACES[kind])
+    specification, *profiles = import_file(path, "auto", tmp_path / "out" / "mine.yaml")
+    loaded = specification_file.load(specification)
+    check(loaded)
+    trace = import_trace(path, kind)
+    assert len(profiles) == len(trace.jobs)
+    for submission, imported in zip(submissions(loaded), trace.jobs, strict=True):
+        job, expected = submission.job(), imported.job
+        assert submission.at_s == imported.at_s
+        assert (job.containers, job.tasks, job.files) == (expected.containers, expected.tasks, expected.files)
+        for stage, wanted in zip(job.stages, expected.stages, strict=True):
+            assert stage.cpu_s == pytest.approx(wanted.cpu_s)
+            assert (stage.name, stage.write_bytes) == (wanted.name, wanted.write_bytes)
+            for exchange, other in zip(stage.exchanges, wanted.exchanges, strict=True):
+                assert (exchange.source, exchange.kind, exchange.bytes) == (other.source, other.kind, other.bytes)
+                assert (exchange.shares, exchange.pipelined) == (other.shares, other.pipelined)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("spark", " s from the submission"), ("mremu", "22.5 s from submission")])
+def test_the_recorded_time_is_said_where_a_user_compares(tmp_path, kind, said):
+    specification, profile = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
+    assert said in specification_file.load(specification).description
+    assert said in load_profile(profile).provenance
+
+
+def test_without_an_output_the_name_of_the_trace_is_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = import_file(written(tmp_path, TRACES["mremu"]))
+    assert paths == [tmp_path / "job_7.yaml", tmp_path / "job_7-profiles" / "job_7.yaml"]
+
+
+def test_compressed_logs_and_logs_in_several_files_are_read(tmp_path):
+    lines = word_count().lines()
+    packed = tmp_path / "log.gz"
+    packed.write_bytes(gzip.compress("".join(lines).encode()))
+    rolled = tmp_path / "eventlog_v2_app"
+    rolled.mkdir()
+    (rolled / "appstatus_app").touch()
+    for number, part in ((10, lines[5:]), (2, lines[:5])):
+        data = zstandard.ZstdCompressor().compress("".join(part).encode())
+        (rolled / f"events_{number}_app.zstd").write_bytes(data)
+    plain = import_trace(written(tmp_path, "".join(lines)))
+    assert import_trace(packed).jobs == import_trace(rolled).jobs == plain.jobs
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("trace", b"something else\n", "line 1: 'something else' begins no known format; give --format"),
+        ("trace", b"", "begins no known format"),
+        ("trace", b"\xff\xfe\xb5", "decompress it first"),
+        ("trace.gz", b"not compressed", "cannot be read"),
+        ("trace.zst", b"not compressed", "cannot be read"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(TraceError, match=said):
+        import_file(path, "auto", tmp_path / "mine.yaml")
+
+
+def test_missing_files_folders_formats_and_outputs_are_named(tmp_path):
+    path = written(tmp_path, TRACES["coflow"])
+    with pytest.raises(TraceError, match="absent: cannot be read"):
+        import_file(tmp_path / "absent")
+    with pytest.raises(TraceError, match="no events_1"):
+        import_file(tmp_path)
+    with pytest.raises(TraceError, match="'flink': give auto, spark"):
+        import_file(path, "flink")
+    with pytest.raises(TraceError, match=r"give a name that ends in \.yaml"):
+        import_file(path, "auto", tmp_path / "out.json")
+    with pytest.raises(TraceError, match="cannot be written"):
+        import_file(path, "auto", path / "out.yaml")

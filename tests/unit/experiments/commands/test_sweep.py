@@ -1,0 +1,113 @@
+"""The command `sweep`: what it is asked for, and how it answers."""
+
+import json
+import os
+from datetime import timedelta
+
+import pytest
+
+from experiments.commands.main import main
+from experiments.records.sweep_folder import SweepFolder
+from experiments.runs import dask_cluster
+from experiments.specification.sweep_file import loads
+from tests.unit.experiments.synthetic import START, write_run
+
+SWEEP = "name: small\nbase: thesis\nset: {strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SWEEP)
+    return str(path)
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # nothing is emulated, whoever runs the tests
+
+    def ask(*words):
+        assert main(list(words)) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        return err.removeprefix("error: ").strip()
+
+    return ask
+
+
+def listed(capsys, *words):
+    assert main(["sweep", "--list", "--json", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_list_has_every_point_and_its_runs(capsys, file):
+    document = listed(capsys, file, "--repeats", "4")
+    assert (document["name"], document["runs"]) == ("small", 16)
+    assert [point["values"] for point in document["points"]] == [{"data.replication": 1}, {"data.replication": 3}]
+    assert main(["sweep", "--list", file]) == 0
+    assert "small: 2 points, 4 runs" in capsys.readouterr().out
+
+
+def test_a_sweep_needs_no_file(capsys):
+    words = ("--vary", "workload.preset=q3-mid,kmeans-mid", "topology.blocking_factor=[1, 5],2", "--seed", "7")
+    document = listed(capsys, *words)
+    assert [point["values"] for point in document["points"]] == [
+        {"workload.preset": workload, "topology.blocking_factor": factors}
+        for workload in ("q3-mid", "kmeans-mid")
+        for factors in ([1, 5], 2)
+    ]
+    assert [point["runs"] for point in document["points"]] == [6, 3, 6, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say which, by its name or file, or by --spec FILE --vary KEY=V1,V2"),
+        (("thesis",), "thesis: this is one experiment, not a sweep; run it with `run --spec thesis`"),
+        (("--spec", "thesis"), "sweep --spec thesis --vary KEY=V1,V2"),
+        (("--vary", "data.replicatoin=1"), "data.replicatoin: unknown key; did you mean 'replication'?"),
+        (("table-6.2", "--vary", "seed=1,2"), "not both"),
+        (("table-6.2", "--set", "workload.preset=q3-mid"), "set.workload.preset: is varied as well"),
+        (("--resume", "no/such"), "no/such: no folder of a sweep"),
+        (("tabel-6.2",), "did you mean 'table-6.2'?"),
+        (("table-6.2", "--resume", "no/such"), "--resume no/such: the folder says what to run; leave out SWEEP"),
+        (
+            ("--resume", "no/such", "--repeats", "5"),
+            "--resume no/such: the folder says what to run; leave out --repeats",
+        ),
+        (("--vary", "seed=1", "seed=2"), "--vary seed: is there twice; write seed=V1,V2"),
+        (("--vary", "1=2"), "1: unknown key"),
+        (("table-6.2", "--seed", "soon"), "seed: 'soon'"),
+        (("--vary", "data.replication=1,3"), "needs root"),
+    ],
+)
+def test_a_wrong_request_is_answered_with_a_remedy(refused, words, said):
+    assert said in refused("sweep", *words)
+
+
+def test_run_and_sweep_send_to_each_other(refused, tmp_path):
+    assert "this is a sweep, not one experiment; give it to the command `sweep`" in refused(
+        "run", "--spec", "table-6.2"
+    )
+    folder = SweepFolder.create(tmp_path, loads(SWEEP), START)
+    assert f"finish it with `sweep --resume {folder.path}`" in refused("run", "--resume", str(folder.path))
+
+
+def test_a_scheduler_that_does_not_answer_leaves_no_folder(refused, file, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CONNECT_TIMEOUT_S", 0.2)
+    output = tmp_path / "results"
+    line = refused("sweep", file, "--scheduler", "tcp://127.0.0.1:9", "--output", str(output))
+    assert line.startswith("--scheduler tcp://127.0.0.1:9: no scheduler answers")
+    assert not output.exists()
+
+
+def test_results_are_shown_again(capsys, tmp_path):
+    folder = SweepFolder.create(tmp_path, loads(SWEEP), START)
+    for number, one in enumerate(folder.assignments()):
+        write_run(one.folder, one.run, START + timedelta(minutes=number))
+    assert main(["show", str(folder.path)]) == 0
+    assert "neawa" in capsys.readouterr().out
+    assert main(["show", "--json", str(folder.path)]) == 0
+    assert [point["runs"] for point in json.loads(capsys.readouterr().out)["points"]] == [2, 2]
+    assert main(["show", "--json", str(folder.path / "points" / "p01-replication1")]) == 0
+    assert json.loads(capsys.readouterr().out)["networks"]

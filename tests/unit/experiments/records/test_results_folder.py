@@ -1,0 +1,239 @@
+"""Run records on disk: complete or absent, and honest about how a run ended."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.documents.atomic import atomic_file
+from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRecord
+from experiments.records.results_folder import ResultsFolder, new_folder
+from experiments.records.series import EVENTS, FIDELITY, SeriesError, event_row
+from experiments.records.verdict import Sample
+from experiments.specification.plan import resolve
+from tests.unit.experiments.synthetic import START, opened, results, specification
+from workloads.coordination.events import Event
+from workloads.scale import Scale
+
+JOB = JobRecord(job_id="a", profile="kmeans", submitted_s=10, started_s=11, finished_s=40)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return ResultsFolder.create(tmp_path, specification(), START)
+
+
+@pytest.fixture
+def run():
+    return resolve(specification())[0]
+
+
+def later():
+    return START + timedelta(minutes=5)
+
+
+def test_a_record_survives_writing(tmp_path):
+    for record in results(tmp_path).records():
+        assert RunRecord.from_json(record.to_json()) == record
+
+
+def test_the_completion_time_runs_from_the_submission():
+    assert JOB.completion_time_s == 30
+
+
+def test_the_makespan_runs_from_the_first_submission(run):
+    other = JobRecord(job_id="b", profile="kmeans", submitted_s=20, started_s=21, finished_s=99)
+    assert opened(run).finished(later(), [JOB, other]).makespan_s == 89
+
+
+def test_a_finished_run_has_finished_jobs_only(run):
+    lost = JobRecord(job_id="b", profile="kmeans", submitted_s=20, reason="its container died")
+    with pytest.raises(RecordError, match="unfinished jobs b"):
+        opened(run).finished(later(), [JOB, lost])
+    with pytest.raises(RecordError, match="no jobs"):
+        opened(run).finished(later(), [])
+    assert opened(run).failed(later(), "b failed", jobs=(JOB, lost)).jobs[1].completion_time_s is None
+
+
+def test_a_job_without_end_needs_a_reason():
+    with pytest.raises(ValueError, match="finished_s is missing"):
+        JobRecord(job_id="a", profile="kmeans", submitted_s=0)
+    with pytest.raises(ValueError, match="before submitted_s"):
+        JobRecord(job_id="a", profile="kmeans", submitted_s=5, finished_s=4)
+
+
+def test_times_of_day_have_a_zone(run):
+    with pytest.raises(RecordError, match="time zone"):
+        opened(run, datetime(2026, 1, 1))
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12))
+def test_the_local_share_is_a_share(local, rack, remote):
+    share = ReadBytes(local=local, rack=rack, remote=remote).local_share
+    assert share is None if local + rack + remote == 0 else 0 <= share <= 1
+
+
+def test_another_version_is_refused(run):
+    text = json.dumps({**json.loads(opened(run).to_json()), "schema_version": 99})
+    with pytest.raises(RecordError, match="schema_version 99: this version reads 1"):
+        RunRecord.from_json(text)
+
+
+def test_the_specification_is_kept(folder):
+    assert folder.specification() == specification()
+    assert ResultsFolder.open(folder.path) == folder
+
+
+def test_two_experiments_in_one_second_get_two_folders(folder):
+    other = ResultsFolder.create(folder.path.parent, specification(), START)
+    assert other.path != folder.path
+
+
+def test_what_is_no_results_folder_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="no folder of results"):
+        ResultsFolder.open(tmp_path)
+
+
+def test_a_run_is_running_while_it_is_written_and_finished_after(folder, run):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run))
+        assert folder.run(run.id).record().status == "running"
+        writer.save(opened(run).finished(later(), [JOB]))
+    assert folder.run(run.id).record().status == "finished"
+
+
+def test_an_exception_is_recorded_as_a_failure(folder, run):
+    def run_it():
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run))
+            raise TimeoutError("no route\nto h3")
+
+    with pytest.raises(TimeoutError):
+        run_it()
+    record = folder.run(run.id).record()
+    assert (record.status, record.reason) == ("failed", "TimeoutError: no route to h3")
+    assert record.finished_at == later()
+
+
+def test_an_exception_after_the_end_leaves_the_result(folder, run):
+    def run_it():
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run).finished(later(), [JOB]))
+            raise OSError("teardown")
+
+    with pytest.raises(OSError, match="teardown"):
+        run_it()
+    assert folder.run(run.id).record().status == "finished"
+
+
+def test_a_run_has_one_writer(folder, run):
+    with folder.run(run.id).writing(later), pytest.raises(RecordError, match="another process"):
+        folder.run(run.id).writing(later).__enter__()
+
+
+def test_a_killed_process_leaves_an_interrupted_run(folder, run):
+    script = (
+        "import sys, pathlib\n"
+        "from experiments.records.results_folder import RunFolder\n"
+        "from tests.unit.experiments.synthetic import START, opened, specification\n"
+        "from experiments.specification.plan import resolve\n"
+        "run = resolve(specification())[0]\n"
+        "with RunFolder(pathlib.Path(sys.argv[1])).writing(lambda: START) as writer:\n"
+        "    writer.save(opened(run)); print('saved', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, str(folder.run(run.id).path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "saved\n"
+        assert folder.run(run.id).record().status == "running"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    record = folder.run(run.id).record()
+    assert record.status == "interrupted"
+    assert "stopped" in record.reason
+
+
+def test_series_come_back_and_absent_ones_are_empty(folder, run):
+    assert folder.run(run.id).events().height == 0
+    with folder.run(run.id).writing(later) as writer:
+        writer.save_events(
+            [{"time_s": 1, "kind": "read", "bytes": 5, "local": True}, {"time_s": 2.5, "kind": "compute"}]
+        )
+        writer.save_links([])
+        writer.save_fidelity([{"time_wall_s": 1, "own_figure": 3}])
+    assert folder.run(run.id).events()["time_s"].to_list() == [1.0, 2.5]
+    assert folder.run(run.id).events()["bytes"].to_list() == [5, None]
+    assert folder.run(run.id).fidelity()["own_figure"].to_list() == [3.0]
+
+
+def test_columns_that_a_file_does_not_have_yet_are_null(folder, run):
+    path = folder.run(run.id).path / "events.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({"time_s": [1.0], "kind": ["sample"]}).write_parquet(path)
+    events = folder.run(run.id).events()
+    assert set(events.columns) == set(EVENTS)
+    assert events["memory_bytes"].to_list() == [None]
+
+
+def test_a_misspelt_column_is_refused(folder, run):
+    with folder.run(run.id).writing(later) as writer:
+        with pytest.raises(SeriesError, match="'byte'"):
+            writer.save_events([{"time_s": 1.0, "kind": "read", "byte": 5}])
+        with pytest.raises(SeriesError, match=r"events\.parquet"):
+            writer.save_events([{"time_s": "soon", "kind": "read"}])
+    assert not (folder.run(run.id).path / "events.parquet").exists()
+
+
+def test_a_file_appears_complete_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def write_half():
+        with atomic_file(path) as file:
+            file.write(b"half of the n")
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_starting_the_program_does_not_load_figures_and_tables():
+    script = (
+        "import sys, experiments.specification.specification_file, experiments.records.results_folder\n"
+        "import experiments.analysis.comparison, experiments.report.terminal.table\n"
+        "print([name for name in ('matplotlib', 'polars', 'jinja2') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_events_are_recorded_in_the_units_of_the_modelled_cluster():
+    event = Event(time_s=2.0, kind="read", job="a", bytes=1000, start_s=1.0, cpu_s=0.5, late_s=0.01)
+    row = event_row(event, Scale(rate_divisor=8, volume_divisor=128))
+    assert set(row) == set(EVENTS)
+    assert (row["time_s"], row["start_s"], row["cpu_s"], row["bytes"]) == (32, 16, 8, 128_000)
+    assert row["late_wall_s"] == 0.01
+
+
+def test_every_sample_of_the_machine_has_its_column():
+    assert {field.name for field in dataclasses.fields(Sample)} == set(FIDELITY)
+
+
+def test_an_output_folder_that_leads_nowhere_is_refused_at_once(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(FileExistsError):
+        new_folder(tmp_path / "results", "thesis", datetime.now(timezone.utc))
+
+
+def test_folders_of_one_moment_are_numbered(tmp_path):
+    now = datetime(2026, 3, 2, tzinfo=timezone.utc)
+    names = [new_folder(tmp_path / "a" / "b", "thesis", now).name for _ in range(3)]
+    assert names == ["20260302T000000-thesis", "20260302T000000-thesis-2", "20260302T000000-thesis-3"]

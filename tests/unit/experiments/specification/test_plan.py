@@ -1,0 +1,117 @@
+"""From specification to runs, and what is refused before anything runs."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.documents.diagnostics import SpecificationError
+from experiments.specification.plan import check, resolve
+from experiments.specification.specification_file import load, loads
+from experiments.specification.workload import submissions
+from tests.unit.experiments.synthetic import specification
+
+
+def problems(spec):
+    with pytest.raises(SpecificationError) as caught:
+        check(spec)
+    return "\n".join(caught.value.problems)
+
+
+def test_the_runs_are_the_product_each_once():
+    runs = resolve(specification("repeats=3", "topology.blocking_factor=[1,5]"))
+    cells = {(run.strategy.label, run.blocking_factor, run.repeat) for run in runs}
+    assert len(runs) == len(cells) == len({run.id for run in runs}) == 3 * 2 * 3
+
+
+def test_the_seed_depends_on_the_repeat_only():
+    runs = resolve(specification("repeats=3", "topology.blocking_factor=[1,5]", "seed=7"))
+    assert {(run.repeat, run.seed) for run in runs} == {(0, 7), (1, 8), (2, 9)}
+
+
+def test_strategies_are_interleaved_and_none_is_always_first():
+    runs = resolve(specification("repeats=3"))
+    order = [run.strategy.label for run in runs]
+    for repeat in range(3):
+        assert sorted(order[3 * repeat : 3 * repeat + 3]) == ["coloc", "default", "neawa"]
+    assert len({order[0], order[3], order[6]}) == 3
+
+
+def test_the_network_follows_the_blocking_factor():
+    one, five = resolve(specification("strategies=[default]", "topology.blocking_factor=[1,5]"))
+    ratio = one.topology().link_by_id["t1-c1/1"].capacity_mbps / five.topology().link_by_id["t1-c1/1"].capacity_mbps
+    assert ratio == pytest.approx(5)
+
+
+def test_a_network_without_uplinks_has_one_run_a_strategy():
+    runs = resolve(specification("topology=single-switch"))
+    assert [run.blocking_factor for run in runs] == [None] * 3
+    assert runs[0].id == "r00-default"
+
+
+def test_the_thesis_experiment_passes():
+    check(specification())
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("strategies.1.name=newa", ["strategies.1.name", "did you mean 'neawa'?"]),
+        ("workload=mixed-hihg", ["workload.preset", "did you mean 'mixed-high'?"]),
+        ("workload=[{profile: kmean}]", ["workload.jobs.0.profile", "did you mean 'kmeans'?"]),
+        ("workload=[{profile: kmeans, containers: 65}]", ["workload.kmeans-1.containers", "65", "64 slots"]),
+        ("failures=[{at_s: 1, link: t1-c2/5}]", ["failures.0.link", "'t1-c2/5'", "did you mean 't1-c2/"]),
+        ("failures=[{at_s: 1, host: h9}]", ["failures.0.host", "no such host"]),
+        ("data.replication=9", ["data.replication", "8 nodes"]),
+        ("strategies.1.options={tempo: 1}", ["strategies.1", "tempo"]),
+        ("strategies.0.name=no.such:Strategy", ["strategies.0", "no.such:Strategy", "importable"]),
+        ("workload=no/such.yaml", ["workload", "no/such.yaml"]),
+        ("workload=[{profile: no/such.yaml}]", ["workload", "no/such.yaml"]),
+        ("node.memory_bytes=2 GiB", ["kmeans-1.memory_mb", "3072", "2048 MiB"]),
+        ("strategies.1.colocation={nodes: 2}", ["strategies.1.colocation", "'neawa'", "remove it"]),
+        ("strategies.2.colocation={jobs: kmeens-1}", ["2.colocation.jobs", "'kmeens-1'", "did you mean 'kmeans-1'?"]),
+        ("strategies.2.colocation={nodes: 9}", ["strategies.2.colocation.nodes", "8 nodes"]),
+        ("strategies.2.colocation={container_nodes: 9}", ["2.colocation.container_nodes", "8 nodes"]),
+        ("workload.shuffle_factors={kmean: 2}", ["shuffle_factors", "'kmean'", "did you mean 'kmeans'?"]),
+    ],
+)
+def test_what_cannot_run_is_refused_before_it_does(assignment, words):
+    text = problems(specification(assignment))
+    assert all(word in text for word in words), text
+
+
+def test_a_strategy_and_a_profile_of_ones_own_pass(tmp_path):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text(Path("workloads/profiles/kmeans.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    check(
+        specification(
+            "strategies.0.name=placement.strategies.baselines:RoundRobin", f"workload=[{{profile: {profile}}}]"
+        )
+    )
+
+
+def test_every_example_could_run():
+    for path in sorted(Path("examples").glob("*.yaml")):
+        check(load(path))
+
+
+def test_labels_that_share_a_folder_are_refused():
+    spec = specification("strategies=[{name: default, label: a b}, {name: neawa, label: a-b}]")
+    assert "strategies.1.label" in problems(spec)
+
+
+def test_inline_jobs_get_ids_that_count_each_profile():
+    spec = loads(
+        "name: a\nstrategies: [default]\nworkload: [kmeans, {profile: kmeans, job_id: kmeans-2}, kmeans, dir/my.yaml]\n"
+    )
+    names = [job.job_id for job in submissions(spec)]
+    assert names == ["kmeans-1", "kmeans-2", "kmeans-3", "my-1"]
+
+
+def test_inline_jobs_keep_their_sizes_and_come_in_order_of_time():
+    spec = loads(
+        "name: a\nstrategies: [default]\n"
+        "workload: [{profile: tpch-q3, at_s: 5, input_bytes: 1 GB, containers: 4}, kmeans]\n"
+    )
+    first, second = submissions(spec)
+    assert (first.job_id, second.at_s) == ("kmeans-1", 5)
+    assert (second.job().input_bytes, second.job().containers) == (10**9, 4)

@@ -1,0 +1,50 @@
+import json
+import os
+
+import pytest
+
+from topologies.emulated import host_settings, isolation, openvswitch
+from topologies.fat_tree import thesis
+
+
+def test_outside_of_an_isolation_the_remedy_is_told(monkeypatch):
+    monkeypatch.delenv("PLACEMENT_TESTBED_ISOLATION", raising=False)
+    with pytest.raises(isolation.IsolationError, match=r"python -m topologies\.emulated\.isolation"):
+        isolation.current()
+
+
+def test_root_is_asked_for(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(isolation.IsolationError, match="sudo"):
+        isolation.run(lambda: 0)
+
+
+def test_settings_are_put_back_to_what_they_were_before_the_first_change(tmp_path, monkeypatch):
+    tree = tmp_path / "sys"
+    tree.mkdir()
+    for name, value in (("a", "1"), ("b", "2")):
+        (tree / name).write_text(f"{value}\n")
+    monkeypatch.setattr(host_settings, "_path", lambda name: tree / name)
+    host_settings.change(tmp_path, "a", "10")
+    host_settings.change(tmp_path, "a", "11")
+    host_settings.change(tmp_path, "b", "20")
+    assert json.loads((tmp_path / "sysctls.json").read_text()) == {"a": "1", "b": "2"}
+    host_settings.restore(tmp_path, "b")
+    assert [host_settings.read(name) for name in "ab"] == ["11", "2"]
+    host_settings.restore(tmp_path)
+    assert [host_settings.read(name) for name in "ab"] == ["1", "2"]
+    host_settings.restore(tmp_path)
+    assert host_settings.read("a") == "1"
+
+
+def test_bridges_have_the_planned_ports_and_nothing_forwards_by_itself():
+    topology = thesis()
+    arguments = openvswitch.bridge_commands(topology, "userspace")
+    text = " ".join(arguments)
+    assert text.count("add-br") == 6
+    assert text.count("add-port") == 8 + 2 * 32
+    assert text.count("fail_mode=secure") == 6
+    assert "set interface t1-eth3 ofport_request=3" in text
+    assert f"datapath-id={topology.switches[0].dpid:016x}" in text
+    assert "datapath_type=netdev" in text
+    assert "datapath_type=system" in " ".join(openvswitch.bridge_commands(topology, "kernel"))

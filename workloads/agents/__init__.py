@@ -1,0 +1,1 @@
+"""What runs on the hosts: one agent a host, which reads, computes and sends."""

@@ -1,0 +1,272 @@
+"""What an agent does on its host: it serves and reads blocks, runs tasks, models the node's CPU and disk.
+
+One thread, one event loop. The coordinator says what to do over the control connection; when that ends, so does the
+agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from workloads.agents.blocks import BlockStore, Peer
+from workloads.agents.connection import Connection, TransferError, listen
+from workloads.agents.content import Content
+from workloads.agents.exchange import Connections, Lane, Outlet
+from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
+from workloads.agents.tasks import StageTask
+from workloads.agents.usage import Usage
+from workloads.agents.wire import receive_header
+from workloads.control import Channel, Message
+from workloads.node_model import SharedResource
+
+
+class Agent:
+    """State and behaviour of one host.
+
+    Args:
+        host: Name of the host.
+        ip: Address that it serves on and connects from.
+        configuration: The coordinator's first message: `seed`, `cores` and `disk_bytes_per_s` (of the emulated node),
+            `deadline_s` (of socket waits), `sample_s` (between usage reports).
+    """
+
+    def __init__(self, host: str, ip: str, configuration: Message, channel: Channel) -> None:
+        self.host = host
+        self._ip = ip
+        self._channel = channel
+        self._deadline_s: float = configuration["deadline_s"]
+        self._sample_s: float = configuration["sample_s"]
+        self._content = Content(configuration["seed"])
+        self.cpu = SharedResource(configuration["cores"], limit=1.0)
+        self.disk = SharedResource(configuration["disk_bytes_per_s"])
+        self.inboxes = Inboxes(self._deadline_s)
+        self._connections = Connections(ip, self._deadline_s)
+        self._peers: dict[str, Peer] = {}
+        self._node = Usage()
+        self.blocks = BlockStore(ip, self._content, self.disk, self._peers, self._deadline_s, self._node)
+        self._tasks: dict[tuple[str, str, int], StageTask] = {}
+        self._running: dict[str, set[asyncio.Task[None]]] = {}
+        self._usage: dict[tuple[str, int], Usage] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    # -- control -------------------------------------------------------------------------------------------------
+
+    def report(self, message: Message) -> None:
+        """Tells the coordinator."""
+        self._channel.send(message)
+
+    def handle(self, message: Message) -> None:
+        """Does what the coordinator says."""
+        getattr(self, f"_on_{message['op']}")(message)
+
+    def _on_peers(self, message: Message) -> None:
+        self._peers.update({host: Peer(*address) for host, address in message["peers"].items()})
+
+    def _on_store(self, message: Message) -> None:
+        for file, index, size in message["blocks"]:
+            self.blocks.put(file, index, size)
+        self.report({"op": "stored", "id": message["id"]})
+
+    def _on_load(self, message: Message) -> None:
+        self._start(self._load(message))
+
+    def _on_drop(self, message: Message) -> None:
+        for file in message["files"]:
+            self.blocks.drop(file)
+
+    def _on_begin(self, message: Message) -> None:
+        """A job has begun: its containers on this node hold their memory from now on."""
+        for container in message["containers"]:
+            self._usage[message["job"], container] = Usage(memory_bytes=message["memory_bytes"])
+
+    def _on_task(self, message: Message) -> None:
+        job, stage, number = message["job"], message["stage"], message["task"]
+        task = StageTask(self, message, self._usage[job, message["container"]])
+        self._tasks[job, stage, number] = task
+        self._start_for(job, self._run_task(task, (job, stage, number)))
+
+    def _on_split(self, message: Message) -> None:
+        task = self._tasks.get((message["job"], message["stage"], message["task"]))
+        if task is not None:
+            task.give_split(message)
+
+    def _on_transfer(self, message: Message) -> None:
+        self._start_for(message["job"], self._transfer(message))
+
+    def _on_end(self, message: Message) -> None:
+        """A job has ended, well or not: nothing of it goes on."""
+        job = message["job"]
+        self._report_usage()
+        for running in self._running.pop(job, set()):
+            running.cancel()
+        self._connections.close(job)
+        self._usage = {key: usage for key, usage in self._usage.items() if key[0] != job}
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    def open_outlet(self, job: str, task: int, output: Message, usage: Usage) -> Outlet:
+        """Starts the lanes of an output: one to each consuming task, over the network where that is elsewhere."""
+        moved = asyncio.Event()
+        hosts: dict[int, str] = {number: host for number, host, _ in output["lanes"]}
+        lanes = [
+            Lane(self._content, (job, output["exchange"], number), task, expected, moved)
+            for number, _, expected in output["lanes"]
+        ]
+
+        def start(lane: Lane) -> asyncio.Task[None]:
+            host = hosts[lane.parcel.destination]
+            if host == self.host:
+                return self._loop.create_task(lane.run_local(self.inboxes))
+            peer = self._peers[host]
+            address, usages = (peer.ip, peer.port), (usage, self._node)
+            return self._loop.create_task(lane.run_remote(self._connections, address, usages))
+
+        return Outlet(lanes, output["kind"], output["weights"], moved, start)
+
+    async def _run_task(self, task: StageTask, key: tuple[str, str, int]) -> None:
+        try:
+            await task.run()
+        except TransferError as error:
+            self.report({"op": "failed", "job": key[0], "stage": key[1], "task": key[2], "reason": str(error)})
+        finally:
+            self._tasks.pop(key, None)
+
+    async def _transfer(self, message: Message) -> None:
+        """Sends all of a barrier exchange."""
+        usage = self._usage[message["job"], message["container"]]
+        outlet = self.open_outlet(message["job"], message["task"], message["output"], usage)
+        place = {"job": message["job"], "stage": message["stage"], "task": message["task"]}
+        try:
+            await outlet.emit(message["output"]["bytes"])
+            parcels = await outlet.finish()
+        except TransferError as error:
+            self.report({"op": "failed", **place, "reason": str(error)})
+            return
+        finally:
+            outlet.cancel()
+        rows = [parcel.row() for parcel in parcels]
+        self.report({"op": "sent", **place, "exchange": message["output"]["exchange"], "sent": rows})
+
+    async def _load(self, message: Message) -> None:
+        """Writes blocks through their pipelines, starting here."""
+        try:
+            for file, index, size, targets in message["blocks"]:
+                await self.blocks.write(file, index, size, targets)
+        except TransferError as error:
+            self.report({"op": "stored", "id": message["id"], "failed": str(error)})
+        else:
+            self.report({"op": "stored", "id": message["id"]})
+
+    # -- serving -------------------------------------------------------------------------------------------------
+
+    def accept(self, listener: socket.socket) -> None:
+        """Takes all connections that wait."""
+        while True:
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
+                return
+            self._start(self._serve(Connection(sock, self._deadline_s, address[0])))
+
+    async def _serve(self, connection: Connection) -> None:
+        """What others want, one thing after the other; a failure is reported by the side that wanted it."""
+        try:
+            while await connection.more():
+                await self._answer(connection, await receive_header(connection))
+        except TransferError as error:
+            print(f"{self.host}: {error}", file=sys.stderr)
+        finally:
+            connection.close()
+
+    async def _answer(self, connection: Connection, header: dict[str, Any]) -> None:
+        if header["op"] == "lane":
+            key: InboxKey = (header["job"], header["exchange"], header["to"])
+            await receive_lane(connection, await self.inboxes.find(key), header["from"], self._node)
+        elif header["op"] == "read":
+            await self.blocks.serve_read(connection, header["file"], header["index"])
+        elif header["op"] == "write":
+            block = header["file"], header["index"], header["size"]
+            await self.blocks.serve_write(connection, *block, header["targets"])
+        else:
+            raise TransferError(f"operation {header['op']!r}: unknown")
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def begin_sampling(self) -> None:
+        """Starts the usage reports."""
+        self._start(self._sample())
+
+    async def _sample(self) -> None:
+        """Reports what node and containers have used, again and again."""
+        while True:
+            await asyncio.sleep(self._sample_s)
+            self._report_usage()
+
+    def _report_usage(self) -> None:
+        node, used = self._node, self._usage.items()
+        node.cpu_s, node.disk_bytes = self.cpu.served(), self.disk.served()
+        node.memory_bytes = sum(usage.memory_bytes for _, usage in used)
+        rows: list[list[Any]] = [[None, None, node.memory_bytes, *node.totals()]]
+        rows += [[job, container, usage.memory_bytes, *usage.totals()] for (job, container), usage in used]
+        late_s = max(self.cpu.take_lateness(), self.disk.take_lateness())
+        own = {"late_s": late_s, "agent_memory_bytes": resident_bytes()}
+        self.report({"op": "sample", "time": self._loop.time(), "rows": rows, **own})
+
+    def _start_for(self, job: str, work: Coroutine[Any, Any, None]) -> None:
+        running = self._running.setdefault(job, set())
+        task = self._start(work)
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An error that nobody expected ends the process, which the coordinator notices at once."""
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "unexpected error", "exception": task.exception()})
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+async def serve(host: str, ip: str, port: int, control: socket.socket) -> None:
+    """Runs an agent until the control connection ends."""
+    loop = asyncio.get_running_loop()
+    listener = listen(ip, port)
+    agent: Agent | None = None
+    over: asyncio.Future[str] = loop.create_future()
+
+    def receive(message: Message) -> None:
+        nonlocal agent
+        if agent is None:
+            agent = Agent(host, ip, message, channel)
+            loop.add_reader(listener.fileno(), agent.accept, listener)
+            agent.begin_sampling()
+        else:
+            agent.handle(message)
+
+    def lost(reason: str) -> None:
+        over.set_result(reason)
+
+    channel = Channel(receive, lost)
+    await loop.create_connection(lambda: channel, sock=control)
+    channel.send({"op": "ready", "port": listener.getsockname()[1], "pid": os.getpid()})
+    await over

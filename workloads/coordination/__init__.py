@@ -1,0 +1,1 @@
+"""What runs beside the experiment: the pool of agents and the attempts of jobs."""

@@ -1,0 +1,376 @@
+"""One attempt of a job, as its application master sees it.
+
+Messages to agents (`op`): `begin` starts a job's containers, `task` starts a task, `split` answers a request
+for the next one, `transfer` starts the sending of a barrier exchange, `end` stops everything of the job. From agents:
+`next` asks for a split and reports on the last one, `sent` reports a barrier exchange, `done` and `failed` end a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workloads import orders
+from workloads.control import Message
+from workloads.coordination.events import Event, EventKind, JobResult, Sink
+from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
+from workloads.job import Job
+from workloads.scale import Scale
+from workloads.splits import Split, choose_replica, write_targets
+from workloads.volumes import ExchangePlan, StagePlan
+
+_RESULT_BLOCK_BYTES = 128 * 2**20
+_DEATH_IS_KNOWN_AFTER_S = 0.3
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What an execution needs of the pool.
+
+    Attributes:
+        send: Sends a control message to a host's agent.
+        racks: Rack of each host; empty when unknown.
+        dead: Hosts whose agents have died; grows.
+        clock: Wall seconds since the run's start.
+        started_at: Monotonic time of the run's start.
+    """
+
+    send: Callable[[str, Message], None]
+    racks: Mapping[str, int]
+    dead: set[str]
+    clock: Callable[[], float]
+    started_at: float
+
+
+class Execution:
+    """Coordinates the tasks of one job on the agents.
+
+    Args:
+        job: The job.
+        placement: Host of each container; the first is the application master's.
+        plans: From `plan_job`.
+        cluster: The agents.
+        scale: The divisors.
+        rng: For split and replica choices.
+        sink: Takes the events.
+        submitted_s: Wall seconds since the run's start.
+        attempt: Tells the messages of this attempt from those of others; `key` names the attempt in messages.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        placement: Sequence[str],
+        plans: Mapping[str, StagePlan],
+        cluster: Cluster,
+        scale: Scale,
+        rng: np.random.Generator,
+        sink: Sink,
+        submitted_s: float,
+        attempt: int,
+    ) -> None:
+        self.job = job
+        self.key = f"{job.job_id}#{attempt}"
+        self._cluster = cluster
+        self._rng = rng
+        self._sink = sink
+        self._hosts = [placement[job.container_of(task)] for task in range(job.tasks)]
+        self._stages: dict[str, StageProgress] = {}
+        for name, plan in plans.items():
+            self._stages[name] = StageProgress.of(plan, self._hosts, rng)
+        self._flows = {e.key: FlowProgress(e) for plan in plans.values() for e in plan.exchanges}
+        self._writing: dict[tuple[str, int], list[Message]] = {}
+        self._scale = scale
+        self.result = JobResult(job.job_id, job.profile, tuple(placement), attempt, submitted_s, cluster.clock())
+        self.result.stages = [state.result for state in self._stages.values()]
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def hosts(self) -> set[str]:
+        """Hosts that run its containers."""
+        return set(self.result.placement)
+
+    async def run(self, deadline_s: float) -> JobResult:
+        """Runs the job to its end, good or bad.
+
+        Args:
+            deadline_s: Wall seconds after which it fails.
+        """
+        self._emit("job_started")
+        for host in self.hosts:
+            self._cluster.send(host, orders.begin(self.job, self.key, self.result.placement, host))
+        try:
+            self._start_ready()
+            await asyncio.wait_for(self._finished, deadline_s)
+        except asyncio.TimeoutError:
+            unfinished = [name for name, state in self._stages.items() if not state.finished]
+            self.result.failed = f"not finished after {deadline_s:g} s; unfinished stages: {', '.join(unfinished)}"
+        except JobFailure as failure:
+            self.result.failed = str(failure)
+        finally:
+            for host in self.hosts:
+                self._cluster.send(host, {"op": "end", "job": self.key})
+        self.result.finished_s = self._cluster.clock()
+        self.result.dead_hosts = tuple(sorted(self._cluster.dead))
+        self._emit("job_failed" if self.result.failed else "job_finished", detail=self.result.failed)
+        return self.result
+
+    def fail(self, reason: str) -> None:
+        """Ends the attempt."""
+        if not self._finished.done():
+            self._finished.set_exception(JobFailure(reason))
+
+    def host_died(self, host: str, reason: str) -> None:
+        """Fails the attempt if the host ran a container of it; replicas on it are no longer read."""
+        if host in self.hosts:
+            self.fail(f"agent of {host} died: {reason}")
+
+    def handle(self, host: str, message: Message) -> None:
+        """Takes a message of an agent about this job."""
+        if self._finished.done():
+            return
+        try:
+            getattr(self, f"_on_{message['op']}")(message)
+        except JobFailure as failure:
+            self.fail(str(failure))
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _start_ready(self) -> None:
+        """Starts every stage that has something to do, or soon will: the consumers of a pipeline before its source.
+
+        A stage starts with the first of its sources that starts (pipelined) or finishes (barrier); starting one early
+        costs nothing, as its tasks wait for their inputs.
+        """
+        ready: list[StageProgress] = []
+        for state in self._stages.values():
+            exchanges = state.plan.exchanges
+            sources = [(self._stages[exchange.source], exchange.pipelined) for exchange in exchanges]
+            has_input = any(source.started if pipelined else source.finished for source, pipelined in sources)
+            if not state.started and (has_input or not exchanges):
+                state.started = True
+                ready.append(state)
+        for state in reversed(ready):
+            self._start_stage(state)
+
+    def _start_stage(self, state: StageProgress) -> None:
+        name = state.plan.name
+        state.result.started_s = self._cluster.clock()
+        self._emit("stage_started", stage=name)
+        state.running = set(range(self.job.tasks))
+        for task, host in enumerate(self._hosts):
+            writes = self._writes(state.plan, task)
+            self._cluster.send(host, orders.task(self.job, self.key, state.plan, task, self._hosts, writes))
+            self._emit("task_started", stage=name, task=task, host=host)
+
+    def _release(self, exchange: ExchangePlan) -> None:
+        """Sends a barrier exchange, whose source has finished."""
+        source = self._stages[exchange.source]
+        for task, host in enumerate(self._hosts):
+            if source.plan.splits:
+                size = source.held[exchange.key][task]
+            else:
+                size = source.plan.emitted_by_task(exchange, task)
+            self._cluster.send(host, orders.transfer(self.job, self.key, exchange, task, size, self._hosts))
+
+    def _writes(self, plan: StagePlan, task: int) -> list[Message]:
+        """Blocks of a task's result, with the hosts of further replicas."""
+        host, left = self._hosts[task], plan.write_bytes[task]
+        block = max(1, self._scale.wire_bytes(_RESULT_BLOCK_BYTES))
+        file = f"{self.job.job_id}/{plan.name}/part-{task}"
+        live = [name for name in self._cluster.racks if name not in self._cluster.dead]
+        writes: list[Message] = []
+        while left > 0:
+            targets = write_targets(host, live, plan.stage.write_replication - 1, self._cluster.racks, self._rng)
+            writes.append({"file": file, "index": len(writes), "bytes": min(left, block), "targets": targets})
+            left -= block
+        self._writing[plan.name, task] = writes
+        return writes
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def _on_next(self, message: Message) -> None:
+        state, task = self._stages[message["stage"]], message["task"]
+        report = message["finished"]
+        split: Split | None
+        if report is not None and "failed" in report:
+            split = self._after_failed_read(state, task, report)
+        else:
+            if report is not None:
+                self._read_finished(state, task, report)
+            split = state.assigner.next_for(self._hosts[task])
+        self._give(state, task, split)
+
+    def _give(self, state: StageProgress, task: int, split: Split | None) -> None:
+        answer: Message = {"op": "split", "job": self.key, "stage": state.plan.name, "task": task, "file": None}
+        if split is not None:
+            live = [host for host in split.replicas if host not in self._cluster.dead]
+            source = choose_replica(self._hosts[task], live, self._cluster.racks, self._rng)
+            if source is None:
+                raise JobFailure(f"block {split.index} of {split.file}: no replica left")
+            state.in_work[task] = split
+            emit = [
+                state.plan.emitted_by_split(output, state.before[split.number], split.bytes)
+                for output in state.plan.outputs
+                if output.pipelined
+            ]
+            answer |= {"file": split.file, "index": split.index, "bytes": split.bytes, "host": source}
+            answer |= {"cpu_s": state.plan.split_cpu_s[split.number], "emit": emit}
+        self._cluster.send(self._hosts[task], answer)
+
+    def _after_failed_read(self, state: StageProgress, task: int, report: Message) -> Split:
+        """The same split without the replica that failed."""
+        split = state.in_work.pop(task)
+        self._emit(
+            "read_failed",
+            time_s=self._time(report["read"]),
+            stage=state.plan.name,
+            task=task,
+            host=self._hosts[task],
+            peer=report["host"],
+            ok=False,
+            detail=report["failed"],
+        )
+        left = tuple(host for host in split.replicas if host != report["host"])
+        if not left:
+            raise JobFailure(f"block {split.index} of {split.file}: no replica left; last: {report['failed']}")
+        return Split(split.number, split.file, split.index, split.bytes, left)
+
+    def _read_finished(self, state: StageProgress, task: int, report: Message) -> None:
+        split, host, source = state.in_work.pop(task), self._hosts[task], report["host"]
+        for output in state.plan.outputs:
+            if not output.pipelined:
+                emitted = state.plan.emitted_by_split(output, state.before[split.number], split.bytes)
+                state.held[output.key][task] += emitted
+        self._add(self.result.read_bytes, source, host, split.bytes)
+        state.result.sent_bytes += split.bytes
+        state.result.received_bytes += split.bytes
+        where = {"stage": state.plan.name, "task": task, "container": self.job.container_of(task), "host": host}
+        here, there = report.get("ports", (None, None))
+        read = self._time(report["read"])
+        self._emit(
+            "read",
+            time_s=read,
+            start_s=self._time(report["started"]),
+            bytes=split.bytes,
+            peer=source,
+            local=source == host,
+            ok=True,
+            detail=f"{split.file} {split.index}",
+            source_port=there,
+            destination_port=here,
+            **where,
+        )
+        self._emit("compute", time_s=self._time(report["computed"]), start_s=read, **where)
+
+    def _on_sent(self, message: Message) -> None:
+        self._note_sent(message["exchange"], message["stage"], message["sent"])
+
+    def _on_failed(self, message: Message) -> None:
+        """Fails the attempt, unless the reason turns out to be an agent's death, which is the better one to give."""
+        reason = f"stage {message['stage']}, task {message['task']}: {message['reason']}"
+        asyncio.get_running_loop().call_later(_DEATH_IS_KNOWN_AFTER_S, self.fail, reason)
+
+    def _on_done(self, message: Message) -> None:
+        state, task = self._stages[message["stage"]], message["task"]
+        for key, size in message["received"].items():
+            self._flows[key].received += size
+            state.result.received_bytes += size
+        for key, rows in message["sent"].items():
+            self._note_sent(key, state.plan.name, rows)
+        for write, done in zip(self._writing.pop((state.plan.name, task)), message["written"], strict=True):
+            self._note_written(state.plan.name, task, write, done)
+        state.running.discard(task)
+        self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])
+        self._finish_complete()
+
+    def _note_written(self, stage: str, task: int, write: Message, done: list[float]) -> None:
+        """Takes the report on a block of a result: one replica on the writer's own disk, and one for every hop."""
+        started, finished, *ports = done
+        chain = [self._hosts[task], self._hosts[task], *write["targets"]]
+        for hop, (sender, receiver) in enumerate(itertools.pairwise(chain)):
+            self._add(self.result.written_bytes, sender, receiver, write["bytes"])
+            own_port, other_port = ports if hop == 1 else (0, 0)
+            self._emit(
+                "write",
+                time_s=self._time(finished),
+                start_s=self._time(started),
+                stage=stage,
+                task=task,
+                container=self.job.container_of(task),
+                host=sender,
+                peer=receiver,
+                bytes=write["bytes"],
+                local=sender == receiver,
+                ok=True,
+                detail=f"{write['file']} {write['index']}",
+                source_port=int(own_port) or None,
+                destination_port=int(other_port) or None,
+            )
+
+    def _note_sent(self, key: str, stage: str, rows: list[list[float]]) -> None:
+        """Takes one source task's report on all of its lanes of an exchange."""
+        flow = self._flows[key]
+        flow.sources_reported += 1
+        consumer = self._stages[flow.plan.consumer].result
+        for source, destination, size, started, finished, own_port, other_port in rows:
+            sender, receiver = self._hosts[int(source)], self._hosts[int(destination)]
+            flow.sent += int(size)
+            consumer.sent_bytes += int(size)
+            self._add(self.result.exchanged_bytes, sender, receiver, int(size))
+            self._emit(
+                "transfer",
+                time_s=self._time(finished),
+                start_s=self._time(started),
+                stage=stage,
+                task=int(source),
+                peer_task=int(destination),
+                host=sender,
+                peer=receiver,
+                bytes=int(size),
+                local=sender == receiver,
+                ok=True,
+                detail=key,
+                source_port=int(own_port) or None,
+                destination_port=int(other_port) or None,
+            )
+        self._finish_complete()
+
+    def _finish_complete(self) -> None:
+        """Finishes every stage whose tasks are done, starts what may follow, and proves what has been reported.
+
+        What follows need not wait until the senders know that everything has arrived: that takes a round trip.
+        """
+        for state in self._stages.values():
+            if state.started and not state.finished and not state.running:
+                state.finished = True
+                state.result.finished_s = self._cluster.clock()
+                self._emit("stage_finished", stage=state.plan.name, bytes=state.result.received_bytes)
+                self._start_ready()
+                for exchange in state.plan.outputs:
+                    if not exchange.pipelined:
+                        self._release(exchange)
+            flows = [self._flows[exchange.key] for exchange in state.plan.exchanges]
+            if state.finished and not state.proven and all(f.sources_reported == self.job.tasks for f in flows):
+                prove_conservation(state, flows)
+                state.proven = True
+        if all(state.proven for state in self._stages.values()) and not self._finished.done():
+            self._finished.set_result(None)
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _time(self, monotonic_s: float) -> float:
+        return monotonic_s - self._cluster.started_at
+
+    def _emit(self, kind: EventKind, time_s: float | None = None, **fields: Any) -> None:
+        when = self._cluster.clock() if time_s is None else time_s
+        self._sink(Event(when, kind, job=self.job.job_id, **fields))
+
+    @staticmethod
+    def _add(matrix: dict[tuple[str, str], int], source: str, destination: str, size: int) -> None:
+        matrix[source, destination] = matrix.get((source, destination), 0) + size

@@ -1,0 +1,355 @@
+"""The pool of agents, one process a host, as the run process sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from workloads.control import Channel, Message
+from workloads.coordination.attempt import Cluster, Execution
+from workloads.coordination.events import Event, JobResult, Sink
+from workloads.job import Job
+from workloads.node_model import NodeModel
+from workloads.scale import Scale
+from workloads.splits import BlockKey, Key
+from workloads.volumes import plan_job
+
+Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
+
+DEADLINE_S = 120.0
+"""TCP doubles its retransmission timer up to this: on a full network, a shorter silence does not mean a dead peer."""
+
+_ROOT = Path(__file__).parents[2]
+_STORE_BATCH = 2000
+_END_WITHIN_S = 5.0
+
+
+class AgentError(Exception):
+    """The pool cannot do what it is asked; the message says which host and why."""
+
+
+class _Handle:
+    """One agent process and its control connection."""
+
+    def __init__(self, host: str, receive: Callable[[str, Message], None], lost: Callable[[str, str], None]) -> None:
+        self.host = host
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.channel = Channel(lambda message: receive(host, message), lambda reason: lost(host, reason))
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.heard_at = time.monotonic()
+
+
+class AgentPool:
+    """Agents on all hosts; an asynchronous context manager that starts them and ends them.
+
+    Args:
+        hosts: IP address of each host, by name.
+        spawn: Starts `argv` on a host with the given descriptors inherited.
+        node_model: Resources of a node.
+        scale: The divisors.
+        seed: Of contents, split order and replica choices.
+        racks: Rack of each host, to prefer near replicas; without it none is nearer.
+        started_at: Monotonic time that events count from; now by default.
+        port: TCP port of the agents; 0 lets the kernel choose.
+        deadline_s: Wall seconds after which a silent connection fails, and an agent that has not reported is dead.
+        sample_s: Wall seconds between usage samples.
+        sink: Takes the samples.
+
+    Raises:
+        AgentError: an agent does not start within the deadline.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, str],
+        spawn: Spawn,
+        node_model: NodeModel,
+        scale: Scale,
+        seed: int,
+        *,
+        racks: Mapping[str, int] | None = None,
+        started_at: float | None = None,
+        port: int = 0,
+        deadline_s: float = DEADLINE_S,
+        sample_s: float = 1.0,
+        sink: Sink | None = None,
+    ) -> None:
+        self._hosts = dict(hosts)
+        self._spawn = spawn
+        self._node_model = node_model
+        self._scale = scale
+        self._seed = seed
+        self._racks = dict(racks) if racks is not None else dict.fromkeys(hosts, 0)
+        self._started_at = time.monotonic() if started_at is None else started_at
+        self._port = port
+        self._deadline_s = deadline_s
+        self._sample_s = sample_s
+        self._sink = sink
+        self._handles: dict[str, _Handle] = {}
+        self._dead: set[str] = set()
+        self._executions: dict[str, Execution] = {}
+        self._attempts: Counter[str] = Counter()
+        self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
+        self._store_ids = itertools.count()
+        self._sizes: dict[BlockKey, int] = {}
+        self._last_sample: dict[tuple[str, str | None, int | None], list[float]] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> AgentPool:
+        try:
+            await asyncio.gather(*(self._launch(host, ip) for host, ip in self._hosts.items()))
+            ready = [handle.ready for handle in self._handles.values()]
+            done, pending = await asyncio.wait(ready, timeout=self._deadline_s)
+            for future in done:
+                future.result()
+            if pending:
+                late = [host for host, handle in self._handles.items() if not handle.ready.done()]
+                raise AgentError(f"agents of {', '.join(late)}: not ready after {self._deadline_s:g} s")
+        except BaseException:
+            await self._end()
+            raise
+        peers = {host: [ip, self._handles[host].port] for host, ip in self._hosts.items()}
+        for handle in self._handles.values():
+            handle.channel.send({"op": "peers", "peers": peers})
+        self._watch = asyncio.get_running_loop().create_task(self._watch_silence())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    @property
+    def dead_hosts(self) -> frozenset[str]:
+        """Hosts whose agents have died."""
+        return frozenset(self._dead)
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process of each agent."""
+        return {host: handle.process.pid for host, handle in self._handles.items() if handle.process is not None}
+
+    def clock(self) -> float:
+        """Wall seconds since the run's start."""
+        return time.monotonic() - self._started_at
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    async def store(
+        self, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int], *, over_network: bool = False
+    ) -> None:
+        """Puts blocks on hosts.
+
+        Args:
+            block_map: Hosts of the replicas of each block.
+            sizes: Modelled bytes of each block.
+            over_network: Write them through pipelines that start at the first replica, instead of placing them.
+
+        Raises:
+            AgentError: a host is unknown or dead, or a pipeline failed.
+        """
+        orders: dict[str, list[list[object]]] = {}
+        for block, replicas in block_map.items():
+            wire = max(1, self._scale.wire_bytes(sizes[block]))
+            self._sizes[block] = sizes[block]
+            if over_network:
+                orders.setdefault(replicas[0], []).append([block.file, block.index, wire, list(replicas[1:])])
+            else:
+                for host in replicas:
+                    orders.setdefault(host, []).append([block.file, block.index, wire])
+        waiting: list[asyncio.Future[None]] = []
+        for host, blocks in orders.items():
+            if host not in self._handles or host in self._dead:
+                raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
+            for first in range(0, len(blocks), _STORE_BATCH):
+                number = next(self._store_ids)
+                waiting.append(asyncio.get_running_loop().create_future())
+                self._stores[number] = host, waiting[-1]
+                batch = blocks[first : first + _STORE_BATCH]
+                message = {"op": "load" if over_network else "store", "id": number, "blocks": batch}
+                self._handles[host].channel.send(message)
+        await asyncio.gather(*waiting)
+
+    def drop(self, files: Sequence[str]) -> None:
+        """Deletes files from all hosts."""
+        for handle in self._handles.values():
+            handle.channel.send({"op": "drop", "files": list(files)})
+        self._sizes = {block: size for block, size in self._sizes.items() if block.file not in files}
+
+    async def run_job(
+        self,
+        job: Job,
+        placement: Sequence[str],
+        blocks: Mapping[Key, Sequence[str]],
+        sink: Sink,
+        *,
+        submitted_s: float | None = None,
+        deadline_s: float = 3600.0,
+    ) -> JobResult:
+        """Runs one attempt of a job; several may run at once.
+
+        Args:
+            job: The job.
+            placement: Host of each container; the first is the application master's.
+            blocks: Replicas of at least the job's input blocks, which have been stored.
+            sink: Takes the events.
+            submitted_s: Wall seconds since the run's start at which it was submitted; now by default.
+            deadline_s: Wall seconds after which it fails.
+
+        Returns:
+            What it did; `failed` says why it failed and `dead_hosts` where not to place the next attempt.
+
+        Raises:
+            AgentError: the placement does not fit the job, or uses an unknown host.
+            JobError: its input is not stored.
+        """
+        if len(placement) != job.containers:
+            raise AgentError(f"job {job.job_id}: placement of {len(placement)} containers; it has {job.containers}")
+        for host in placement:
+            if host not in self._hosts:
+                raise AgentError(f"job {job.job_id}: placed on {host!r}, which has no agent")
+        if any(execution.job.job_id == job.job_id for execution in self._executions.values()):
+            raise AgentError(f"job {job.job_id}: runs already; give each job its own id")
+        plans = plan_job(job, self._scale, blocks, self._sizes)
+        cluster = Cluster(self._send, self._racks, self._dead, self.clock, self._started_at)
+        submitted = self.clock() if submitted_s is None else submitted_s
+        self._attempts[job.job_id] += 1
+        attempt = self._attempts[job.job_id]
+        rng = np.random.default_rng([self._seed, attempt, *job.job_id.encode()])
+        execution = Execution(job, placement, plans, cluster, self._scale, rng, sink, submitted, attempt)
+        self._executions[execution.key] = execution
+        sink(Event(submitted, "job_submitted", job=job.job_id, detail=job.profile))
+        for host in self._dead & execution.hosts:
+            execution.host_died(host, "before the job started")
+        try:
+            return await execution.run(deadline_s)
+        finally:
+            del self._executions[execution.key]
+
+    # -- agents --------------------------------------------------------------------------------------------------
+
+    async def _launch(self, host: str, ip: str) -> None:
+        ours, theirs = socket.socketpair()
+        handle = self._handles[host] = _Handle(host, self._receive, self._lost)
+        argv = ["env", "-C", str(_ROOT), sys.executable, "-m", "workloads.agents.program", "--host", host, "--ip", ip]
+        argv += ["--port", str(self._port), "--control-fd", str(theirs.fileno())]
+        try:
+            handle.process = self._spawn(host, argv, (theirs.fileno(),))
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        await asyncio.get_running_loop().create_connection(lambda: handle.channel, sock=ours)
+        handle.channel.send(
+            {
+                "seed": self._seed,
+                "cores": self._node_model.cores,
+                "disk_bytes_per_s": self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6),
+                "deadline_s": self._deadline_s,
+                "sample_s": self._sample_s,
+            }
+        )
+
+    async def _end(self) -> None:
+        """Closes the control connections, upon which agents end, and kills those that do not."""
+        if self._watch is not None:
+            self._watch.cancel()
+        for handle in self._handles.values():
+            handle.channel.close()
+        give_up = time.monotonic() + _END_WITHIN_S
+        for handle in self._handles.values():
+            if handle.process is None:
+                continue
+            try:
+                left = max(0.0, give_up - time.monotonic())
+                await asyncio.get_running_loop().run_in_executor(None, handle.process.wait, left)
+            except subprocess.TimeoutExpired:
+                handle.process.kill()
+                handle.process.wait()
+
+    async def _watch_silence(self) -> None:
+        """Takes an agent that has not reported for the deadline for dead and kills it."""
+        while True:
+            await asyncio.sleep(self._sample_s)
+            for host, handle in self._handles.items():
+                if host not in self._dead and time.monotonic() - handle.heard_at > self._deadline_s:
+                    if handle.process is not None:
+                        handle.process.kill()
+                    self._lost(host, f"no report for {self._deadline_s:g} s")
+
+    def _send(self, host: str, message: Message) -> None:
+        self._handles[host].channel.send(message)
+
+    def _lost(self, host: str, reason: str) -> None:
+        if host in self._dead:
+            return
+        self._dead.add(host)
+        handle = self._handles[host]
+        if not handle.ready.done():
+            handle.ready.set_exception(AgentError(f"agent of {host}: {reason} before it was ready"))
+        for execution in list(self._executions.values()):
+            execution.host_died(host, reason)
+        for stored_on, future in self._stores.values():
+            if stored_on == host and not future.done():
+                future.set_exception(AgentError(f"agent of {host}: {reason} while blocks were stored"))
+
+    def _receive(self, host: str, message: Message) -> None:
+        self._handles[host].heard_at = time.monotonic()
+        op = message["op"]
+        if op == "sample":
+            self._sample(host, message)
+        elif op == "ready":
+            self._handles[host].port = message["port"]
+            self._handles[host].ready.set_result(None)
+        elif op == "stored":
+            self._stored(host, message)
+        elif (execution := self._executions.get(message["job"])) is not None:
+            execution.handle(host, message)
+
+    def _stored(self, host: str, message: Message) -> None:
+        _, future = self._stores.pop(message["id"])
+        if future.done():
+            return
+        if "failed" in message:
+            future.set_exception(AgentError(f"storing blocks from {host}: {message['failed']}"))
+        else:
+            future.set_result(None)
+
+    def _sample(self, host: str, message: Message) -> None:
+        if self._sink is None:
+            return
+        time_s = message["time"] - self._started_at
+        for key, container, memory_bytes, *used in message["rows"]:
+            before = self._last_sample.get((host, key, container), [0.0] * len(used))
+            self._last_sample[host, key, container] = used
+            cpu, disk, sent, received = (now - then for now, then in zip(used, before, strict=True))
+            self._sink(
+                Event(
+                    time_s,
+                    "sample",
+                    job=None if key is None else key.rpartition("#")[0],
+                    container=container,
+                    host=host,
+                    memory_bytes=memory_bytes,
+                    cpu_s=cpu,
+                    disk_bytes=int(disk),
+                    sent_bytes=int(sent),
+                    received_bytes=int(received),
+                    late_s=message["late_s"] if key is None else None,
+                    agent_memory_bytes=message["agent_memory_bytes"] if key is None else None,
+                )
+            )
