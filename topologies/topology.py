@@ -16,6 +16,8 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
+from topologies.errors import NetworkError
+
 SCHEMA_VERSION = 1
 
 Tier = Literal["edge", "core"]
@@ -26,7 +28,7 @@ _LAST_PORT = 65279  # of Open vSwitch
 _NAME = re.compile(r"[a-z][a-z0-9]{0,5}\Z")
 
 
-class TopologyError(ValueError):
+class TopologyError(NetworkError, ValueError):
     """A topology that cannot exist; the message names the field, the value and the remedy."""
 
 

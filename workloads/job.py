@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from workloads.errors import WorkloadError
+
 ExchangeKind = Literal["repartition", "broadcast", "forward"]
 
 
-class JobError(ValueError):
+class JobError(WorkloadError, ValueError):
     """A job that cannot run; the message names the field, the value and the remedy."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from workloads.errors import WorkloadError
 from workloads.job import Job
 from workloads.profiles import Profile, load_profile
 
@@ -29,7 +30,7 @@ _OVERRIDES: Mapping[str, Callable[[Any], Any]] = {"input_bytes": int, "container
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
-class ScheduleError(ValueError):
+class ScheduleError(WorkloadError, ValueError):
     """A schedule that cannot be followed; the message names the field, the value and the remedy."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from experiments.analysis.estimates import Reduction, Spread, reduction, spread
+from experiments.errors import ExperimentError
 from experiments.records.record import JobRecord, RunRecord
 
 Value = TypeVar("Value", bound=Hashable)
@@ -20,7 +21,7 @@ ORIGIN = ("machine", "kernel", "versions", "datapath", "congestion_control")
 """What of a run's provenance must be the same for its times to be compared."""
 
 
-class MixedRunsError(ValueError):
+class MixedRunsError(ExperimentError):
     """Runs that cannot be compared; the message says in what they differ."""
 
 

@@ -1,16 +1,28 @@
-"""Which factor on a job's shuffle volume gives the reduction that was published: a calibration, pure."""
+"""Which factor on a job's shuffle volume gives the reduction that was published: a calibration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from experiments.analysis import comparison
 from experiments.analysis.estimates import Reduction
+from experiments.records.record import RecordError
+from experiments.records.sweep_folder import SweepFolder
+from experiments.specification import sweep_file
+from experiments.specification.model import Specification
+from experiments.specification.sweep import PublishedReduction, Sweep
 
 Reach = Literal["within", "below", "above"]
+
+PUBLISHED = "table-6.2"
+"""The sweep whose published reductions are aimed at."""
+CALIBRATED = "table-6.2-calibrated"
+"""The sweep that uses the factors."""
+_WORKLOAD = "workload.preset"
 
 
 @dataclass(frozen=True)
@@ -90,3 +102,75 @@ def _crossing(factors: Sequence[float], rising: Sequence[float], published: floa
 
 def _contains(reduction: Reduction, value: float) -> bool:
     return reduction.low is not None and reduction.high is not None and reduction.low <= value <= reduction.high
+
+
+@dataclass(frozen=True)
+class JobFit:
+    """The factor that was found for the jobs of one profile, and the reductions it was found from, by factor.
+
+    `doubtful` says that some of them are of doubtful runs.
+    """
+
+    profile: str
+    measured: Mapping[float, Reduction]
+    fitted: FittedFactor
+    doubtful: bool
+
+
+def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) -> list[JobFit]:
+    """The factor of each profile that the sweep has factors for, to hit what was published of the same workload."""
+    if not allow_mixed:
+        comparison.refuse(comparison.origins([r for point in folder.points() for r in folder.point(point).records()]))
+    measured: dict[tuple[str, str], dict[float, Reduction]] = {}
+    doubtful: set[tuple[str, str]] = set()
+    for point in folder.points():
+        workload = _single_factor(point.id, point.specification)
+        target = _published(published, workload[0])
+        found = comparison.compare(folder.point(point).records(), allow_mixed).networks[0].strategies
+        reduction = next((one.reduction for one in found if one.strategy == target.strategy), None)
+        if reduction is None:
+            raise RecordError(f"{point.id}: no pair of runs finished; finish it with `sweep --resume {folder.path}`")
+        preset, profile, factor = workload
+        known = measured.setdefault((preset, profile), {})
+        if factor in known:
+            raise RecordError(f"{point.id}: {profile} has the factor {factor:g} twice; vary nothing but the factors")
+        known[factor] = reduction
+        if any(one.doubtful for one in found if one.strategy in (target.strategy, found[0].strategy)):
+            doubtful.add((preset, profile))
+    return [
+        JobFit(
+            profile,
+            reductions,
+            fit(reductions, _published(published, preset).reduction),
+            (preset, profile) in doubtful,
+        )
+        for (preset, profile), reductions in measured.items()
+    ]
+
+
+def calibrated(fits: Iterable[JobFit]) -> Sweep:
+    """The sweep with the factors that were found, to three digits; 1, as measured on Spark, where none was."""
+    factors = {one.profile: float(f"{one.fitted.factor:.3g}") for one in fits}
+    sweep = sweep_file.load(CALIBRATED)
+    measured = dict.fromkeys(sweep.set["workload.shuffle_factors"], 1.0)
+    return sweep.model_copy(update={"set": {**sweep.set, "workload.shuffle_factors": {**measured, **factors}}})
+
+
+def _single_factor(point_id: str, specification: Specification) -> tuple[str, str, float]:
+    """Schedule, profile and factor of a point."""
+    preset, factors = specification.workload.preset, specification.workload.shuffle_factors
+    if preset is None or len(factors) != 1:
+        raise RecordError(
+            f"{point_id}: not a workload.preset with one shuffle factor; give a results folder of table-6.2-factors"
+        )
+    ((profile, factor),) = factors.items()
+    if factor == 0 or len(specification.topology.factors) > 1:
+        raise RecordError(f"{point_id}: a factor of 0 or several networks; factors are above 0 and for one network")
+    return preset, profile, factor
+
+
+def _published(sweep: Sweep, preset: str) -> PublishedReduction:
+    for entry in sweep.published.reductions if sweep.published else ():
+        if entry.at == {_WORKLOAD: preset} and entry.jobs is None:
+            return entry
+    raise RecordError(f"{_WORKLOAD} {preset}: {sweep.name} has no published reduction of it; take another workload")

@@ -12,6 +12,7 @@ from experiments.analysis import comparison
 from experiments.analysis.comparison import Comparison, MixedRunsError
 from experiments.analysis.estimates import Reduction, reduction
 from experiments.records.record import RunRecord
+from experiments.records.sweep_folder import SweepFolder
 from experiments.specification.sweep import Point, Published, Sweep
 
 SCHEMA_VERSION = 1
@@ -93,6 +94,12 @@ class SweepResults:
 
 
 Runs = Sequence[tuple[Point, Sequence[RunRecord]]]
+
+
+def read(folder: SweepFolder, allow_mixed: bool = False) -> SweepResults:
+    """The results of a sweep from what is on disk: see `gather`."""
+    runs = [(point, folder.point(point).records()) for point in folder.points()]
+    return gather(folder.sweep(), runs, allow_mixed)
 
 
 def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:

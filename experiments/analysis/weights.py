@@ -6,11 +6,11 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from experiments.analysis import estimate_text
 from experiments.analysis.comparison import (
     against_fastest,
     cannot_be_told,
@@ -21,7 +21,8 @@ from experiments.analysis.comparison import (
 )
 from experiments.analysis.estimates import Reduction, Spread, spread
 from experiments.documents.diagnostics import SpecificationError
-from experiments.records.record import RunRecord
+from experiments.records.record import RecordError, RunRecord
+from experiments.records.sweep_folder import SweepFolder
 from experiments.specification.model import Specification
 from experiments.specification.specification_file import replace
 from experiments.specification.sweep import Sweep
@@ -162,13 +163,22 @@ def to_json(found: Iterable[JobWeights]) -> str:
     return json.dumps({"schema_version": 1, "jobs": [dataclasses.asdict(job) for job in found]}, indent=1)
 
 
-def conclusion(job: JobWeights) -> str:
-    """What the runs of one job say, in a sentence."""
-    if job.best is None:
-        return f"{job.profile}: no run finished, so there is no best weight."
-    tied = [arm.label for arm in job.arms if arm.tied and arm.label != job.best]
-    best = next(arm for arm in job.arms if arm.label == job.best)
-    sentence = f"{job.profile}: fastest at closeness {job.best}, {estimate_text.spread(best.time_s, ' s')}; "
-    if not tied:
-        return f"{sentence}every other weight is slower."
-    return f"{sentence}cannot be told from it: {', '.join(tied)}."
+def open_folder(path: Path) -> SweepFolder:
+    """The folder of a sweep over weights.
+
+    Raises:
+        RecordError: it is none.
+    """
+    folder = SweepFolder.open(path)
+    if PROFILE not in folder.sweep().vary:
+        raise RecordError(f"{path}: no sweep over weights; give a folder that `calibrate-weights` has made")
+    return folder
+
+
+def read(folder: SweepFolder, allow_mixed: bool = False) -> list[JobWeights]:
+    """What the runs of a sweep over weights say of every job: see `evaluate`."""
+    found = []
+    for point in folder.points():
+        name = profile_name(point.specification, str(point.values[PROFILE]))
+        found.append(evaluate(name, folder.point(point).records(), allow_mixed))
+    return found

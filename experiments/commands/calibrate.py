@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from experiments.commands import options
+from experiments.commands.answers import answer_isolated
+from experiments.commands.options import Description
 from experiments.documents.diagnostics import SpecificationError, problem
-from experiments.runs import emulated_run, network_calibration
-from experiments.runs.controller_process import listen
-from experiments.runs.emulated_run import Conditions
-from experiments.runs.network_calibration import (
-    AGGREGATE_TOLERANCE,
-    LINK_TOLERANCE,
-    AggregateMeasurement,
-    LinkMeasurement,
-)
-from experiments.runs.progress import Say
-from experiments.runs.rate_divisor import choose_divisor
-from experiments.specification import plan
-from experiments.specification.model import Specification
-from experiments.specification.plan import Run
-from topologies.emulated import isolation
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from experiments.runs.emulated_run import Conditions
+    from experiments.runs.network_calibration import AggregateMeasurement, LinkMeasurement
+    from experiments.runs.progress import Say
+    from experiments.specification.plan import Run
+
+SUMMARY = "measure every link alone, then all up-links at once"
+EXAMPLES = ("sudo calibrate --blocking-factor 5 --quick",)
 
 
-def calibrate(specification: Specification, http_port: int, quick: bool, as_json: bool, quiet: bool = False) -> int:
-    """Calibrate the network of a specification and print the result; 1 when it is out of tolerance.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    options.add_description(parser)
+    options.add_port(parser)
+    parser.add_argument("--quick", action="store_true", help="only all up-links at once")
+    options.add_printing(parser, "the measurements")
+
+
+def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described: Unpack[Description]) -> int:
+    """Calibrate the network of what is described and print the result; 1 when it is out of tolerance.
 
     Raises:
         SpecificationError: there is more than one.
     """
+    from experiments.specification import plan
+
+    options.check_port(http_port)
+    specification = options.specification(**described)
     if len(specification.topology.factors) > 1:
         hint = "one network is calibrated at a time; give one, such as --blocking-factor 5"
         raise SpecificationError([problem(("topology", "blocking_factor"), list(specification.topology.factors), hint)])
-    run = plan.resolve(specification)[0]
+    first = plan.resolve(specification)[0]
+    return answer_isolated(lambda: _calibrate(first, http_port, quick, as_json, quiet))
+
+
+def _calibrate(run: Run, http_port: int, quick: bool, as_json: bool, quiet: bool) -> int:
+    from experiments.runs.controller_process import listen
+    from experiments.runs.emulated_run import Conditions
+    from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
+    from experiments.runs.rate_divisor import choose_divisor
+    from topologies.emulated import isolation
+
     with (
         tempfile.TemporaryDirectory() as scratch,
         listen(isolation.current(), http_port) as listener,
@@ -57,6 +80,8 @@ def calibrate(specification: Specification, http_port: int, quick: bool, as_json
 def _measure(
     run: Run, conditions: Conditions, scratch: Path, quick: bool, say: Say
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
+    from experiments.runs import emulated_run, network_calibration
+
     with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         links = [] if quick else list(network_calibration.links_alone(network, progress=say))
         say("all up-links at once")
@@ -67,6 +92,8 @@ def _measure(
 
 
 def _print(console: Console, divisor: float, links: list[LinkMeasurement], together: AggregateMeasurement) -> None:
+    from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
+
     if links:
         table = Table("Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}")
         for title in ("Plan, Mbit/s", "Measured, Mbit/s", "Error"):

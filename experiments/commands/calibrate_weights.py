@@ -3,91 +3,110 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from experiments.analysis import estimate_text, weights
-from experiments.analysis.weights import PROFILE, JobWeights, conclusion
-from experiments.documents.atomic import write_text
-from experiments.records.record import RecordError
-from experiments.records.sweep_folder import SweepFolder
-from experiments.report.terminal.table import empty
-from experiments.specification.model import Specification
-from experiments.specification.sweep import Point, check
-from experiments.specification.workload import planned
+from experiments.commands import options
+from experiments.commands.options import Description
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from experiments.records.sweep_folder import SweepFolder
+
+SUMMARY = "run jobs alone under every pair of NeAwa's weights, and say which is fastest"
+EXAMPLES = (
+    "sudo calibrate-weights --profile kmeans tpch-q3 --repeats 5",
+    "sudo calibrate-weights --workload mixed-high --steps 6 --blocking-factor 10",
+)
+_STEPS = 11
 
 
-def opener(options: argparse.Namespace, base: Specification | None) -> Callable[[], SweepFolder]:
-    """What opens the folder to resume, or makes a new one for the jobs of `base` or those that the options name.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    options.add_description(parser, strategies=False)
+    parser.add_argument(
+        "--profile", nargs="+", action="extend", metavar="NAME", help="job profiles [those of the workload]"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help=f"weights from 0 to 1 [{_STEPS}: 0.0, 0.1, ...]")
+    options.add_doing(parser, "a results folder", "every weight's time")
+    options.add_scheduler(parser)
+
+
+def run(
+    *,
+    profile: Sequence[str] | None,
+    steps: int | None,
+    output: Path,
+    resume: Path | None,
+    force: bool,
+    allow_mixed: bool,
+    quiet: bool,
+    as_json: bool,
+    scheduler: str | None,
+    **described: Unpack[Description],
+) -> int:
+    """Run jobs alone under every pair of weights, into a new folder, or finish a folder; returns the exit code."""
+    from experiments.analysis import weights
+    from experiments.commands.sweeping import Doing, do_runs
+
+    options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
+    open_folder: Callable[[], SweepFolder]
+    if resume is not None:
+        weights.open_folder(resume)  # what is none is an error before anything starts
+        open_folder = partial(weights.open_folder, resume)
+    else:
+        open_folder = _creator(profile, _STEPS if steps is None else steps, output, **described)
+    console = Console(stderr=as_json)
+    doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
+    show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
+    return do_runs(doing, open_folder, show_weights, console)
+
+
+def _creator(
+    profiles: Sequence[str] | None, steps: int, output: Path, **described: Unpack[Description]
+) -> Callable[[], SweepFolder]:
+    """What makes a new folder for the jobs that are described.
 
     Raises:
-        RecordError: the folder to resume is not that of a sweep.
         SpecificationError: the sweep cannot be run.
     """
-    if base is None:
-        folder = _opened(options.resume)
-        return lambda: folder
-    profiles = options.profile or list(dict.fromkeys(str(submission.profile) for submission in planned(base)))
-    sweep = weights.sweep_of(base, profiles, options.steps)
+    from experiments.analysis import weights
+    from experiments.records.sweep_folder import SweepFolder
+    from experiments.specification.sweep import check
+    from experiments.specification.workload import planned
+
+    base = options.specification(**described)
+    named = profiles or list(dict.fromkeys(str(submission.profile) for submission in planned(base)))
+    sweep = weights.sweep_of(base, named, steps)
     check(sweep)
-    return lambda: SweepFolder.create(options.output, sweep, datetime.now().astimezone())
+    return partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
 
 
-def finish(folder: SweepFolder, options: argparse.Namespace, console: Console) -> None:
-    """Print the weights that the runs tell."""
-    show(folder.path, options.json, console, options.allow_mixed)
-
-
-def show(path: Path, as_json: bool, console: Console, allow_mixed: bool = False) -> None:
+def show(folder: SweepFolder, *, as_json: bool, console: Console, allow_mixed: bool = False) -> None:
     """Print the weights that a sweep's folder tells, and write weights.yaml into it.
 
     Raises:
-        RecordError: the folder is not that of a sweep over weights, or a record cannot be read.
+        RecordError: a record cannot be read.
         MixedRunsError: the runs of a job cannot be compared, and `allow_mixed` is not set.
     """
-    folder = _opened(path)
-    found = [weights.evaluate(_name(point), folder.point(point).records(), allow_mixed) for point in folder.points()]
-    written = path / "weights.yaml"
+    from experiments.analysis import weights
+    from experiments.documents.atomic import write_text
+    from experiments.report.terminal.weights import arms, conclusion
+
+    found = weights.read(folder, allow_mixed)
+    written = folder.path / "weights.yaml"
     write_text(written, weights.to_yaml(found))
     if as_json:
         print(weights.to_json(found))
         return
     for job in found:
         if job.arms:
-            console.print(_table(job))
+            console.print(arms(job))
         console.print(conclusion(job), highlight=False, markup=False)
     console.print(f"weights  {written}", highlight=False, soft_wrap=True)
-
-
-def _opened(path: Path) -> SweepFolder:
-    folder = SweepFolder.open(path)
-    if PROFILE not in folder.sweep().vary:
-        raise RecordError(f"{path}: no sweep over weights; give a folder that `calibrate-weights` has made")
-    return folder
-
-
-def _name(point: Point) -> str:
-    return weights.profile_name(point.specification, str(point.values[PROFILE]))
-
-
-def _table(job: JobWeights) -> Table:
-    table = empty(escape(job.profile))
-    table.add_column("Closeness")
-    table.add_column("Time, s", justify="right")
-    table.add_column("Against the best", justify="right")
-    table.add_column("")
-    for arm in job.arms:
-        remark = "best" if arm.label == job.best else "cannot be told from the best" if arm.tied else ""
-        doubt = "[yellow]doubtful[/]" if arm.doubtful else ""
-        table.add_row(
-            arm.label,
-            estimate_text.spread(arm.time_s),
-            estimate_text.reduction(arm.behind),
-            " ".join(filter(None, [remark, doubt])),
-        )
-    return table

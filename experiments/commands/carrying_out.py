@@ -1,4 +1,4 @@
-"""Runs from the command line: done into a folder to their end, with what came out, or how to go on, told at it."""
+"""Runs that a command does into a folder: to their end, and then what came out, or how to go on after a stop."""
 
 from __future__ import annotations
 

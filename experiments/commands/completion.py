@@ -8,20 +8,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import shtab
+SUMMARY = "print a script that completes commands, options and names in a shell"
+EXAMPLES = ("completion bash > ~/.local/share/bash-completion/completions/run_testbed.py",)
+SHELLS = ("bash", "zsh", "tcsh")
 
-from experiments.commands import arguments
-from experiments.specification import specification_file, sweep_file
-from placement import strategy_names
-from workloads import profiles, schedule
 
-SHELLS = arguments.SHELLS
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("shell", choices=SHELLS, help="the shell")
+
+
+def run(*, shell: str) -> int:
+    """Print the script of a shell."""
+    print(script(shell))
+    return 0
 
 
 def script(shell: str) -> str:
     """The script for one of `SHELLS`; a shell that has read it completes `run_testbed.py`."""
+    import shtab
+
+    from experiments.commands.main import parser as make_parser
+
     names = _names()
-    parser = arguments.parser()
+    parser = make_parser()
     for action in _actions(parser):
         how = _how(action, names)
         if how is not None:
@@ -31,6 +41,10 @@ def script(shell: str) -> str:
 
 def _names() -> dict[str, Sequence[str]]:
     """What may follow an option, by the name under which the parser stores it."""
+    from experiments.specification import specification_file, sweep_file
+    from placement import strategy_names
+    from workloads import profiles, schedule
+
     return {
         "spec": specification_file.preset_names(),
         "sweep": sweep_file.preset_names(),
@@ -51,6 +65,8 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 def _how(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> Any:  # noqa: ANN401 - shtab's own table
     """How shtab is to complete an argument; None where it finds out by itself or nothing can be completed."""
+    import shtab
+
     if action.dest in names:
         return {"bash": _function(action.dest), "zsh": _function(action.dest), "tcsh": "f"}
     if action.type is Path:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
 
+from experiments.errors import ExperimentError
+
 Path = tuple["str | int", ...]
 """Keys and list indices from the top of a document to one of its values."""
 
 
-class SpecificationError(ValueError):
+class SpecificationError(ExperimentError, ValueError):
     """A specification that cannot be run; `problems` are lines of field path, value and remedy."""
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from experiments.errors import ExperimentError
 from experiments.specification.plan import Run
 from topologies.topology import Topology
 
@@ -22,7 +23,7 @@ Status = Literal["running", "finished", "failed", "interrupted"]
 Count = Annotated[int, Field(ge=0)]
 
 
-class RecordError(ValueError):
+class RecordError(ExperimentError, ValueError):
     """A record that cannot be read or would contradict itself; the message names the file or field and the remedy."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.documents.atomic import atomic_file
+from experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,7 +79,7 @@ FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
 """Columns of fidelity.parquet; further numeric columns are kept."""
 
 
-class SeriesError(ValueError):
+class SeriesError(ExperimentError, ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""
 
 

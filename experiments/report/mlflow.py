@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from experiments.analysis.comparison import baseline_of, local_share, summed_time_s, used_records
 from experiments.documents.yaml_document import flat
+from experiments.errors import ExperimentError
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
@@ -29,7 +30,7 @@ _LONGEST_VALUE = 500
 _BATCH = 100  # parameters in one request, at most
 
 
-class TrackingError(ValueError):
+class TrackingError(ExperimentError):
     """Runs that cannot be exported; the message says why and what to do."""
 
 

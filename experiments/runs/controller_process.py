@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from experiments.errors import ExperimentError
 from topologies.emulated import openvswitch
 from topologies.emulated.isolation import Isolation
 from topologies.topology import Direction, Topology
@@ -28,7 +29,7 @@ _LOOK_S = 0.5  # how long to wait for an answer before looking whether the proce
 _DYING_S = 1.0  # a process that is killed is cut off from its clients a moment before it has ended
 
 
-class ControllerError(RuntimeError):
+class ControllerError(ExperimentError):
     """The controller did not start, did not get ready or ended; the message says what is missing."""
 
 

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from experiments.documents.atomic import atomic_file, write_text
+from experiments.errors import ExperimentError
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.campaign import unfinished
 from experiments.runs.dask_worker import PROBLEMS, REQUEST
@@ -45,7 +46,7 @@ _EMULATION = (
 )
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ExperimentError):
     """Something that the cluster cannot do; the message names it and the remedy."""
 
 

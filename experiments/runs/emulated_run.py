@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import ExperimentError
 from experiments.records import conversion, provenance, series, verdict
 from experiments.records.record import RunRecord, ScaleRecord
 from experiments.records.results_folder import RunFolder, RunWriter
@@ -26,7 +27,7 @@ from workloads.scale import Scale
 CALIBRATION_ATTEMPTS = 2
 
 
-class CalibrationRefused(RuntimeError):
+class CalibrationRefused(ExperimentError):
     """The network does not carry what it should; the message says by how much and what to do."""
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.errors import ExperimentError
 from experiments.runs.calibration_pairs import LinkTrial, link_rounds, ring
 from topologies.emulated import host_settings, isolation
 from topologies.emulated.network import EmulatedNetwork
@@ -41,7 +42,7 @@ PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
 """Links that a TCP connection crosses, by source host, destination host, source port and destination port."""
 
 
-class CalibrationError(RuntimeError):
+class CalibrationError(ExperimentError):
     """The measurement itself failed; the message says where."""
 
 

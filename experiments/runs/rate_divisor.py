@@ -21,7 +21,7 @@ from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import Say
-from experiments.runs.workload_run import WorkloadError, run_workload
+from experiments.runs.workload_run import JobFailedError, run_workload
 from experiments.specification.model import FidelitySpec
 from experiments.specification.plan import Run
 from topologies.emulated.network import EmulatedNetwork
@@ -122,7 +122,7 @@ def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_div
     try:
         hurried = Scale(rate_divisor, REHEARSAL_SPEED * volume_divisor)
         outcome = asyncio.run(run_workload(undisturbed, network, control, hurried, log))
-    except (WorkloadError, ControllerError):
+    except (JobFailedError, ControllerError):
         return False
     samples = outcome.samples
     speed = Scale(rate_divisor, volume_divisor).modelled_s(1.0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import ExperimentError
 from experiments.records.conversion import Decision
 from experiments.records.verdict import Sample
 from experiments.runs.controller_process import Controller, ControllerError
@@ -31,7 +32,7 @@ COUNTING_DEADLINE_S = 10.0
 """How long, at most, a run waits for its last bytes to be counted."""
 
 
-class WorkloadError(RuntimeError):
+class JobFailedError(ExperimentError):
     """The workload could not be run to its end; the message says which job failed and why."""
 
 
@@ -65,7 +66,7 @@ async def run_workload(
     """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
 
     Raises:
-        WorkloadError: a job failed for good.
+        JobFailedError: a job failed for good.
         PlacementError: data or containers do not fit.
         ControllerError: the controller ended.
     """
@@ -135,7 +136,7 @@ class _Workload:
         """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
 
         Raises:
-            WorkloadError: it failed for good.
+            JobFailedError: it failed for good.
         """
         await self.wait_until_s(at_s)
         for attempt in range(1, self._attempts + 1):
@@ -145,7 +146,7 @@ class _Workload:
                 break
             self._say(f"{job.job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
             if not result.dead_hosts or attempt == self._attempts:
-                raise WorkloadError(f"job {job.job_id} failed in attempt {attempt}: {result.failed}")
+                raise JobFailedError(f"job {job.job_id} failed in attempt {attempt}: {result.failed}")
         self._outcome.results.append(result)
 
     async def _attempt(self, job: Job, at_s: float) -> JobResult:

@@ -29,6 +29,7 @@ from types import FrameType
 from typing import NoReturn
 
 from topologies.emulated import host_settings
+from topologies.errors import NetworkError
 
 STATE_DIRECTORY = Path("/run/placement-testbed")
 
@@ -43,7 +44,7 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class IsolationError(RuntimeError):
+class IsolationError(NetworkError):
     """The namespaces cannot be had; the message says why and what to do."""
 
 

@@ -26,6 +26,7 @@ from topologies.emulated import host_settings, isolation, openvswitch, shaping
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.openvswitch import Datapath, OpenVSwitch
 from topologies.emulated.shaping import Shape, ShapingError
+from topologies.errors import NetworkError
 from topologies.topology import Topology
 
 MININET_VERSION: str = VERSION
@@ -36,7 +37,7 @@ _PREFIX_LENGTH = 16
 _LINK_GROUP = 1
 
 
-class EmulationError(RuntimeError):
+class EmulationError(NetworkError):
     """The network could not be built; the message holds what the failed command said."""
 
 

@@ -22,6 +22,7 @@ from typing import Literal
 from topologies.emulated import host_settings
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.shaping import interface
+from topologies.errors import NetworkError
 from topologies.topology import Topology
 
 Datapath = Literal["kernel", "userspace"]
@@ -32,7 +33,7 @@ _SENT_WITHIN_S = 5.0
 _RECEIVE_BUFFER_BYTES = 2**20  # a dozen TCP super-frames; the usual 208 KB hold three and lose bursts
 
 
-class OpenVSwitchError(RuntimeError):
+class OpenVSwitchError(NetworkError):
     """Open vSwitch could not be started or refused a command; the message holds what it said."""
 
 

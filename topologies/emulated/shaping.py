@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from topologies.errors import NetworkError
 from topologies.topology import Endpoint, Topology
 
 _FRAME_BYTES = 1514
@@ -22,7 +23,7 @@ SWITCH_QUEUE_BYTES = 72 * 1024  # one TCP super-frame, which the kernel counts a
 HOST_QUEUE_BYTES = 1000 * _FRAME_BYTES  # what Linux' default queue of 1000 packets holds
 
 
-class ShapingError(RuntimeError):
+class ShapingError(NetworkError):
     """The kernel's traffic control differs from the plan; the message lists the differences."""
 
 

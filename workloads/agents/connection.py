@@ -14,6 +14,8 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 
+from workloads.errors import WorkloadError
+
 Buffer = bytes | memoryview
 
 SCRATCH_BYTES = 1 << 20
@@ -23,7 +25,7 @@ SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
 """Where payload lands; whoever fills it uses it before the next `await`."""
 
 
-class TransferError(Exception):
+class TransferError(WorkloadError):
     """A transfer that cannot complete; the message says why and with whom."""
 
 

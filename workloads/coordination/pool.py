@@ -18,6 +18,7 @@ import numpy as np
 from workloads.control import Channel, Message
 from workloads.coordination.attempt import Cluster, Execution
 from workloads.coordination.events import Event, JobResult, Sink
+from workloads.errors import WorkloadError
 from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
@@ -34,7 +35,7 @@ _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
 
 
-class AgentError(Exception):
+class AgentError(WorkloadError):
     """The pool cannot do what it is asked; the message says which host and why."""
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from workloads.coordination.events import StageResult
+from workloads.errors import WorkloadError
 from workloads.splits import Split, SplitAssigner
 from workloads.volumes import ExchangePlan, StagePlan
 
 
-class JobFailure(Exception):
+class JobFailure(WorkloadError):
     """The attempt failed; the message says why."""
 
 

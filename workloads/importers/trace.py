@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workloads.errors import WorkloadError
 from workloads.job import Exchange, Job, Read, Stage
 
 _GB = 1e9
 
 
-class TraceError(ValueError):
+class TraceError(WorkloadError, ValueError):
     """A trace that cannot be imported; the message names the file, the line or field, and the remedy."""
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.arguments import parser
-from experiments.commands.main import _COMMANDS, main
+from experiments.commands.main import COMMANDS, main, parse, parser
 
 README = Path("README.md").read_text(encoding="utf-8")
 
@@ -31,7 +30,7 @@ def test_there_are_commands_to_try():
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_is_understood(words):
     named = words if words and not words[0].startswith("-") else ["run", *words]
-    assert parser().parse_args(named).command in _COMMANDS
+    assert parse(named)[0] in COMMANDS
 
 
 def test_every_command_is_in_the_table():

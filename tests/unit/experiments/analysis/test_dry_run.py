@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.analysis.dry_run import dry_run, show
+from experiments.analysis.dry_run import dry_run
+from experiments.report.terminal.placements import show
 from placement import Cluster, Colocation, ContainerRequest, File, load_strategy
 
 STRATEGIES = ("default", "neawa", "coloc", "packed")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.place import placements
+from experiments.analysis.dry_run import placements
 from experiments.specification import specification_file, sweep, sweep_file
 from experiments.specification.model import Specification
 from experiments.specification.plan import check, resolve

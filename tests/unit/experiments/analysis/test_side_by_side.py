@@ -8,9 +8,9 @@ from rich.console import Console
 from experiments.analysis.comparison import MixedRunsError, summed_time_s
 from experiments.analysis.estimates import reduction
 from experiments.analysis.side_by_side import Source, confront, read, to_json
-from experiments.commands.compare import render
 from experiments.commands.main import main
 from experiments.documents.yaml_document import flat
+from experiments.report.terminal.side_by_side import render
 from tests.unit.experiments.synthetic import results
 
 REPEATS = "repeats=3"

@@ -9,12 +9,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from experiments.analysis.weights import conclusion, evaluate, profile_name, sweep_of, to_yaml
+from experiments.analysis.weights import evaluate, profile_name, sweep_of, to_yaml
 from experiments.commands import calibrate_weights
 from experiments.commands.main import main
 from experiments.documents.diagnostics import SpecificationError
 from experiments.records.record import JobRecord
 from experiments.records.sweep_folder import SweepFolder
+from experiments.report.terminal.weights import conclusion
 from experiments.specification.plan import resolve
 from experiments.specification.specification_file import loads
 from experiments.specification.sweep import check
@@ -134,7 +135,7 @@ def test_without_a_finished_run_there_is_no_best():
 
 def test_the_weights_can_be_pasted_into_a_specification(folder):
     written = io.StringIO()
-    calibrate_weights.show(folder.path, False, Console(file=written, width=100))
+    calibrate_weights.show(folder, as_json=False, console=Console(file=written, width=100))
     assert written.getvalue().count("best") >= 2
     pasted = yaml.safe_load((folder.path / "weights.yaml").read_text())
     document = {"name": "pasted", "workload": "mixed-mid", "strategies": [{"name": "neawa", **pasted}]}
@@ -143,7 +144,7 @@ def test_the_weights_can_be_pasted_into_a_specification(folder):
 
 
 def test_programs_get_every_arm(folder, capsys):
-    calibrate_weights.show(folder.path, True, Console())
+    calibrate_weights.show(folder, as_json=True, console=Console())
     document = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert [(job["profile"], job["best"], len(job["arms"])) for job in document["jobs"]] == [
         ("kmeans", "0.7", 11),

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from experiments.analysis import shuffle_volumes
 from experiments.analysis.comparison import MixedRunsError
-from experiments.commands import calibrate_volumes as command
+from experiments.commands import calibrate_volumes
 from experiments.records.record import RecordError
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification import sweep_file
@@ -35,10 +36,10 @@ def finished(parent, text=FACTORS):
 
 def test_each_profile_gets_its_factor_and_the_sweep_that_is_written_has_them(tmp_path, capsys):
     folder = finished(tmp_path)
-    fits = command.fit_all(folder, sweep_file.load(command.PUBLISHED))
+    fits = shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))
     assert [(one.profile, sorted(one.measured)) for one in fits] == [("kmeans", [1, 1000]), ("tpch-q3", [0.5])]
     assert [one.fitted.published for one in fits] == [0.412, 0.16]
-    command.calibrate(folder.path, tmp_path / "calibrated.yaml")
+    calibrate_volumes.run(folder=folder.path, write=tmp_path / "calibrated.yaml", allow_mixed=False)
     written = sweep_file.load(tmp_path / "calibrated.yaml")
     expected = {one.profile: pytest.approx(one.fitted.factor, rel=5e-3) for one in fits}
     factors = written.set["workload.shuffle_factors"]
@@ -58,8 +59,8 @@ def test_factors_of_several_machines_are_no_curve_unless_told(tmp_path):
         elsewhere = record.provenance.model_copy(update={"machine": "other"})
         (run.path / "record.json").write_text(record.updated(provenance=elsewhere).to_json())
     with pytest.raises(MixedRunsError, match="machine"):
-        command.fit_all(folder, sweep_file.load(command.PUBLISHED))
-    assert command.fit_all(folder, sweep_file.load(command.PUBLISHED), allow_mixed=True)
+        shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))
+    assert shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED), allow_mixed=True)
 
 
 def test_a_folder_that_is_not_finished_is_refused(tmp_path):
@@ -68,7 +69,7 @@ def test_a_folder_that_is_not_finished_is_refused(tmp_path):
     run = next(run for run in resolve(folder.point(point).specification()) if run.strategy.label == "default")
     write_run(folder.point(point), run, START)
     with pytest.raises(RecordError, match=r"p01.*sweep --resume"):
-        command.fit_all(folder, sweep_file.load(command.PUBLISHED))
+        shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))
 
 
 @pytest.mark.parametrize(
@@ -81,4 +82,4 @@ def test_a_folder_that_is_not_finished_is_refused(tmp_path):
 def test_another_sweep_is_refused(tmp_path, vary, words):
     folder = SweepFolder.create(tmp_path, sweep_file.loads(f"name: other\nbase: thesis\nvary: {{{vary}}}"), START)
     with pytest.raises(RecordError, match=words):
-        command.fit_all(folder, sweep_file.load(command.PUBLISHED))
+        shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from experiments.commands.completion import SHELLS, script
-from experiments.commands.main import _COMMANDS, main
+from experiments.commands.main import COMMANDS, main
 from placement import strategy_names
 from workloads.schedule import preset_names
 
@@ -31,7 +31,7 @@ def complete(tmp_path_factory):
 
 
 def test_commands_are_offered(complete):
-    assert set(_COMMANDS) <= complete("")
+    assert set(COMMANDS) <= complete("")
     assert complete("compa") == {"compare"}
 
 
@@ -55,7 +55,7 @@ def test_files_are_offered_where_a_name_may_be_a_file(complete):
 def test_every_shell_has_a_script(capsys, shell):
     assert main(["completion", shell]) == 0
     text = capsys.readouterr().out
-    assert all(command in text for command in _COMMANDS)
+    assert all(command in text for command in COMMANDS)
 
 
 def test_other_commands_start_without_it():

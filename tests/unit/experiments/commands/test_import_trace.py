@@ -4,8 +4,8 @@ import json
 import pytest
 import zstandard
 
-from experiments.commands.import_trace import import_file
 from experiments.specification import specification_file
+from experiments.specification.imported import import_file
 from experiments.specification.plan import check
 from experiments.specification.workload import submissions
 from tests.unit.workloads.importers.test_coflow import LINES

@@ -1,0 +1,49 @@
+"""How errors of commands come back: a line each on standard error, and exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+
+from experiments.errors import ExperimentError
+from placement.errors import PlacementError
+from topologies.errors import NetworkError
+from workloads.errors import WorkloadError
+
+REFUSALS = (ExperimentError, NetworkError, PlacementError, WorkloadError)
+"""The base of each room's errors: they are the request's or the machine's and not the program's."""
+
+
+def answer(action: Callable[[], int]) -> int:
+    """Exit code of an action whose errors are told in a line each."""
+    try:
+        return action()
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        if error.filename is None and not isinstance(error, PermissionError):
+            raise
+        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        print(f"error: {what}; {_remedy(error)}", file=sys.stderr)
+    except REFUSALS as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+    return 2
+
+
+def answer_isolated(action: Callable[[], int]) -> int:
+    """Exit code of an action in namespaces of its own, which is a process of its own."""
+    from topologies.emulated import isolation
+
+    return isolation.run(lambda: answer(action))
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "start again with sudo, or choose another"
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and frames[-1].filename == subprocess.__file__:
+        return "this program is not installed; `run_testbed.py doctor` says what is missing"
+    return "give another path, or make it first"

@@ -1,0 +1,149 @@
+"""Options that several commands have, and what is made of their values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from experiments.errors import RequestError
+from experiments.specification.model import Specification
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+EXAMPLE_FOLDER = "results/20260101T120000-thesis"
+OUTPUT = Path("results")
+_MIXED = "compare runs of different machines or versions"
+
+
+class Description(TypedDict):
+    """What of an experiment is said on the command line, by `add_description`; each value as it is written."""
+
+    spec: str | None
+    blocking_factor: Sequence[str] | None
+    strategy: Sequence[str] | None
+    workload: str | None
+    seed: str | None
+    repeats: str | None
+    assignments: Sequence[str]
+
+
+def add_description(parser: argparse.ArgumentParser, strategies: bool = True) -> None:
+    """What makes a `Description`; without `strategies` it has none."""
+    group = parser.add_argument_group("what to run")
+    group.add_argument("--spec", metavar="FILE", help="specification (YAML) or preset [thesis]")
+    group.add_argument(
+        "--blocking-factor", nargs="+", action="extend", metavar="N", help="one or several blocking factors"
+    )
+    if strategies:
+        group.add_argument(
+            "--strategy", nargs="+", action="extend", metavar="NAME", help="placement strategies: name or module:Class"
+        )
+    else:
+        parser.set_defaults(strategy=None)
+    group.add_argument("--workload", metavar="NAME", help="a schedule, such as mixed-high or kmeans-mid")
+    add_repeats(group)
+    add_assignments(group, "any other value, by its dotted path")
+
+
+def add_repeats(group: argparse._ArgumentGroup) -> None:
+    """Seed and number of repeats."""
+    group.add_argument("--seed", metavar="N", help="seed of the first repeat")
+    group.add_argument("--repeats", metavar="N", help="runs of every combination")
+
+
+def add_assignments(group: argparse._ArgumentGroup, meaning: str) -> None:
+    """Values by their dotted paths."""
+    group.add_argument(
+        "--set", dest="assignments", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=meaning
+    )
+
+
+def add_doing(parser: argparse.ArgumentParser, resumed: str, printed: str) -> None:
+    """Options of everything that does runs: what `--resume` finishes, what `--json` prints."""
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="where results go")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
+    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+    add_allow_mixed(parser)
+    add_printing(parser, printed)
+
+
+def add_allow_mixed(parser: argparse.ArgumentParser, meaning: str = _MIXED) -> None:
+    """Whether what differs in more than it should is compared all the same."""
+    parser.add_argument("--allow-mixed", action="store_true", help=meaning)
+
+
+def add_printing(parser: argparse.ArgumentParser, printed: str) -> None:
+    """How to show what goes on, and what came out."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    add_json(parser, f"print {printed} as JSON; implies --quiet")
+
+
+def add_json(parser: argparse.ArgumentParser, meaning: str = "as JSON") -> None:
+    """Results for programs."""
+    parser.add_argument("--json", dest="as_json", action="store_true", help=meaning)
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Other machines."""
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do the runs")
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Where the controller can be asked from outside."""
+    parser.add_argument(
+        "--http-port", type=int, default=0, metavar="PORT", help="loopback port of the controller's API [a free one]"
+    )
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that does not exist.
+
+    Raises:
+        RequestError: it does not.
+    """
+    if not 0 <= port <= 65535:
+        raise RequestError(f"--http-port {port}: give a port from 1 to 65535, or 0 for a free one")
+
+
+def specification(**described: Unpack[Description]) -> Specification:
+    """The specification that is described, checked; what `assignments` say holds for what other options name.
+
+    Raises:
+        SpecificationError: it cannot be run.
+    """
+    from experiments.specification import plan, specification_file
+
+    values: Mapping[str, object] = {
+        "workload": described["workload"],
+        "seed": described["seed"],
+        "repeats": described["repeats"],
+        "topology.blocking_factor": described["blocking_factor"] and json.dumps(described["blocking_factor"]),
+        "strategies": described["strategy"] and json.dumps(described["strategy"]),
+    }
+    named = specification_file.override(
+        specification_file.load(described["spec"] or "thesis"),
+        [f"{path}={value}" for path, value in values.items() if value is not None],
+    )
+    result = specification_file.override(named, described["assignments"])
+    plan.check(result)
+    return result
+
+
+def refuse_beside_resume(resume: Path | None, **described: object) -> None:
+    """Refuse what would be ignored, because the folder to resume says it.
+
+    Args:
+        resume: the folder; None refuses nothing.
+        described: values by the names of their options, None or empty where an option was not given.
+
+    Raises:
+        RequestError: something was given.
+    """
+    for name, value in described.items() if resume is not None else ():
+        if value not in (None, [], OUTPUT):
+            option = {"assignments": "--set", "sweep": "SWEEP"}.get(name, f"--{name.replace('_', '-')}")
+            raise RequestError(f"--resume {resume}: the folder says what to run; leave out {option}")

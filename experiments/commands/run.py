@@ -1,0 +1,113 @@
+"""`run`: an experiment in namespaces of its own, its table and its report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from experiments.commands import options
+from experiments.commands.answers import answer_isolated
+from experiments.commands.options import EXAMPLE_FOLDER, Description
+from experiments.errors import RequestError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from experiments.records.results_folder import ResultsFolder
+
+SUMMARY = "run an experiment (the default command)"
+EXAMPLES = (
+    "sudo run --strategy default neawa --blocking-factor 1 5 --repeats 5",
+    "sudo run --spec my-experiment.yaml --set seed=7 scale.rate_divisor=16",
+    f"sudo run --resume {EXAMPLE_FOLDER}",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    options.add_description(parser)
+    options.add_doing(parser, "a results folder", "the summary")
+    options.add_port(parser)
+
+
+def run(
+    *,
+    output: Path,
+    resume: Path | None,
+    force: bool,
+    allow_mixed: bool,
+    quiet: bool,
+    as_json: bool,
+    http_port: int,
+    **described: Unpack[Description],
+) -> int:
+    """Run what is described, into a new folder, or finish a folder; returns the exit code."""
+    from experiments.records.results_folder import ResultsFolder
+
+    options.check_port(http_port)
+    options.refuse_beside_resume(resume, output=output, **described)
+    if resume is not None:
+        _refuse_sweep(resume)
+        folder = partial(ResultsFolder.open, resume)
+        folder()  # what is none is an error before anything starts
+    else:
+        folder = partial(ResultsFolder.create, output, options.specification(**described), datetime.now().astimezone())
+    return answer_isolated(lambda: _emulate(folder, http_port, force, allow_mixed, quiet, as_json))
+
+
+def _refuse_sweep(path: Path) -> None:
+    from experiments.records.sweep_folder import SweepFolder
+
+    if SweepFolder.is_at(path):
+        raise RequestError(f"--resume {path}: this is the folder of a sweep; finish it with `sweep --resume {path}`")
+
+
+def _emulate(
+    open_folder: Callable[[], ResultsFolder],
+    http_port: int,
+    force: bool,
+    allow_mixed: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    from experiments.commands.carrying_out import carry_out
+    from experiments.runs import campaign
+    from experiments.runs.controller_process import listen
+    from experiments.runs.progress import Reporter
+    from topologies.emulated import isolation
+
+    console = Console(stderr=as_json)
+    listen(isolation.current(), http_port).close()  # a taken port is an error before anything is made
+    folder = open_folder()
+    reporter = Reporter(console, quiet or as_json)
+    return carry_out(
+        "run",
+        folder.path,
+        lambda: campaign.run_all(folder, campaign.Options(http_port, force), reporter),
+        lambda: _show(folder, allow_mixed, as_json, console),
+        console,
+    )
+
+
+def _show(folder: ResultsFolder, allow_mixed: bool, as_json: bool, console: Console) -> None:
+    """Print what came out and write the report."""
+    from experiments.analysis import comparison
+    from experiments.report.html.build import write_report
+    from experiments.report.terminal import table
+
+    records = folder.records()
+    if not records:
+        return
+    result = comparison.compare(records, allow_mixed)
+    if as_json:
+        print(comparison.to_json(result))
+    else:
+        console.print(table.render(result))
+    report = write_report(folder.path, allow_mixed)
+    console.print(f"results  {folder.path}\nreport   {report}", highlight=False, soft_wrap=True)

@@ -1,0 +1,65 @@
+"""The runs of a sweep from the command line, on this machine or on other ones."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from experiments.commands.answers import answer_isolated
+from experiments.commands.carrying_out import carry_out
+from experiments.records.sweep_folder import SweepFolder
+from experiments.runs import campaign, dask_cluster
+from experiments.runs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Doing:
+    """How to do the runs.
+
+    Attributes:
+        command: which `--resume` continues.
+        scheduler: address of a Dask scheduler whose workers do them; None does them here, in namespaces of its own.
+        force: run although the calibration is out of tolerance.
+        quiet: show no progress.
+    """
+
+    command: str
+    scheduler: str | None
+    force: bool
+    quiet: bool
+
+
+def do_runs(
+    doing: Doing, open_folder: Callable[[], SweepFolder], show: Callable[[SweepFolder], None], console: Console
+) -> int:
+    """Do the runs that are left of a sweep and show what came out; 1 when a run failed.
+
+    Raises:
+        ClusterError: the scheduler cannot be reached; no folder is made then.
+    """
+    if doing.scheduler is not None:
+        return _do_runs(doing, open_folder, show, console)
+    return answer_isolated(lambda: _do_runs(doing, open_folder, show, console))
+
+
+def _do_runs(
+    doing: Doing, open_folder: Callable[[], SweepFolder], show: Callable[[SweepFolder], None], console: Console
+) -> int:
+    reporter = Reporter(console, doing.quiet)
+    with contextlib.ExitStack() as stack:
+        client = None if doing.scheduler is None else stack.enter_context(dask_cluster.connect(doing.scheduler))
+        folder = open_folder()
+
+        def do() -> list[str]:
+            if client is None:
+                choices = campaign.Options(force=doing.force)
+                return campaign.emulate(folder.assignments(), folder.path.parent, choices, reporter)
+            return dask_cluster.run_all(client, folder.assignments(), doing.force, reporter, notice)
+
+        def notice(line: str) -> None:
+            console.print(line, highlight=False, soft_wrap=True)
+
+        return carry_out(doing.command, folder.path, do, lambda: show(folder), console)

@@ -1,0 +1,73 @@
+"""Out of a trace: a specification that runs as it is, and the profiles that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.specification import specification_file
+from experiments.specification.plan import check
+from workloads.importers import Trace, TraceError, import_trace, profile_document
+
+
+def import_file(path: Path, trace_format: str = "auto", output: Path | None = None) -> list[Path]:
+    """Write the specification of a trace, and the profile of each of its jobs into a folder next to it.
+
+    The specification names the profiles by their absolute paths.
+
+    Args:
+        path: The trace.
+        trace_format: `auto`, `spark`, `mremu` or `coflow`.
+        output: The specification; the trace's name with `.yaml` in the current folder when None.
+
+    Returns:
+        What was written, the specification first.
+
+    Raises:
+        TraceError: the trace cannot be imported, or the file cannot be written.
+        SpecificationError: what became of it cannot run.
+    """
+    trace = import_trace(Path(path), trace_format)
+    target = (Path(f"{trace.name}.yaml") if output is None else Path(output)).absolute()
+    if target.suffix not in (".yaml", ".yml"):
+        raise TraceError(f"{target}: a specification is a YAML file; give a name that ends in .yaml")
+    folder = target.with_name(f"{target.stem}-profiles")
+    profiles = {folder / f"{imported.job.job_id}.yaml": profile_document(imported) for imported in trace.jobs}
+    text = yaml.safe_dump(_specification(trace, Path(path).name, list(profiles)), sort_keys=False, width=100)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for profile, document in profiles.items():
+            profile.write_text(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100), encoding="utf-8")
+        target.write_text(f"# Imported; docs/importing.md says what was kept of the trace.\n{text}", encoding="utf-8")
+    except OSError as error:
+        raise TraceError(f"{target}: cannot be written ({error}); give another output") from error
+    check(specification_file.load(target))
+    return [target, *profiles]
+
+
+def _specification(trace: Trace, source: str, profiles: list[Path]) -> dict[str, Any]:
+    jobs = [
+        {"profile": str(profile), "job_id": imported.job.job_id, "at_s": imported.at_s}
+        for profile, imported in zip(profiles, trace.jobs, strict=True)
+    ]
+    recorded = f" {trace.jobs[0].recorded}" if len(trace.jobs) == 1 else ""
+    return {
+        "name": trace.name,
+        "description": f"Imported from {source} ({trace.format}).{recorded}".rstrip(),
+        **trace.cluster,
+        "strategies": ["default", "neawa"],
+        "workload": jobs,
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

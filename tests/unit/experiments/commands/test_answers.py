@@ -1,0 +1,59 @@
+"""Errors of the request or the machine are told in a line; those of the program are not hidden."""
+
+import importlib
+import pkgutil
+import subprocess
+
+import pytest
+
+import experiments
+import placement
+import topologies
+import workloads
+from experiments.commands.answers import REFUSALS, answer
+
+
+def raising(error):
+    def action():
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_what_a_room_refuses_is_a_line_each(refusal, capsys):
+    assert answer(raising(refusal("slots: 9: too many\nseed: -1: too few"))) == 2
+    assert capsys.readouterr().err == "error: slots: 9: too many\nerror: seed: -1: too few\n"
+
+
+def test_a_program_that_is_missing_is_not_taken_for_a_path(capsys):
+    assert answer(lambda: subprocess.call(["ovs-nosuch"])) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ovs-nosuch: No such file or directory; this program is not installed")
+    assert "doctor" in told
+
+
+def test_a_file_that_is_missing_asks_for_another(tmp_path, capsys):
+    assert answer(lambda: len((tmp_path / "nothing").read_text())) == 2
+    assert "nothing: No such file or directory; give another path" in capsys.readouterr().err
+
+
+def test_an_error_of_the_program_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        answer(lambda: 1 // 0)
+
+
+def test_every_error_of_a_room_is_one_that_commands_tell():
+    modules = [
+        importlib.import_module(found.name)
+        for room in (topologies, placement, workloads, experiments)
+        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+    ]
+    errors = {
+        error
+        for module in modules
+        for error in vars(module).values()
+        if isinstance(error, type) and issubclass(error, Exception) and error.__module__ == module.__name__
+    }
+    assert len(errors) > 20
+    assert {error for error in errors if not issubclass(error, REFUSALS)} == set()
