@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -62,9 +63,22 @@ class Submission:
             if key not in _OVERRIDES:
                 raise ScheduleError(f"job {self.job_id}: override {key!r}; known: {', '.join(_OVERRIDES)}")
 
+    @functools.cached_property
+    def loaded(self) -> Profile:
+        """The profile, read once.
+
+        Raises:
+            ProfileError: there is none, or it is malformed.
+        """
+        return load_profile(self.profile)
+
     def job(self) -> Job:
-        """The job to submit."""
-        return load_profile(self.profile).job(self.job_id, **self.overrides)
+        """The job to submit.
+
+        Raises:
+            JobError: there is no such profile, or the numbers do not make a job.
+        """
+        return self.loaded.job(self.job_id, **self.overrides)
 
 
 def preset_names() -> tuple[str, ...]:

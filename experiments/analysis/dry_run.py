@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.specification import modelled_cluster
 from experiments.specification.model import Specification
-from experiments.specification.workload import submissions
+from experiments.specification.plan import runs_of
+from experiments.specification.resolved_run import resolve
 from placement import (
     Cluster,
     ClusterState,
@@ -23,7 +23,6 @@ from placement import (
     explain,
     load_strategy,
 )
-from workloads.profiles import load_profile
 
 SCHEMA_VERSION = 1
 
@@ -85,23 +84,19 @@ def placements(specification: Specification) -> dict[str, Any]:
     Raises:
         PlacementError: a file does not fit.
     """
-    topology = specification.topology.build(specification.topology.factors[0])
-    planned = submissions(specification)
-    jobs = [submission.job() for submission in planned]
-    profile_weights = [load_profile(submission.profile).weights for submission in planned]
+    first = specification.topology.factors[0]
+    runs = [run for run in runs_of(specification) if run.repeat == 0 and run.blocking_factor == first]
+    resolved = {run.strategy.label: resolve(run) for run in runs}
     dry_runs = [
         dry_run(
-            modelled_cluster.cluster(specification, topology),
-            [file for job in jobs for file in modelled_cluster.files(specification, job)],
-            [
-                modelled_cluster.request(strategy, job, weights)
-                for job, weights in zip(jobs, profile_weights, strict=True)
-            ],
-            {strategy.label: load_strategy(strategy.name, **strategy.options)},
-            specification.seed,
-            [described for job in jobs if (described := modelled_cluster.colocation(specification, strategy, job))],
+            run.cluster,
+            [file for planned in run.jobs for file in planned.files],
+            [planned.request for planned in run.jobs],
+            {label: load_strategy(run.strategy.name, **run.strategy.options)},
+            run.seed,
+            [planned.colocation for planned in run.jobs if planned.colocation is not None],
         )
-        for strategy in specification.strategies
+        for label, run in ((strategy.label, resolved[strategy.label]) for strategy in specification.strategies)
     ]
     return {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
 

@@ -24,7 +24,7 @@ from experiments.analysis.estimates import Reduction, Spread, reduction, spread
 from experiments.documents.yaml_document import flat
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 
 SCHEMA_VERSION = 1
 
@@ -110,7 +110,7 @@ def read(folder: ResultsFolder) -> Source:
     Raises:
         RecordError, SpecificationError: one of its files cannot be read.
     """
-    runs = resolve(folder.specification())
+    runs = runs_of(folder.specification())
     planned = tuple(Planned(run.strategy.label, run.blocking_factor, run.seed) for run in runs)
     return Source(str(folder.path), planned, folder.records())
 

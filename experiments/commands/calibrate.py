@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AggregateMeasurement, LinkMeasurement
     from experiments.runs.progress import Say
-    from experiments.specification.plan import Run
+    from experiments.specification.resolved_run import ResolvedRun
 
 SUMMARY = "measure every link alone, then all up-links at once"
 EXAMPLES = ("sudo calibrate --blocking-factor 5 --quick",)
@@ -44,17 +44,18 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
         SpecificationError: there is more than one.
     """
     from experiments.specification import plan
+    from experiments.specification.resolved_run import resolve
 
     options.check_port(http_port)
     specification = options.specification(**described)
     if len(specification.topology.factors) > 1:
         hint = "one network is calibrated at a time; give one, such as --blocking-factor 5"
         raise SpecificationError([problem(("topology", "blocking_factor"), list(specification.topology.factors), hint)])
-    first = plan.resolve(specification)[0]
+    first = resolve(plan.runs_of(specification)[0])
     return answer_isolated(lambda: _calibrate(first, http_port, quick, as_json, quiet))
 
 
-def _calibrate(run: Run, http_port: int, quick: bool, as_json: bool, quiet: bool) -> int:
+def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, quiet: bool) -> int:
     from experiments.runs.controller_process import listen
     from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
@@ -78,7 +79,7 @@ def _calibrate(run: Run, http_port: int, quick: bool, as_json: bool, quiet: bool
 
 
 def _measure(
-    run: Run, conditions: Conditions, scratch: Path, quick: bool, say: Say
+    run: ResolvedRun, conditions: Conditions, scratch: Path, quick: bool, say: Say
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
     from experiments.runs import emulated_run, network_calibration
 

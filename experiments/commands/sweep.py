@@ -124,7 +124,7 @@ def _show_plan(sweep: Sweep, points: Sequence[Point], as_json: bool, console: Co
     from experiments.report.terminal import sweep_table
     from experiments.specification import plan
 
-    counts = {point.id: len(plan.resolve(point.specification)) for point in points}
+    counts = {point.id: len(plan.runs_of(point.specification)) for point in points}
     if as_json:
         listed = [{"id": point.id, "values": dict(point.values), "runs": counts[point.id]} for point in points]
         print(json.dumps({"name": sweep.name, "runs": sum(counts.values()), "points": listed}, indent=1))

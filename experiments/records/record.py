@@ -204,7 +204,7 @@ class RunRecord(_Value):
             "blocking_factor": run.blocking_factor,
             "repeat": run.repeat,
             "seed": run.seed,
-            "topology": topology_document(run.topology()),
+            "topology": topology_document(run.build_topology()),
             "specification": run.specification.model_dump(mode="json"),
         }
         return _validated({**fields, **known})

@@ -74,9 +74,9 @@ def in_order(folders: Sequence[ResultsFolder]) -> list[Assignment]:
     """The runs of several results folders, in the order in which to do them.
 
     Repeats are the outermost loop and the folders rotate by one with every repeat, so that slow changes of the machine
-    hit all of them alike; within a folder the order is that of `plan.resolve`.
+    hit all of them alike; within a folder the order is that of `plan.runs_of`.
     """
-    runs = [(folder, plan.resolve(folder.specification())) for folder in folders]
+    runs = [(folder, plan.runs_of(folder.specification())) for folder in folders]
     repeats = max((run.repeat + 1 for _, resolved in runs for run in resolved), default=0)
     return [
         Assignment(folder, run, f"{folder.path.name}/")

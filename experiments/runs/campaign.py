@@ -19,6 +19,7 @@ from experiments.runs.progress import Reporter, Say
 from experiments.runs.rate_divisor import choose_divisor
 from experiments.specification import plan
 from experiments.specification.plan import Run
+from experiments.specification.resolved_run import ResolvedRun, resolve
 from topologies.emulated import isolation
 
 Execute = Callable[["Assignment", Run, Say], object]
@@ -40,7 +41,7 @@ class Options:
 
 def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list[str]:
     """Do those runs of a results folder that have not finished yet: see `emulate`."""
-    runs = plan.resolve(folder.specification())
+    runs = plan.runs_of(folder.specification())
     return emulate([Assignment(folder, run) for run in runs], folder.path.parent, options, reporter)
 
 
@@ -130,16 +131,17 @@ class _Emulation:
     _divisors: dict[str, float] = field(default_factory=dict)
 
     def execute(self, assignment: Assignment, run: Run, say: Say) -> RunRecord:
-        conditions = Conditions(self.listener, self._divisor(assignment.folder, run, say), self.force)
-        return emulated_run.execute(run, assignment.folder.run(run.id), conditions, say)
+        resolved = resolve(run)
+        conditions = Conditions(self.listener, self._divisor(assignment.folder, resolved, say), self.force)
+        return emulated_run.execute(resolved, assignment.folder.run(run.id), conditions, say)
 
-    def _divisor(self, folder: ResultsFolder, run: Run, say: Say) -> float:
+    def _divisor(self, folder: ResultsFolder, run: ResolvedRun, say: Say) -> float:
         """That of the folder's runs on the same network, else the choice for this network."""
         for record in folder.records():
             same = record.status == "finished" and record.blocking_factor == run.blocking_factor
             if same and record.scale is not None:
                 return record.scale.rate_divisor
-        key = f"{run.topology().to_json()}\n{run.specification.model_dump_json(include={'network', 'scale'})}"
+        key = f"{run.topology.to_json()}\n{run.specification.model_dump_json(include={'network', 'scale'})}"
         if key not in self._divisors:
             self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, say)
         return self._divisors[key]

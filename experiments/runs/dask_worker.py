@@ -34,7 +34,7 @@ def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
     folder = ResultsFolder.open(Path(sys.argv[1]))
     threading.Thread(target=_end_with_input, daemon=True).start()
     request = json.loads((folder.path / REQUEST).read_text())
-    runs = [run for run in plan.resolve(folder.specification()) if run.id in request["runs"]]
+    runs = [run for run in plan.runs_of(folder.specification()) if run.id in request["runs"]]
     problems = do([Assignment(folder, run, request["place"]) for run in runs], request["force"])
     write_text(folder.path / PROBLEMS, json.dumps(problems))
     return 0

@@ -19,7 +19,7 @@ from experiments.runs import network_calibration
 from experiments.runs.controller_process import Controller, Options, controller
 from experiments.runs.progress import Say
 from experiments.runs.workload_run import Outcome, run_workload
-from experiments.specification.plan import Run
+from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated import isolation
 from topologies.emulated.network import OPENFLOW_PORT, EmulatedNetwork, emulated
 from workloads.scale import Scale
@@ -46,7 +46,7 @@ class Conditions:
     force: bool = False
 
 
-def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lambda _: None) -> RunRecord:
+def execute(run: ResolvedRun, folder: RunFolder, conditions: Conditions, say: Say = lambda _: None) -> RunRecord:
     """Do one run and write its record.
 
     Must be called in namespaces of its own (`topologies.emulated.isolation`).
@@ -76,12 +76,12 @@ def execute(run: Run, folder: RunFolder, conditions: Conditions, say: Say = lamb
 
 @contextlib.contextmanager
 def network_with_controller(
-    run: Run, log: Path, conditions: Conditions, say: Say
+    run: ResolvedRun, log: Path, conditions: Conditions, say: Say
 ) -> Iterator[tuple[EmulatedNetwork, Controller]]:
     """The network of a run with its controller, all links discovered and all routes installed."""
     specification = run.specification
     own = isolation.current()
-    topology = run.topology().scaled(conditions.rate_divisor)
+    topology = run.topology.scaled(conditions.rate_divisor)
     chosen = specification.controller
     options = Options(chosen.poll_interval_s, chosen.multipath, chosen.library, run.seed)
     datapath = specification.network.datapath
@@ -103,7 +103,7 @@ def network_with_controller(
 
 
 def calibrate(
-    run: Run,
+    run: ResolvedRun,
     network: EmulatedNetwork,
     control: Controller,
     attempts: int = CALIBRATION_ATTEMPTS,
@@ -126,9 +126,9 @@ def calibrate(
 
 
 def _save(
-    run: Run, writer: RunWriter, record: RunRecord, outcome: Outcome, scale: Scale, problem: str | None
+    run: ResolvedRun, writer: RunWriter, record: RunRecord, outcome: Outcome, scale: Scale, problem: str | None
 ) -> RunRecord:
-    racks = {host.name: host.rack for host in run.topology().hosts}
+    racks = {host.name: host.rack for host in run.topology.hosts}
     origin_s = outcome.origin_s
     events = [series.event_row(event, scale, origin_s) for event in outcome.events]
     writer.save_events(events)

@@ -23,7 +23,7 @@ from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import Say
 from experiments.runs.workload_run import JobFailedError, run_workload
 from experiments.specification.model import FidelitySpec
-from experiments.specification.plan import Run
+from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
 from workloads.scale import Scale
 
@@ -34,7 +34,7 @@ REHEARSALS = 3
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
-def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
+def choose_divisor(run: ResolvedRun, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
     """The rate divisor to use for a run.
 
     `auto` tries the candidates from the smallest on, first with all up-links loaded at once and then with a rehearsal
@@ -60,7 +60,7 @@ def choose_divisor(run: Run, listener: socket.socket, cache_folder: Path, say: S
     return divisor
 
 
-def _search(run: Run, listener: socket.socket, say: Say) -> tuple[float, bool]:
+def _search(run: ResolvedRun, listener: socket.socket, say: Say) -> tuple[float, bool]:
     """The best divisor, and whether it will do."""
     trials: list[Trial] = []
     for divisor in CANDIDATES:
@@ -91,7 +91,7 @@ def best(trials: Sequence[Trial]) -> tuple[float, bool]:
     return min(trials, key=lambda trial: trial.shortfall).divisor, False
 
 
-def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> Trial:
+def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, say: Say) -> Trial:
     plain = run.specification.fidelity
     with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
         hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
@@ -112,7 +112,7 @@ def _trial(run: Run, conditions: Conditions, scratch: Path, say: Say) -> Trial:
         return Trial(conditions.rate_divisor, passed, with_reserve, rehearsed, report["shortfall"])
 
 
-def _rehearsed(run: Run, network: EmulatedNetwork, control: Controller, rate_divisor: float, log: Path) -> bool:
+def _rehearsed(run: ResolvedRun, network: EmulatedNetwork, control: Controller, rate_divisor: float, log: Path) -> bool:
     """Whether the run's own workload is trusted in a fraction of its time, with bursts instead of steady streams.
 
     One too short to be sampled proves nothing and is let pass.
@@ -140,7 +140,7 @@ def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:
     )
 
 
-def _key(run: Run) -> str:
+def _key(run: ResolvedRun) -> str:
     network = run.specification.network.model_dump_json()
-    text = "\n".join([machine_fingerprint(), run.topology().to_json(), network])
+    text = "\n".join([machine_fingerprint(), run.topology.to_json(), network])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

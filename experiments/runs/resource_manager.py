@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.records.conversion import Decision
-from experiments.specification import modelled_cluster
 from experiments.specification.plan import Run
-from experiments.specification.workload import submissions
+from experiments.specification.resolved_run import ResolvedRun
 from placement import (
     ClusterState,
     ContainerRequest,
@@ -26,8 +25,6 @@ from placement import (
     load_strategy,
 )
 from topologies.topology import Topology
-from workloads.job import Job
-from workloads.profiles import load_profile
 
 
 class ResourceManager:
@@ -35,60 +32,54 @@ class ResourceManager:
 
     Args:
         run: the run.
-        topology: its network.
         now_s: modelled seconds since the first submission.
     """
 
-    def __init__(self, run: Run, topology: Topology, now_s: Callable[[], float]) -> None:
+    def __init__(self, run: ResolvedRun, now_s: Callable[[], float]) -> None:
         self._run = run
-        self._topology = topology
         self._now_s = now_s
-        self._weights = {one.job_id: load_profile(one.profile).weights for one in submissions(run.specification)}
-        self.state = ClusterState(modelled_cluster.cluster(run.specification, topology))
+        self.state = ClusterState(run.cluster)
         self._placer = Placer(self.state, _strategy(run), run.seed)
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
-    def load(self, jobs: Sequence[Job]) -> None:
+    def load(self) -> None:
         """Place the input files of all jobs, after their colocations have been described to the strategy.
 
         Raises:
             PlacementError: they do not fit.
         """
-        specification = self._run.specification
-        for job in jobs:
-            if described := modelled_cluster.colocation(specification, self._run.strategy, job):
-                self.state.describe(described)
-        for job in jobs:
-            for file in modelled_cluster.files(specification, job):
+        for planned in self._run.jobs:
+            if planned.colocation is not None:
+                self.state.describe(planned.colocation)
+        for planned in self._run.jobs:
+            for file in planned.files:
                 self._placer.store(file)
 
-    def warm_up(self, job: Job) -> None:
+    def warm_up(self, request: ContainerRequest) -> None:
         """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards."""
         strategy = _strategy(self._run)  # not the one that decides, which may remember what it was asked
         with contextlib.suppress(PlacementError):  # that is for `start` to say
-            strategy.place_containers(self.state.view(), self._request(job), np.random.default_rng(0))
+            strategy.place_containers(self.state.view(), request, np.random.default_rng(0))
 
-    def _request(self, job: Job) -> ContainerRequest:
-        return modelled_cluster.request(self._run.strategy, job, self._weights[job.job_id])
-
-    async def start(self, job: Job, last_reading: Callable[[], Mapping[str, Any] | None] = lambda: None) -> Decision:
+    async def start(
+        self, request: ContainerRequest, last_reading: Callable[[], Mapping[str, Any] | None] = lambda: None
+    ) -> Decision:
         """Wait until the job's containers fit, place and start them.
 
         Args:
-            job: the job.
+            request: what the job asks.
             last_reading: tells the controller's last `/v1/links` document, for strategies that look at utilisation.
 
         Raises:
             PlacementError: they do not fit although nothing runs.
         """
-        request = self._request(job)
         async with self._turn:
             while True:
                 await self._room(request)
                 self.state.advance(max(self._now_s(), self.state.view().now_s))
                 if (reading := last_reading()) is not None:
-                    self.state.measure(rack_utilisation(self._topology, reading))
+                    self.state.measure(rack_utilisation(self._run.topology, reading))
                 decide, view = self._placer.decision(request), self.state.view()
                 began = time.perf_counter()
                 placement = await asyncio.to_thread(decide)  # other jobs go on meanwhile
@@ -109,11 +100,11 @@ class ResourceManager:
             self._freed.clear()
             await self._freed.wait()
 
-    def finish(self, job: Job, dead_hosts: Collection[str]) -> None:
+    def finish(self, job_id: str, dead_hosts: Collection[str]) -> None:
         """The job's containers are free again; hosts that died take no more."""
         for host in sorted(set(dead_hosts) - self.state.view().dead):
             self.state.node_dies(host)
-        self._placer.finish(job.job_id)
+        self._placer.finish(job_id)
         self._freed.set()
 
 

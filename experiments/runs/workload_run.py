@@ -18,12 +18,10 @@ from experiments.runs.failures import Note, cause
 from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import Say
 from experiments.runs.resource_manager import ResourceManager
-from experiments.specification.plan import Run
-from experiments.specification.workload import submissions
+from experiments.specification.resolved_run import PlannedJob, ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
 from workloads.coordination.events import Event, EventKind, JobResult
 from workloads.coordination.pool import AgentPool
-from workloads.job import Job
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
 from workloads.splits import BlockKey
@@ -61,7 +59,12 @@ class Outcome:
 
 
 async def run_workload(
-    run: Run, network: EmulatedNetwork, controller: Controller, scale: Scale, log: Path, say: Say = lambda _: None
+    run: ResolvedRun,
+    network: EmulatedNetwork,
+    controller: Controller,
+    scale: Scale,
+    log: Path,
+    say: Say = lambda _: None,
 ) -> Outcome:
     """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
 
@@ -71,14 +74,12 @@ async def run_workload(
         ControllerError: the controller ended.
     """
     specification = run.specification
-    planned = submissions(specification)
-    jobs = [submission.job() for submission in planned]
     outcome = Outcome(time.time())
     started = time.monotonic()
     async with _agents(run, network, scale, started, outcome, log) as pool:
         this = _Workload(run, network, pool, scale, outcome, say)
-        this.manager.load(jobs)
-        this.manager.warm_up(jobs[0])
+        this.manager.load()
+        this.manager.warm_up(run.jobs[0].request)
         say("loading data")
         await _store(pool, this.manager, over_network=specification.data.load == "network")
         sampler = Sampler(_probes(network, pool), started)
@@ -90,10 +91,7 @@ async def run_workload(
         for failure in specification.failures:
             failing = cause(failure, network, pool.pids, this.wait_until_s, this.note, say)
             background.append(asyncio.create_task(failing))
-        running = [
-            asyncio.create_task(this.run_job(job, submission.at_s))
-            for submission, job in zip(planned, jobs, strict=True)
-        ]
+        running = [asyncio.create_task(this.run_job(planned)) for planned in run.jobs]
         try:
             await _first_failure_or_all([*running, *background], running)
             await _until_all_is_counted(specification.controller.poll_interval_s, outcome.link_readings)
@@ -109,9 +107,9 @@ class _Workload:
     """The jobs of one run, from submission to their end."""
 
     def __init__(
-        self, run: Run, network: EmulatedNetwork, pool: AgentPool, scale: Scale, outcome: Outcome, say: Say
+        self, run: ResolvedRun, network: EmulatedNetwork, pool: AgentPool, scale: Scale, outcome: Outcome, say: Say
     ) -> None:
-        self.manager = ResourceManager(run, network.topology, self.now_s)
+        self.manager = ResourceManager(run, self.now_s)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
         self._attempts = run.specification.max_attempts
         self._deadline_s = run.specification.job_deadline_wall_s
@@ -132,26 +130,27 @@ class _Workload:
         """Keep an event that happens now and is not of a job."""
         self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
 
-    async def run_job(self, job: Job, at_s: float) -> None:
+    async def run_job(self, planned: PlannedJob) -> None:
         """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
 
         Raises:
             JobFailedError: it failed for good.
         """
-        await self.wait_until_s(at_s)
+        job_id = planned.job.job_id
+        await self.wait_until_s(planned.at_s)
         for attempt in range(1, self._attempts + 1):
-            result = await self._attempt(job, at_s)
+            result = await self._attempt(planned)
             if result.failed is None:
-                self._say(f"{job.job_id} finished")
+                self._say(f"{job_id} finished")
                 break
-            self._say(f"{job.job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
+            self._say(f"{job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
             if not result.dead_hosts or attempt == self._attempts:
-                raise JobFailedError(f"job {job.job_id} failed in attempt {attempt}: {result.failed}")
+                raise JobFailedError(f"job {job_id} failed in attempt {attempt}: {result.failed}")
         self._outcome.results.append(result)
 
-    async def _attempt(self, job: Job, at_s: float) -> JobResult:
-        readings = self._outcome.link_readings
-        decision = await self.manager.start(job, lambda: readings[-1])
+    async def _attempt(self, planned: PlannedJob) -> JobResult:
+        job, readings = planned.job, self._outcome.link_readings
+        decision = await self.manager.start(planned.request, lambda: readings[-1])
         self._outcome.decisions[job.job_id] = decision
         self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")
@@ -163,14 +162,16 @@ class _Workload:
                 decision.placement,
                 blocks,
                 self._outcome.events.append,
-                submitted_s=self.origin_s + self._scale.wall_s(at_s),
+                submitted_s=self.origin_s + self._scale.wall_s(planned.at_s),
                 deadline_s=self._deadline_s,
             )
         finally:
-            self.manager.finish(job, self._pool.dead_hosts)
+            self.manager.finish(job.job_id, self._pool.dead_hosts)
 
 
-def _agents(run: Run, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome, log: Path) -> AgentPool:
+def _agents(
+    run: ResolvedRun, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome, log: Path
+) -> AgentPool:
     node, hosts = run.specification.node, network.topology.hosts
 
     def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.workload import submissions
 from placement import Hooks, load_strategy, strategy_names
 from topologies.topology import Topology
-from workloads.profiles import load_profile, profile_names
+from workloads.profiles import profile_names
 from workloads.schedule import Submission, preset_names
 
 
@@ -32,12 +32,12 @@ class Run:
     repeat: int
     seed: int
 
-    def topology(self) -> Topology:
+    def build_topology(self) -> Topology:
         """The modelled network of this run, with undivided capacities."""
         return self.specification.topology.build(self.blocking_factor)
 
 
-def resolve(specification: Specification) -> tuple[Run, ...]:
+def runs_of(specification: Specification) -> tuple[Run, ...]:
     """All runs, in the order in which to do them.
 
     Repeats are the outermost loop and the strategies rotate by one with every repeat and network, so that slow
@@ -107,7 +107,7 @@ def _workload(specification: Specification) -> Iterator[str]:
 
 def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
     """Names of jobs and profiles outside of the workload that nothing has."""
-    profiles = {load_profile(submission.profile).name for submission in submitted}
+    profiles = {submission.loaded.name for submission in submitted}
     for name in specification.workload.shuffle_factors:
         if name not in profiles.union(profile_names()):
             hint = f"unknown profile; {nearest(name, profiles.union(profile_names()))}"

@@ -78,7 +78,7 @@ def planned(specification: Specification) -> tuple[Submission, ...]:
 
 def _with_factor(submission: Submission, factors: Mapping[str, float]) -> Submission:
     """The submission with the shuffle factor of its profile, unless it has its own."""
-    profile = load_profile(submission.profile).name
+    profile = submission.loaded.name
     if profile not in factors or "shuffle_factor" in submission.overrides:
         return submission
     return replace(submission, overrides={**submission.overrides, "shuffle_factor": factors[profile]})

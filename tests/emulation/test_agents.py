@@ -1,7 +1,6 @@
 """Agents on an emulated network: real links next to modelled disks and cores, and what the interfaces counted."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.emulation.running_controller import links_down
 from tests.unit.workloads.loopback import blocks_of, shuffle_job
 from topologies.emulated.network import emulated
 from topologies.fat_tree import single_switch
@@ -24,18 +24,11 @@ SEGMENT = 1514 / 1448  # bytes on the link for a byte of payload
 TOLERANCE = 0.03
 
 
-@contextlib.contextmanager
-def switched(hosts, host_mbps=100.0):
-    """Hosts on one switch that forwards like any switch."""
-    with emulated(single_switch(hosts, host_mbps=host_mbps)) as running:
-        subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
-        yield running
-
-
 @pytest.fixture(scope="module")
 def network():
-    """Three hosts that the tests of this module share."""
-    with switched(3) as running:
+    """Three hosts on one switch that forwards like any switch."""
+    with emulated(single_switch(3, host_mbps=100.0)) as running:
+        subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
         yield running
 
 
@@ -153,8 +146,8 @@ def test_interfaces_carried_what_the_job_says_and_nothing_for_pairs_on_one_host(
     assert sum(_counters(network, "h1")) - sum(alone) < 10_000
 
 
-def test_a_cut_link_fails_the_job_with_a_reason_long_before_its_deadline():
-    size = 20 * MB
+def test_a_cut_link_fails_the_job_with_a_reason_long_before_its_deadline(network):
+    size = 100 * MB  # which takes 8 s
 
     async def main(running):
         events: list[Any] = []
@@ -166,11 +159,10 @@ def test_a_cut_link_fails_the_job_with_a_reason_long_before_its_deadline():
             while not any(event.kind == "task_started" for event in events):
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.5)
-            subprocess.check_call(["ip", "link", "set", "t1-eth2", "down"])
-            return await work
+            with links_down("t1-eth2"):
+                return await work
 
-    with switched(2, host_mbps=20.0) as running:
-        result = asyncio.run(main(running))
+    result = asyncio.run(main(network))
     assert "silent for 1.5 s" in result.failed
 
 

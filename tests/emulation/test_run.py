@@ -18,6 +18,7 @@ from experiments.runs import campaign, emulated_run, network_calibration
 from experiments.runs.controller_process import listen
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
+from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
 from topologies.emulated import isolation
 
@@ -149,7 +150,7 @@ def prepared(tmp_path):
     """The first run of the small experiment, its folder, and conditions to do it under."""
     wanted = specification(tmp_path, strategies=["default"], fidelity={"max_rate_error": 0.15})
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
-    (run,) = plan.resolve(wanted)
+    (run,) = map(resolve, plan.runs_of(wanted))
     with listen(isolation.current()) as listener:
         yield run, folder.run(run.id), functools.partial(emulated_run.Conditions, listener, RATE_DIVISOR)
 

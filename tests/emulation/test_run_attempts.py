@@ -11,6 +11,7 @@ from experiments.records.results_folder import ResultsFolder
 from experiments.runs import emulated_run
 from experiments.runs.controller_process import listen
 from experiments.specification import plan
+from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
 from topologies.emulated import isolation
 
@@ -37,7 +38,7 @@ def execute(tmp_path):
         }
         wanted = specification(tmp_path, **document)
         folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
-        (run,) = plan.resolve(folder.specification())
+        (run,) = map(resolve, plan.runs_of(folder.specification()))
         with listen(isolation.current()) as listener:
             conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
             return folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)()

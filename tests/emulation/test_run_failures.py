@@ -16,6 +16,7 @@ from experiments.records.results_folder import ResultsFolder
 from experiments.runs import controller_process, emulated_run
 from experiments.runs.controller_process import ControllerError, listen
 from experiments.specification import plan
+from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
 from topologies.emulated import isolation
 
@@ -32,7 +33,7 @@ def prepared(tmp_path, volume_divisor=VOLUME_DIVISOR, **changed):
     job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
     wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
-    (run,) = plan.resolve(wanted)
+    (run,) = map(resolve, plan.runs_of(wanted))
     with listen(isolation.current()) as listener:
         conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
         yield folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)

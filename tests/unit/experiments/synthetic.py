@@ -11,7 +11,7 @@ from experiments.records.record import JobRecord, RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification.model import Specification
-from experiments.specification.plan import Run, resolve
+from experiments.specification.plan import Run, runs_of
 from experiments.specification.specification_file import load, override
 from experiments.specification.sweep import Sweep
 
@@ -40,7 +40,7 @@ def results(
     """A results folder whose runs have all been written; `doubtful` and `failed` name runs."""
     spec = specification(*assignments)
     folder = ResultsFolder.create(parent, spec, START)
-    for number, run in enumerate(resolve(spec)):
+    for number, run in enumerate(runs_of(spec)):
         started = START + timedelta(minutes=7 * number)
         write_run(folder, run, started, run.id in doubtful, run.id in failed)
     return folder
@@ -99,7 +99,7 @@ def write_run(folder: ResultsFolder, run: Run, started: datetime, doubtful: bool
             "reasons": reasons,
             "figures": {"cpu_idle": idle, "datapath_cpu": 0.41, "rate_error": 0.012, "run_queue_delay_s": 0.003},
         }
-        hosts = tuple(host.name for host in run.topology().hosts)
+        hosts = tuple(host.name for host in run.build_topology().hosts)
         matrix = {"hosts": hosts, "bytes": traffic.tolist()}
         writer.save(record.finished(end, jobs, traffic_matrix=matrix, fidelity=fidelity))
 
@@ -109,7 +109,7 @@ def _job(run: Run, job: tuple[str, str, float, float, float, float], rng: np.ran
     spreading = SPREADING.get(run.strategy.label, 0.8)
     factor = run.blocking_factor or 1.0
     time_s = base_s * (1 - network + network * (0.5 + 0.5 * spreading * factor / 5 * 2)) * rng.normal(1, 0.015)
-    hosts = [host.name for host in run.topology().hosts]
+    hosts = [host.name for host in run.build_topology().hosts]
     used = max(2, round(spreading * len(hosts)))
     favoured = rng.permutation(len(hosts))[:used] if spreading > 0.9 else (np.arange(used) + rng.integers(len(hosts)))
     placement = tuple(hosts[favoured[c % used] % len(hosts)] for c in range(12))
@@ -153,7 +153,7 @@ def _job(run: Run, job: tuple[str, str, float, float, float, float], rng: np.ran
 def _events(
     run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator
 ) -> tuple[list[dict[str, object]], np.ndarray]:
-    hosts = [host.name for host in run.topology().hosts]
+    hosts = [host.name for host in run.build_topology().hosts]
     traffic = np.zeros((len(hosts), len(hosts)), dtype=np.int64)
     rows: list[dict[str, object]] = []
     for job in jobs:
@@ -180,7 +180,7 @@ def _events(
 
 
 def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> list[dict[str, object]]:
-    topology = run.topology()
+    topology = run.build_topology()
     spreading = SPREADING.get(run.strategy.label, 0.8)
     rows: list[dict[str, object]] = []
     end = max(job.finished_s for job in jobs if job.finished_s)

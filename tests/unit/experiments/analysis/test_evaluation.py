@@ -8,7 +8,7 @@ import pytest
 from experiments.analysis.dry_run import placements
 from experiments.specification import specification_file, sweep, sweep_file
 from experiments.specification.model import Specification
-from experiments.specification.plan import check, resolve
+from experiments.specification.plan import check, runs_of
 from experiments.specification.workload import submissions
 
 SWEEPS = sweep_file.preset_names()
@@ -37,13 +37,13 @@ def holders(result, job_id):
 def test_every_experiment_can_run_and_its_jobs_fit_at_once(name):
     specification = specification_file.load(name)
     check(specification)
-    assert set(placed(specification)) == {run.strategy.label for run in resolve(specification)}
+    assert set(placed(specification)) == {run.strategy.label for run in runs_of(specification)}
 
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_can_run_at_all_points_and_its_jobs_fit_at_the_last_one(name):
     found = sweep.check(sweep_file.load(name))
-    assert all(resolve(point.specification) for point in found)
+    assert all(runs_of(point.specification) for point in found)
     placed(found[-1].specification)
 
 

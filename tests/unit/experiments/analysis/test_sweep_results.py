@@ -11,7 +11,7 @@ from experiments.analysis import sweep_results
 from experiments.analysis.estimates import reduction
 from experiments.records.sweep_folder import SweepFolder
 from experiments.report.terminal import sweep_table
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from experiments.specification.sweep import points
 from experiments.specification.sweep_file import loads
 from tests.unit.experiments.synthetic import START, write_run
@@ -200,5 +200,5 @@ def test_blocking_factors_that_are_not_varied_are_told_apart(tmp_path):
 
 def test_a_plan_says_how_many_runs_there_are():
     sweep = loads(SWEEP)
-    counts = {point.id: len(resolve(point.specification)) for point in points(sweep)}
+    counts = {point.id: len(runs_of(point.specification)) for point in points(sweep)}
     assert "small: 2 points, 12 runs" in printed(sweep_table.plan(sweep, points(sweep), counts))

@@ -16,7 +16,7 @@ from experiments.documents.diagnostics import SpecificationError
 from experiments.records.record import JobRecord
 from experiments.records.sweep_folder import SweepFolder
 from experiments.report.terminal.weights import conclusion
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from experiments.specification.specification_file import loads
 from experiments.specification.sweep import check
 from experiments.specification.workload import self_contained
@@ -34,7 +34,7 @@ def test_each_job_is_alone_under_every_weight():
         assert len(point.specification.workload.jobs) == 1
         assert [strategy.label for strategy in point.specification.strategies] == [f"{i / 10:.1f}" for i in range(11)]
         assert [s.weights["all"].closeness for s in point.specification.strategies] == [i / 10 for i in range(11)]
-        assert len(resolve(point.specification)) == 22
+        assert len(runs_of(point.specification)) == 22
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 5, 11, 21, 101])
@@ -110,7 +110,7 @@ def test_the_fastest_weight_is_found_and_the_others_are_told_from_it(folder):
 def test_weights_that_differ_by_less_than_chance_are_tied(tmp_path):
     (point,) = check(sweep_of(specification("repeats=4"), ["kmeans"], 3))
     times = {"0.0": (300, 301, 299, 300), "0.5": (200, 210, 190, 205), "1.0": (201, 207, 195, 206)}
-    records = [record(run, times[run.strategy.label][run.repeat]) for run in resolve(point.specification)]
+    records = [record(run, times[run.strategy.label][run.repeat]) for run in runs_of(point.specification)]
     job = evaluate("kmeans", records)
     assert [arm.label for arm in job.arms if arm.tied] == ["0.5", "1.0"]
     assert conclusion(job).count(",") == 1
@@ -119,14 +119,14 @@ def test_weights_that_differ_by_less_than_chance_are_tied(tmp_path):
 
 def test_one_repeat_tells_nothing_apart():
     (point,) = check(sweep_of(specification(), ["kmeans"]))
-    job = evaluate("kmeans", [record(run, time_s(run)) for run in resolve(point.specification)])
+    job = evaluate("kmeans", [record(run, time_s(run)) for run in runs_of(point.specification)])
     assert job.best == "0.7"
     assert all(arm.tied for arm in job.arms)
 
 
 def test_without_a_finished_run_there_is_no_best():
     (point,) = check(sweep_of(specification(), ["kmeans"]))
-    records = [opened(run).failed(START, "no") for run in resolve(point.specification)]
+    records = [opened(run).failed(START, "no") for run in runs_of(point.specification)]
     job = evaluate("kmeans", records)
     assert (job.best, job.arms) == (None, ())
     assert "no run finished" in conclusion(job)

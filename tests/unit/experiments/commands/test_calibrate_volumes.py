@@ -10,7 +10,7 @@ from experiments.commands import calibrate_volumes
 from experiments.records.record import RecordError
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification import sweep_file
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from tests.unit.experiments.synthetic import START, write_run
 
 FACTORS = """
@@ -29,7 +29,7 @@ def finished(parent, text=FACTORS):
     folder = SweepFolder.create(parent, sweep_file.loads(text), START)
     for point in folder.points():
         results = folder.point(point)
-        for number, run in enumerate(resolve(results.specification())):
+        for number, run in enumerate(runs_of(results.specification())):
             write_run(results, run, START + timedelta(minutes=number))
     return folder
 
@@ -66,7 +66,7 @@ def test_factors_of_several_machines_are_no_curve_unless_told(tmp_path):
 def test_a_folder_that_is_not_finished_is_refused(tmp_path):
     folder = SweepFolder.create(tmp_path, sweep_file.loads(FACTORS), START)
     point = folder.points()[0]
-    run = next(run for run in resolve(folder.point(point).specification()) if run.strategy.label == "default")
+    run = next(run for run in runs_of(folder.point(point).specification()) if run.strategy.label == "default")
     write_run(folder.point(point), run, START)
     with pytest.raises(RecordError, match=r"p01.*sweep --resume"):
         shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))

@@ -18,7 +18,7 @@ from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRec
 from experiments.records.results_folder import ResultsFolder, new_folder
 from experiments.records.series import EVENTS, FIDELITY, SeriesError, event_row
 from experiments.records.verdict import Sample
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from tests.unit.experiments.synthetic import START, opened, results, specification
 from workloads.coordination.events import Event
 from workloads.scale import Scale
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run():
-    return resolve(specification())[0]
+    return runs_of(specification())[0]
 
 
 def later():
@@ -144,8 +144,8 @@ def test_a_killed_process_leaves_an_interrupted_run(folder, run):
         "import sys, pathlib\n"
         "from experiments.records.results_folder import RunFolder\n"
         "from tests.unit.experiments.synthetic import START, opened, specification\n"
-        "from experiments.specification.plan import resolve\n"
-        "run = resolve(specification())[0]\n"
+        "from experiments.specification.plan import runs_of\n"
+        "run = runs_of(specification())[0]\n"
         "with RunFolder(pathlib.Path(sys.argv[1])).writing(lambda: START) as writer:\n"
         "    writer.save(opened(run)); print('saved', flush=True); sys.stdin.read()\n"
     )

@@ -10,7 +10,7 @@ from experiments.analysis.comparison import compare
 from experiments.commands.main import main
 from experiments.report.mlflow import ORIGIN, MlflowTracker, TrackingError, export, tracked
 from experiments.specification import sweep_file
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from tests.unit.experiments.synthetic import START, results, specification, swept, write_run
 
 
@@ -48,7 +48,7 @@ def test_a_run_that_was_done_again_is_added_again(tmp_path):
     folder = results(tmp_path, "strategies=[default]", failed=("r00-bf5-default",))
     memory = Memory()
     assert export(folder.path, memory) == (1, 0)
-    write_run(folder, resolve(folder.specification())[0], START + timedelta(hours=1), doubtful=False, failed=False)
+    write_run(folder, runs_of(folder.specification())[0], START + timedelta(hours=1), doubtful=False, failed=False)
     assert export(folder.path, memory) == (1, 0)
     assert [run.status for run in memory.runs.values()] == ["FAILED", "FINISHED"]
 

@@ -7,7 +7,7 @@ from experiments.analysis.comparison import compare
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs import campaign
 from experiments.runs.progress import Reporter
-from experiments.specification.plan import resolve
+from experiments.specification.plan import runs_of
 from experiments.specification.specification_file import load
 from tests.unit.experiments.synthetic import START, results
 
@@ -18,7 +18,7 @@ def folder(tmp_path):
 
 
 def left(folder):
-    assignments = [Assignment(folder, run) for run in resolve(folder.specification())]
+    assignments = [Assignment(folder, run) for run in runs_of(folder.specification())]
     return [run.id for _, run in campaign._left_to_do(assignments)]
 
 
@@ -35,7 +35,7 @@ def test_a_doubtful_run_is_repeated_once_also_when_resumed(folder):
     assert left(folder) == ["r00-bf5-default-again", "r00-bf5-neawa"]
     again = folder.run("r00-bf5-default-again")
     again.path.mkdir()
-    repeated = dataclasses.replace(resolve(folder.specification())[0], id="r00-bf5-default-again")
+    repeated = dataclasses.replace(runs_of(folder.specification())[0], id="r00-bf5-default-again")
     (again.path / "record.json").write_text(record.updated(run_id=repeated.id, fidelity=doubtful).to_json())
     assert left(folder) == ["r00-bf5-neawa"]
 
@@ -46,7 +46,7 @@ def test_a_run_that_fails_before_it_has_a_record_gets_one(tmp_path):
     def execute(_assignment, _run, _say):
         raise TimeoutError("no divisor will do")
 
-    assignments = [Assignment(folder, run) for run in resolve(folder.specification())]
+    assignments = [Assignment(folder, run) for run in runs_of(folder.specification())]
     problems = campaign.do(assignments, execute, Reporter(Console(), quiet=True))
     records = folder.records()
     assert problems == [f"{run.run.id}: no divisor will do" for run in assignments]
@@ -68,7 +68,7 @@ def test_a_stop_is_one_also_when_cleaning_up_after_it_fails(folder, stop):
             raise OSError("no such device")
 
     (folder.run("r01-bf5-coloc").path / "record.json").unlink()
-    assignments = [Assignment(folder, run) for run in resolve(folder.specification())]
+    assignments = [Assignment(folder, run) for run in runs_of(folder.specification())]
     with pytest.raises(type(stop)):
         campaign.do(assignments, execute, Reporter(Console(), quiet=True))
     assert begun == ["r00-bf5-neawa"]

@@ -5,21 +5,20 @@ import asyncio
 import pytest
 
 from experiments.runs.resource_manager import ResourceManager
-from experiments.specification.plan import resolve
-from experiments.specification.workload import submissions
+from experiments.specification.plan import runs_of
+from experiments.specification.resolved_run import resolve
 from placement import PlacementError
 from tests.unit.experiments.synthetic import specification
-from topologies.fat_tree import thesis
 
 
 def managed(*containers):
-    """A manager of 8 nodes with 8 slots each, and jobs with so many containers, whose data is stored."""
+    """A manager of 8 nodes with 8 slots each, and requests of jobs with so many containers, whose data is stored."""
     listed = ", ".join(f"{{profile: kmeans, containers: {count}}}" for count in containers)
     wanted = specification(f"workload=[{listed}]", "strategies=[default]")
-    manager = ResourceManager(resolve(wanted)[0], thesis(), lambda: 0.0)
-    jobs = [submission.job() for submission in submissions(wanted)]
-    manager.load(jobs)
-    return manager, jobs
+    run = resolve(runs_of(wanted)[0])
+    manager = ResourceManager(run, lambda: 0.0)
+    manager.load()
+    return manager, [planned.request for planned in run.jobs]
 
 
 def test_jobs_wait_for_room_and_nobody_overtakes():
@@ -39,7 +38,7 @@ def test_jobs_wait_for_room_and_nobody_overtakes():
             await asyncio.sleep(0.05)  # for others to overtake
             seen.append(tuple(started))
             assert sum(held.request.containers for held in manager.state.view().running.values()) <= 64
-            manager.finish(job, ())
+            manager.finish(job.job_id, ())
         await asyncio.gather(*waiting)
         return seen
 
@@ -54,7 +53,7 @@ def test_a_job_that_can_never_fit_on_what_is_left_alive_is_refused_rather_than_w
         waiting = asyncio.ensure_future(manager.start(second))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        manager.finish(first, {"h3"})
+        manager.finish(first.job_id, {"h3"})
         await waiting
 
     with pytest.raises(PlacementError, match="60 containers do not fit on the live nodes"):
@@ -76,7 +75,7 @@ def test_jobs_go_on_while_the_strategy_decides_and_it_decides_again_for_a_cluste
             return place(view, request, rng)
 
         async def lose():
-            manager.finish(first, {"h3"})
+            manager.finish(first.job_id, {"h3"})
 
         monkeypatch.setattr(type(strategy), "place_containers", slowly)
         decision = await manager.start(second)
@@ -95,7 +94,7 @@ def test_utilisation_is_that_of_the_moment_when_there_is_room():
         waiting = asyncio.ensure_future(manager.start(second, lambda: asked.append("now")))
         await asyncio.sleep(0.1)
         assert not asked
-        manager.finish(first, ())
+        manager.finish(first.job_id, ())
         await waiting
         assert asked == ["now"]
 

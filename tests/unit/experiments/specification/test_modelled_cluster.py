@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from experiments.runs.resource_manager import ResourceManager
 from experiments.specification import modelled_cluster
 from experiments.specification.model import ColocationSpec, StrategySpec, WeightsSpec
-from experiments.specification.plan import resolve
-from experiments.specification.workload import submissions
+from experiments.specification.plan import runs_of
+from experiments.specification.resolved_run import resolve
 from tests.unit.experiments.synthetic import specification
 from topologies.fat_tree import fat_tree, thesis
 from workloads import profiles
@@ -78,10 +78,10 @@ def test_a_profile_from_a_file_has_its_own_weights(tmp_path):
         text.replace("name: kmeans", "name: mine").replace("closeness: 0.7, locality: 0.3", "closeness: 0, locality: 1")
     )
     spec = specification(f"workload=[{{profile: {path}}}]", "strategies=[neawa]")
-    (job,) = [submission.job() for submission in submissions(spec)]
-    manager = ResourceManager(resolve(spec)[0], thesis(), lambda: 0.0)
-    manager.load([job])
-    terms = asyncio.run(manager.start(job)).cost_terms
+    run = resolve(runs_of(spec)[0])
+    manager = ResourceManager(run, lambda: 0.0)
+    manager.load()
+    terms = asyncio.run(manager.start(run.jobs[0].request)).cost_terms
     assert terms["total"] == pytest.approx(terms["locality"])
 
 
@@ -109,14 +109,15 @@ def test_a_run_colocates_the_described_jobs_and_no_other():
     spec = specification(
         "workload=kmeans-mid", "strategies=[{name: coloc, colocation: {jobs: kmeans-2, nodes: 2, container_nodes: 3}}]"
     )
-    jobs = [submission.job() for submission in submissions(spec)]
-    manager = ResourceManager(resolve(spec)[0], thesis(), lambda: 0.0)
-    manager.load(jobs)
+    run = resolve(runs_of(spec)[0])
+    manager = ResourceManager(run, lambda: 0.0)
+    manager.load()
     (described,) = manager.state.view().colocations.values()
     assert described.files == ("kmeans-2/points",)
     blocks = manager.state.view().blocks_of(described.files)
     assert all(set(nodes[:-1]) <= set(described.nodes) for nodes in blocks.values())
-    placements = {job.job_id: asyncio.run(manager.start(job)).placement[1:] for job in jobs}
+    requests = [planned.request for planned in run.jobs]
+    placements = {request.job_id: asyncio.run(manager.start(request)).placement[1:] for request in requests}
     assert len(set(placements["kmeans-2"])) == 3
     assert set(described.nodes) < set(placements["kmeans-2"])
     assert len(set(placements["kmeans-1"])) > 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.documents.diagnostics import SpecificationError
-from experiments.specification.plan import check, resolve
+from experiments.specification.plan import check, runs_of
 from experiments.specification.specification_file import load, loads
 from experiments.specification.workload import submissions
 from tests.unit.experiments.synthetic import specification
@@ -18,18 +18,18 @@ def problems(spec):
 
 
 def test_the_runs_are_the_product_each_once():
-    runs = resolve(specification("repeats=3", "topology.blocking_factor=[1,5]"))
+    runs = runs_of(specification("repeats=3", "topology.blocking_factor=[1,5]"))
     cells = {(run.strategy.label, run.blocking_factor, run.repeat) for run in runs}
     assert len(runs) == len(cells) == len({run.id for run in runs}) == 3 * 2 * 3
 
 
 def test_the_seed_depends_on_the_repeat_only():
-    runs = resolve(specification("repeats=3", "topology.blocking_factor=[1,5]", "seed=7"))
+    runs = runs_of(specification("repeats=3", "topology.blocking_factor=[1,5]", "seed=7"))
     assert {(run.repeat, run.seed) for run in runs} == {(0, 7), (1, 8), (2, 9)}
 
 
 def test_strategies_are_interleaved_and_none_is_always_first():
-    runs = resolve(specification("repeats=3"))
+    runs = runs_of(specification("repeats=3"))
     order = [run.strategy.label for run in runs]
     for repeat in range(3):
         assert sorted(order[3 * repeat : 3 * repeat + 3]) == ["coloc", "default", "neawa"]
@@ -37,13 +37,13 @@ def test_strategies_are_interleaved_and_none_is_always_first():
 
 
 def test_the_network_follows_the_blocking_factor():
-    one, five = resolve(specification("strategies=[default]", "topology.blocking_factor=[1,5]"))
-    ratio = one.topology().link_by_id["t1-c1/1"].capacity_mbps / five.topology().link_by_id["t1-c1/1"].capacity_mbps
-    assert ratio == pytest.approx(5)
+    one, five = runs_of(specification("strategies=[default]", "topology.blocking_factor=[1,5]"))
+    free, blocked = (run.build_topology().link_by_id["t1-c1/1"].capacity_mbps for run in (one, five))
+    assert free / blocked == pytest.approx(5)
 
 
 def test_a_network_without_uplinks_has_one_run_a_strategy():
-    runs = resolve(specification("topology=single-switch"))
+    runs = runs_of(specification("topology=single-switch"))
     assert [run.blocking_factor for run in runs] == [None] * 3
     assert runs[0].id == "r00-default"
 
