@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.analysis.comparison import MixedRunsError
+from experiments.records.results_folder import give_to_caller
 
 
 def carry_out(
@@ -38,19 +38,3 @@ def carry_out(
     finally:
         give_to_caller(path)
     return 1 if problems else 0
-
-
-def give_to_caller(path: Path) -> None:
-    """Hand a results folder made under sudo to the user who called it, and the folder that it lies in if all is theirs.
-
-    A folder that holds anything else, such as /tmp, stays whose it is.
-    """
-    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-    if user is None or group is None:
-        return
-    caches = list(path.parent.glob(".rate-divisors.json"))
-    items = [*caches, path, *path.rglob("*")]
-    if set(path.parent.iterdir()) == {*caches, path}:
-        items.append(path.parent)
-    for item in items:
-        os.chown(item, int(user), int(group), follow_symlinks=False)

@@ -206,6 +206,22 @@ def new_folder(parent: Path, name: str, now: datetime) -> Path:
             path = parent / f"{stem}-{copy}"
 
 
+def give_to_caller(path: Path) -> None:
+    """Hand a results folder made under sudo to the user who called it, and the folder that it lies in if all is theirs.
+
+    A folder that holds anything else, such as /tmp, stays whose it is.
+    """
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if user is None or group is None:
+        return
+    caches = list(path.parent.glob(".rate-divisors.json"))
+    items = [*caches, path, *path.rglob("*")]
+    if set(path.parent.iterdir()) == {*caches, path}:
+        items.append(path.parent)
+    for item in items:
+        os.chown(item, int(user), int(group), follow_symlinks=False)
+
+
 def _reason(error: BaseException) -> str:
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,78 @@
+"""A whole experiment as one call, in namespaces of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.errors import ExperimentError
+from experiments.records.results_folder import ResultsFolder, give_to_caller
+from experiments.runs import campaign
+from experiments.runs.progress import Reporter
+from experiments.specification import plan, specification_file
+from experiments.specification.model import Specification
+from topologies.emulated import isolation
+
+
+def run_experiment(
+    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool
+) -> ResultsFolder:
+    """What `experiments.run` says."""
+    wanted = _specification(specification)
+    plan.check(wanted)
+
+    def do() -> dict[str, Any]:
+        folder = ResultsFolder.create(output, wanted, datetime.now().astimezone())
+        try:
+            reporter = Reporter(Console(stderr=True), quiet)
+            problems = campaign.run_all(folder, campaign.Options(force=force), reporter)
+        finally:
+            give_to_caller(folder.path)
+        return {"folder": str(folder.path), "problems": problems}
+
+    done = _isolated(do)
+    if done["problems"]:
+        raise ExperimentError("\n".join([*done["problems"], f"the other runs are in {done['folder']}"]))
+    return ResultsFolder.open(Path(done["folder"]))
+
+
+def _specification(given: Specification | Mapping[str, Any] | str | Path) -> Specification:
+    if isinstance(given, Specification):
+        return given
+    return specification_file.parse(given) if isinstance(given, Mapping) else specification_file.load(given)
+
+
+def _isolated(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a function returns that is called in namespaces of its own, in a process of its own.
+
+    Raises:
+        ExperimentError: it raised an error.
+        KeyboardInterrupt, SystemExit: a signal ended it.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as answer:
+
+        def main() -> int:
+            try:
+                document: dict[str, Any] = {"done": function()}
+            except Exception as error:
+                document = {"failed": f"{type(error).__name__}: {error}"}
+            json.dump(document, answer)
+            answer.flush()
+            return 0
+
+        code = isolation.run(main)
+        if code:
+            raise KeyboardInterrupt if code == 128 + signal.SIGINT else SystemExit(code)
+        answer.seek(0)
+        document = json.load(answer)
+    if "failed" in document:
+        raise ExperimentError(document["failed"])
+    done: dict[str, Any] = document["done"]
+    return done
