@@ -56,10 +56,6 @@ class Discovery:
         """The planned switch's dpid."""
         return self._dpids[switch]
 
-    def is_planned(self, dpid: int) -> bool:
-        """Whether the plan has a switch with this dpid."""
-        return dpid in self._planned
-
     def interfaces(self) -> dict[str, Endpoint]:
         """Where each interface of a planned switch is, by its name."""
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 ETH_TYPE_ARP = 0x0806
 ETH_TYPE_IPV4 = 0x0800
@@ -153,8 +153,6 @@ Command: TypeAlias = (
     | SendFrame
     | ReadCounters
 )
-
-Policy = Literal["ecmp", "least-loaded"]
 
 
 def changes(installed: Rules | None, desired: Rules) -> list[Command]:

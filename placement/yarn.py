@@ -40,7 +40,6 @@ def default_containers(
     rng: np.random.Generator,
     containers: int,
     also: Iterable[str] = (),
-    but: Iterable[str] = (),
 ) -> Placement:
     """Place containers by heartbeats: on nodes that nobody reserved as long as they have room, then on the others.
 
@@ -50,7 +49,6 @@ def default_containers(
         rng: source of randomness.
         containers: how many to place.
         also: nodes of the job's containers that are decided already.
-        but: keys of reservations that do not matter.
 
     Raises:
         PlacementError: they do not fit.
@@ -62,7 +60,7 @@ def default_containers(
             "wait for jobs to finish or ask for less"
         )
     reserved = np.zeros(len(room), dtype=bool)
-    reserved[view.cluster.positions(view.reserved(but))] = True
+    reserved[view.cluster.positions(view.reserved())] = True
     first = heartbeats(np.where(reserved, 0, room), containers, rng)
     then = heartbeats(np.where(reserved, room, 0), containers - len(first), rng)
     return tuple(view.cluster.names[place] for place in (*first, *then))

@@ -153,7 +153,12 @@ def _add_feeds(app: FastAPI, sources: Sources) -> None:
     stream: Responses = {
         200: {
             "description": "server-sent events; `data` is an EventDocument",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "x-data": schemas.EventDocument.model_json_schema(),
+                }
+            },
         }
     }
 

@@ -128,11 +128,6 @@ class ScaleRecord(_Value):
     rate_divisor: Annotated[float, Field(gt=0)]
     volume_divisor: Annotated[float, Field(gt=0)]
 
-    @property
-    def modelled_s_per_wall_s(self) -> float:
-        """Modelled seconds that pass in one second of wall time."""
-        return self.volume_divisor / self.rate_divisor
-
 
 class Provenance(BaseModel):
     """Where and with what a run was made; further keys are kept as they are.

@@ -74,10 +74,6 @@ class BlockStore:
         """Places a block without moving it."""
         self._sizes[file, index] = size
 
-    def drop(self, file: str) -> None:
-        """Deletes all blocks of a file."""
-        self._sizes = {block: size for block, size in self._sizes.items() if block[0] != file}
-
     async def read_local(self, file: str, index: int, size: int) -> float:
         """Reads a block from this node's disk; returns when the disk was due to have it read.
 

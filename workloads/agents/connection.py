@@ -73,14 +73,6 @@ class Connection:
         """Closes the socket; a second time does nothing."""
         self._sock.close()
 
-    def abort(self) -> None:
-        """Wakes and fails whoever waits on the connection, then they close it."""
-        if self._sock.fileno() >= 0:
-            try:
-                self._sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                self._sock.close()
-
     async def send(self, *buffers: Buffer) -> None:
         """Sends all of the buffers.
 

@@ -26,6 +26,7 @@ from workloads.agents.wire import (
     send_header,
     wait_for,
 )
+from workloads.protocol import LaneReport
 
 _PARTS = 4
 _LEAST_PART_BYTES = 8 * 1024
@@ -53,9 +54,9 @@ class Parcel:
     finished: float = 0.0
     ports: tuple[int, int] = (0, 0)
 
-    def row(self) -> list[float]:
-        """For a control message."""
-        return [self.source, self.destination, self.bytes, self.started, self.finished, *self.ports]
+    def report(self) -> LaneReport:
+        """For the coordinator."""
+        return LaneReport(self.source, self.destination, self.bytes, self.started, self.finished, *self.ports)
 
 
 class Lane:

@@ -24,8 +24,27 @@ from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
 from workloads.agents.tasks import StageTask
 from workloads.agents.usage import Usage
 from workloads.agents.wire import receive_header
-from workloads.control import Channel, Message
+from workloads.channel import Channel
 from workloads.node_model import SharedResource
+from workloads.protocol import (
+    Begin,
+    Configure,
+    End,
+    Failed,
+    FromAgent,
+    GiveSplit,
+    Load,
+    Peers,
+    Ready,
+    Sent,
+    StartTask,
+    Store,
+    Stored,
+    TaskOutput,
+    ToAgent,
+    Transfer,
+    UsageSample,
+)
 
 
 class Agent:
@@ -34,19 +53,19 @@ class Agent:
     Args:
         host: Name of the host.
         ip: Address that it serves on and connects from.
-        configuration: The coordinator's first message: `seed`, `cores` and `disk_bytes_per_s` (of the emulated node),
-            `deadline_s` (of socket waits), `sample_s` (between usage reports).
+        configuration: The coordinator's first message.
+        channel: The connection to the coordinator.
     """
 
-    def __init__(self, host: str, ip: str, configuration: Message, channel: Channel) -> None:
+    def __init__(self, host: str, ip: str, configuration: Configure, channel: Channel[ToAgent]) -> None:
         self.host = host
         self._ip = ip
         self._channel = channel
-        self._deadline_s: float = configuration["deadline_s"]
-        self._sample_s: float = configuration["sample_s"]
-        self._content = Content(configuration["seed"])
-        self.cpu = SharedResource(configuration["cores"], limit=1.0)
-        self.disk = SharedResource(configuration["disk_bytes_per_s"])
+        self._deadline_s = configuration.deadline_s
+        self._sample_s = configuration.sample_s
+        self._content = Content(configuration.seed)
+        self.cpu = SharedResource(configuration.cores, limit=1.0)
+        self.disk = SharedResource(configuration.disk_bytes_per_s)
         self.inboxes = Inboxes(self._deadline_s)
         self._connections = Connections(ip, self._deadline_s)
         self._peers: dict[str, Peer] = {}
@@ -60,51 +79,38 @@ class Agent:
 
     # -- control -------------------------------------------------------------------------------------------------
 
-    def report(self, message: Message) -> None:
+    def report(self, message: FromAgent) -> None:
         """Tells the coordinator."""
         self._channel.send(message)
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: ToAgent) -> None:
         """Does what the coordinator says."""
-        getattr(self, f"_on_{message['op']}")(message)
+        match message:
+            case Peers():
+                self._peers.update({host: Peer(*address) for host, address in message.peers.items()})
+            case Store():
+                for block in message.blocks:
+                    self.blocks.put(block.file, block.index, block.bytes)
+                self.report(Stored(message.number))
+            case Load():
+                self._start(self._load(message))
+            case Begin():
+                for container in message.containers:
+                    self._usage[message.job, container] = Usage(memory_bytes=message.memory_bytes)
+            case StartTask():
+                task = StageTask(self, message, self._usage[message.job, message.container])
+                self._tasks[message.job, message.stage, message.task] = task
+                self._start_for(message.job, self._run_task(task))
+            case GiveSplit():
+                if (waiting := self._tasks.get((message.job, message.stage, message.task))) is not None:
+                    waiting.give_split(message)
+            case Transfer():
+                self._start_for(message.job, self._transfer(message))
+            case End():
+                self._end(message.job)
 
-    def _on_peers(self, message: Message) -> None:
-        self._peers.update({host: Peer(*address) for host, address in message["peers"].items()})
-
-    def _on_store(self, message: Message) -> None:
-        for file, index, size in message["blocks"]:
-            self.blocks.put(file, index, size)
-        self.report({"op": "stored", "id": message["id"]})
-
-    def _on_load(self, message: Message) -> None:
-        self._start(self._load(message))
-
-    def _on_drop(self, message: Message) -> None:
-        for file in message["files"]:
-            self.blocks.drop(file)
-
-    def _on_begin(self, message: Message) -> None:
-        """A job has begun: its containers on this node hold their memory from now on."""
-        for container in message["containers"]:
-            self._usage[message["job"], container] = Usage(memory_bytes=message["memory_bytes"])
-
-    def _on_task(self, message: Message) -> None:
-        job, stage, number = message["job"], message["stage"], message["task"]
-        task = StageTask(self, message, self._usage[job, message["container"]])
-        self._tasks[job, stage, number] = task
-        self._start_for(job, self._run_task(task, (job, stage, number)))
-
-    def _on_split(self, message: Message) -> None:
-        task = self._tasks.get((message["job"], message["stage"], message["task"]))
-        if task is not None:
-            task.give_split(message)
-
-    def _on_transfer(self, message: Message) -> None:
-        self._start_for(message["job"], self._transfer(message))
-
-    def _on_end(self, message: Message) -> None:
+    def _end(self, job: str) -> None:
         """A job has ended, well or not: nothing of it goes on."""
-        job = message["job"]
         self._report_usage()
         for running in self._running.pop(job, set()):
             running.cancel()
@@ -113,13 +119,12 @@ class Agent:
 
     # -- work ----------------------------------------------------------------------------------------------------
 
-    def open_outlet(self, job: str, task: int, output: Message, usage: Usage) -> Outlet:
+    def open_outlet(self, job: str, task: int, output: TaskOutput, usage: Usage) -> Outlet:
         """Starts the lanes of an output: one to each consuming task, over the network where that is elsewhere."""
         moved = asyncio.Event()
-        hosts: dict[int, str] = {number: host for number, host, _ in output["lanes"]}
+        hosts = {lane.consumer: lane.host for lane in output.lanes}
         lanes = [
-            Lane(self._content, (job, output["exchange"], number), task, expected, moved)
-            for number, _, expected in output["lanes"]
+            Lane(self._content, (job, output.exchange, lane.consumer), task, lane.bytes, moved) for lane in output.lanes
         ]
 
         def start(lane: Lane) -> asyncio.Task[None]:
@@ -130,41 +135,41 @@ class Agent:
             address, usages = (peer.ip, peer.port), (usage, self._node)
             return self._loop.create_task(lane.run_remote(self._connections, address, usages))
 
-        return Outlet(lanes, output["kind"], output["weights"], moved, start)
+        return Outlet(lanes, output.kind, output.weights, moved, start)
 
-    async def _run_task(self, task: StageTask, key: tuple[str, str, int]) -> None:
+    async def _run_task(self, task: StageTask) -> None:
+        key = (task.order.job, task.order.stage, task.order.task)
         try:
             await task.run()
         except TransferError as error:
-            self.report({"op": "failed", "job": key[0], "stage": key[1], "task": key[2], "reason": str(error)})
+            self.report(Failed(*key, str(error)))
         finally:
             self._tasks.pop(key, None)
 
-    async def _transfer(self, message: Message) -> None:
+    async def _transfer(self, order: Transfer) -> None:
         """Sends all of a barrier exchange."""
-        usage = self._usage[message["job"], message["container"]]
-        outlet = self.open_outlet(message["job"], message["task"], message["output"], usage)
-        place = {"job": message["job"], "stage": message["stage"], "task": message["task"]}
+        usage = self._usage[order.job, order.container]
+        outlet = self.open_outlet(order.job, order.task, order.output, usage)
         try:
-            await outlet.emit(message["output"]["bytes"])
+            await outlet.emit(order.output.bytes)
             parcels = await outlet.finish()
         except TransferError as error:
-            self.report({"op": "failed", **place, "reason": str(error)})
+            self.report(Failed(order.job, order.stage, order.task, str(error)))
             return
         finally:
             outlet.cancel()
-        rows = [parcel.row() for parcel in parcels]
-        self.report({"op": "sent", **place, "exchange": message["output"]["exchange"], "sent": rows})
+        lanes = tuple(parcel.report() for parcel in parcels)
+        self.report(Sent(order.job, order.stage, order.task, order.output.exchange, lanes))
 
-    async def _load(self, message: Message) -> None:
+    async def _load(self, order: Load) -> None:
         """Writes blocks through their pipelines, starting here."""
         try:
-            for file, index, size, targets in message["blocks"]:
-                await self.blocks.write(file, index, size, targets)
+            for block in order.blocks:
+                await self.blocks.write(block.file, block.index, block.bytes, block.targets)
         except TransferError as error:
-            self.report({"op": "stored", "id": message["id"], "failed": str(error)})
+            self.report(Stored(order.number, str(error)))
         else:
-            self.report({"op": "stored", "id": message["id"]})
+            self.report(Stored(order.number))
 
     # -- serving -------------------------------------------------------------------------------------------------
 
@@ -215,11 +220,9 @@ class Agent:
         node, used = self._node, self._usage.items()
         node.cpu_s, node.disk_bytes = self.cpu.served(), self.disk.served()
         node.memory_bytes = sum(usage.memory_bytes for _, usage in used)
-        rows: list[list[Any]] = [[None, None, node.memory_bytes, *node.totals()]]
-        rows += [[job, container, usage.memory_bytes, *usage.totals()] for (job, container), usage in used]
+        rows = [node.row(None, None), *(usage.row(job, container) for (job, container), usage in used)]
         late_s = max(self.cpu.take_lateness(), self.disk.take_lateness())
-        own = {"late_s": late_s, "agent_memory_bytes": resident_bytes()}
-        self.report({"op": "sample", "time": self._loop.time(), "rows": rows, **own})
+        self.report(UsageSample(self._loop.time(), tuple(rows), late_s, resident_bytes()))
 
     def _start_for(self, job: str, work: Coroutine[Any, Any, None]) -> None:
         running = self._running.setdefault(job, set())
@@ -254,19 +257,19 @@ async def serve(host: str, ip: str, port: int, control: socket.socket) -> None:
     agent: Agent | None = None
     over: asyncio.Future[str] = loop.create_future()
 
-    def receive(message: Message) -> None:
+    def receive(message: ToAgent) -> None:
         nonlocal agent
-        if agent is None:
+        if isinstance(message, Configure):
             agent = Agent(host, ip, message, channel)
             loop.add_reader(listener.fileno(), agent.accept, listener)
             agent.begin_sampling()
-        else:
+        elif agent is not None:
             agent.handle(message)
 
     def lost(reason: str) -> None:
         over.set_result(reason)
 
-    channel = Channel(receive, lost)
+    channel = Channel[ToAgent](receive, lost)
     await loop.create_connection(lambda: channel, sock=control)
-    channel.send({"op": "ready", "port": listener.getsockname()[1], "pid": os.getpid()})
+    channel.send(Ready(listener.getsockname()[1]))
     await over

@@ -11,8 +11,18 @@ from workloads.agents.connection import TransferError
 from workloads.agents.exchange import Outlet, part_bytes
 from workloads.agents.inbox import Inbox, Inboxes
 from workloads.agents.usage import Usage
-from workloads.control import Message
 from workloads.node_model import SharedResource
+from workloads.protocol import (
+    Done,
+    FromAgent,
+    GiveSplit,
+    NextSplit,
+    ReadReport,
+    SplitOrder,
+    StartTask,
+    TaskOutput,
+    WriteReport,
+)
 
 _SLICE_S = 0.25
 
@@ -25,10 +35,10 @@ class Surroundings(Protocol):
     inboxes: Inboxes
     host: str
 
-    def report(self, message: Message) -> None:
+    def report(self, message: FromAgent) -> None:
         """Tells the coordinator."""
 
-    def open_outlet(self, job: str, task: int, output: Message, usage: Usage) -> Outlet:
+    def open_outlet(self, job: str, task: int, output: TaskOutput, usage: Usage) -> Outlet:
         """Starts the lanes of an output."""
 
 
@@ -58,33 +68,33 @@ class _Output:
 
 @dataclass
 class StageTask:
-    """One task of one stage; the messages are described in `workloads.coordination.attempt`."""
+    """One task of one stage."""
 
     agent: Surroundings
-    spec: Message
+    order: StartTask
     usage: Usage
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _split: asyncio.Future[Message] | None = None
+    _split: asyncio.Future[SplitOrder | None] | None = None
     _outputs: list[_Output] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Does everything and reports `done`; the first failure ends it.
+        """Does everything and reports so; the first failure ends it.
 
         Raises:
             TransferError: an input, output or write failed.
         """
         inputs = [
-            _Input(item["exchange"], item["bytes"], item["cpu_s"], Inbox(item["sources"], self._changed, self.usage))
-            for item in self.spec["inputs"]
+            _Input(item.exchange, item.bytes, item.cpu_s, Inbox(item.sources, self._changed, self.usage))
+            for item in self.order.inputs
         ]
         for item in inputs:
             self.agent.inboxes.open(self._key(item.exchange), item.inbox)
         try:
-            for output in self.spec["outputs"]:
-                outlet = self.agent.open_outlet(self.spec["job"], self.spec["task"], output, self.usage)
-                self._outputs.append(_Output(output["exchange"], output["bytes"], outlet))
+            for output in self.order.outputs:
+                outlet = self.agent.open_outlet(self.order.job, self.order.task, output, self.usage)
+                self._outputs.append(_Output(output.exchange, output.bytes, outlet))
             await self._consume(inputs)
-            if self.spec["reads"]:
+            if self.order.reads:
                 await self._read_splits()
             parcels = {output.exchange: await output.outlet.finish() for output in self._outputs}
             written = await self._write()
@@ -94,20 +104,16 @@ class StageTask:
             for item in inputs:
                 self.agent.inboxes.close(self._key(item.exchange))
         received = {item.exchange: item.inbox.received for item in inputs}
-        sent = {exchange: [parcel.row() for parcel in lanes] for exchange, lanes in parcels.items()}
-        self._report("done", sent=sent, received=received, written=written)
+        sent = {exchange: tuple(parcel.report() for parcel in lanes) for exchange, lanes in parcels.items()}
+        self.agent.report(Done(self.order.job, self.order.stage, self.order.task, sent, received, written))
 
-    def give_split(self, message: Message) -> None:
+    def give_split(self, message: GiveSplit) -> None:
         """The coordinator's answer to a request for the next split."""
         if self._split is not None and not self._split.done():
-            self._split.set_result(message)
+            self._split.set_result(message.split)
 
     def _key(self, exchange: str) -> tuple[str, str, int]:
-        return self.spec["job"], exchange, self.spec["task"]
-
-    def _report(self, op: str, **fields: object) -> None:
-        place = {"job": self.spec["job"], "stage": self.spec["stage"], "task": self.spec["task"]}
-        self.agent.report({"op": op, **place, **fields})
+        return self.order.job, exchange, self.order.task
 
     async def _compute(self, seconds: float, since: float | None = None) -> float | None:
         """Uses the CPU, in slices so that the usage samples follow; returns when the last slice was due."""
@@ -137,11 +143,11 @@ class StageTask:
             due = await self._compute(sum(seconds for _, seconds in taken), due)
             for item, (size, _) in zip(inputs, taken, strict=True):
                 item.inbox.consume(size)
-            if not self.spec["reads"]:
+            if not self.order.reads:
                 waited = await self._emit_share(sum(item.inbox.consumed for item in inputs) / max(1, expected))
                 due = None if waited else due
         await self._compute(sum(item.cpu_left_s for item in inputs), due)
-        if not self.spec["reads"]:
+        if not self.order.reads:
             await self._emit_share(1.0)
 
     async def _emit_share(self, share: float) -> bool:
@@ -156,43 +162,41 @@ class StageTask:
 
     async def _read_splits(self) -> None:
         """Asks for one split after the other, reads it and computes for it, until there is none left."""
-        report: Message | None = None
+        report: ReadReport | None = None
         while True:
             self._split = asyncio.get_running_loop().create_future()
-            self._report("next", finished=report)
+            self.agent.report(NextSplit(self.order.job, self.order.stage, self.order.task, report))
             split = await self._split
-            if split["file"] is None:
+            if split is None:
                 return
             report = await self._process(split)
 
-    async def _process(self, split: Message) -> Message:
+    async def _process(self, split: SplitOrder) -> ReadReport:
         clock = asyncio.get_running_loop().time
-        file, index, size, host = split["file"], split["index"], split["bytes"], split["host"]
-        report: Message = {"file": file, "index": index, "host": host, "started": clock()}
+        started, ports, due = clock(), None, None
         try:
-            if host == self.agent.host:
-                due: float | None = await self.agent.blocks.read_local(file, index, size)
-                self.usage.disk_bytes += size
+            if split.host == self.agent.host:
+                due = await self.agent.blocks.read_local(split.file, split.index, split.bytes)
+                self.usage.disk_bytes += split.bytes
             else:
-                report["ports"] = await self.agent.blocks.read_remote(file, index, size, host)
-                self.usage.received_bytes += size
-                due = None
+                ports = await self.agent.blocks.read_remote(split.file, split.index, split.bytes, split.host)
+                self.usage.received_bytes += split.bytes
         except TransferError as error:
-            return {**report, "failed": str(error), "read": clock()}
-        report["read"] = clock()
-        await self._compute(split["cpu_s"], due)
-        report["computed"] = clock()
-        for output, emitted in zip(self._outputs, split["emit"], strict=True):
+            return ReadReport(split.host, started, clock(), failed=str(error))
+        read = clock()
+        await self._compute(split.cpu_s, due)
+        computed = clock()
+        for output, emitted in zip(self._outputs, split.emit, strict=True):
             await output.outlet.emit(emitted)
-        return report
+        return ReadReport(split.host, started, read, computed, ports)
 
-    async def _write(self) -> list[list[float]]:
-        """Writes the result; returns when each block began and ended, and the ports of its flow."""
+    async def _write(self) -> tuple[WriteReport, ...]:
+        """Writes the result; a report for each block."""
         clock, written = asyncio.get_running_loop().time, []
-        for block in self.spec["writes"]:
+        for block in self.order.writes:
             started = clock()
-            ports = await self.agent.blocks.write(block["file"], block["index"], block["bytes"], block["targets"])
-            written.append([started, clock(), *ports])
-            self.usage.disk_bytes += block["bytes"]
-            self.usage.sent_bytes += block["bytes"] if block["targets"] else 0
-        return written
+            ports = await self.agent.blocks.write(block.file, block.index, block.bytes, block.targets)
+            written.append(WriteReport(started, clock(), *ports))
+            self.usage.disk_bytes += block.bytes
+            self.usage.sent_bytes += block.bytes if block.targets else 0
+        return tuple(written)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workloads.protocol import UsageRow
+
 
 @dataclass
 class Usage:
@@ -23,6 +25,8 @@ class Usage:
     sent_bytes: int = 0
     received_bytes: int = 0
 
-    def totals(self) -> list[float]:
-        """All but the memory, for a control message."""
-        return [self.cpu_s, self.disk_bytes, self.sent_bytes, self.received_bytes]
+    def row(self, job: str | None, container: int | None) -> UsageRow:
+        """For the coordinator."""
+        return UsageRow(
+            job, container, self.memory_bytes, self.cpu_s, self.disk_bytes, self.sent_bytes, self.received_bytes
+        )

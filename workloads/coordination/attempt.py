@@ -1,9 +1,4 @@
-"""One attempt of a job, as its application master sees it.
-
-Messages to agents (`op`): `begin` starts a job's containers, `task` starts a task, `split` answers a request
-for the next one, `transfer` starts the sending of a barrier exchange, `end` stops everything of the job. From agents:
-`next` asks for a split and reports on the last one, `sent` reports a barrier exchange, `done` and `failed` end a task.
-"""
+"""One attempt of a job, as its application master sees it; `workloads.protocol` has what it and the agents say."""
 
 from __future__ import annotations
 
@@ -15,11 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from workloads import orders
-from workloads.control import Message
+from workloads.coordination import orders
 from workloads.coordination.events import Event, EventKind, JobResult, Sink
 from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
 from workloads.job import Job
+from workloads.protocol import (
+    BlockWrite,
+    Done,
+    End,
+    Failed,
+    GiveSplit,
+    LaneReport,
+    NextSplit,
+    OfJob,
+    ReadReport,
+    Sent,
+    SplitOrder,
+    ToAgent,
+    WriteReport,
+)
 from workloads.scale import Scale
 from workloads.splits import Split, choose_replica, write_targets
 from workloads.volumes import ExchangePlan, StagePlan
@@ -40,7 +49,7 @@ class Cluster:
         started_at: Monotonic time of the run's start.
     """
 
-    send: Callable[[str, Message], None]
+    send: Callable[[str, ToAgent], None]
     racks: Mapping[str, int]
     dead: set[str]
     clock: Callable[[], float]
@@ -84,7 +93,7 @@ class Execution:
         for name, plan in plans.items():
             self._stages[name] = StageProgress.of(plan, self._hosts, rng)
         self._flows = {e.key: FlowProgress(e) for plan in plans.values() for e in plan.exchanges}
-        self._writing: dict[tuple[str, int], list[Message]] = {}
+        self._writing: dict[tuple[str, int], tuple[BlockWrite, ...]] = {}
         self._scale = scale
         self.result = JobResult(job.job_id, job.profile, tuple(placement), attempt, submitted_s, cluster.clock())
         self.result.stages = [state.result for state in self._stages.values()]
@@ -114,7 +123,7 @@ class Execution:
             self.result.failed = str(failure)
         finally:
             for host in self.hosts:
-                self._cluster.send(host, {"op": "end", "job": self.key})
+                self._cluster.send(host, End(self.key))
         self.result.finished_s = self._cluster.clock()
         self.result.dead_hosts = tuple(sorted(self._cluster.dead))
         self._emit("job_failed" if self.result.failed else "job_finished", detail=self.result.failed)
@@ -130,12 +139,20 @@ class Execution:
         if host in self.hosts:
             self.fail(f"agent of {host} died: {reason}")
 
-    def handle(self, host: str, message: Message) -> None:
+    def handle(self, message: OfJob) -> None:
         """Takes a message of an agent about this job."""
         if self._finished.done():
             return
         try:
-            getattr(self, f"_on_{message['op']}")(message)
+            match message:
+                case NextSplit():
+                    self._give_next(message)
+                case Sent():
+                    self._note_sent(message.exchange, message.stage, message.lanes)
+                case Done():
+                    self._end_task(message)
+                case Failed():
+                    self._fail_soon(message)
         except JobFailure as failure:
             self.fail(str(failure))
 
@@ -178,27 +195,26 @@ class Execution:
                 size = source.plan.emitted_by_task(exchange, task)
             self._cluster.send(host, orders.transfer(self.job, self.key, exchange, task, size, self._hosts))
 
-    def _writes(self, plan: StagePlan, task: int) -> list[Message]:
+    def _writes(self, plan: StagePlan, task: int) -> tuple[BlockWrite, ...]:
         """Blocks of a task's result, with the hosts of further replicas."""
         host, left = self._hosts[task], plan.write_bytes[task]
         block = max(1, self._scale.wire_bytes(_RESULT_BLOCK_BYTES))
         file = f"{self.job.job_id}/{plan.name}/part-{task}"
         live = [name for name in self._cluster.racks if name not in self._cluster.dead]
-        writes: list[Message] = []
+        writes: list[BlockWrite] = []
         while left > 0:
             targets = write_targets(host, live, plan.stage.write_replication - 1, self._cluster.racks, self._rng)
-            writes.append({"file": file, "index": len(writes), "bytes": min(left, block), "targets": targets})
+            writes.append(BlockWrite(file, len(writes), min(left, block), tuple(targets)))
             left -= block
-        self._writing[plan.name, task] = writes
-        return writes
+        self._writing[plan.name, task] = tuple(writes)
+        return self._writing[plan.name, task]
 
     # -- messages ------------------------------------------------------------------------------------------------
 
-    def _on_next(self, message: Message) -> None:
-        state, task = self._stages[message["stage"]], message["task"]
-        report = message["finished"]
+    def _give_next(self, message: NextSplit) -> None:
+        state, task, report = self._stages[message.stage], message.task, message.finished
         split: Split | None
-        if report is not None and "failed" in report:
+        if report is not None and report.failed is not None:
             split = self._after_failed_read(state, task, report)
         else:
             if report is not None:
@@ -207,42 +223,42 @@ class Execution:
         self._give(state, task, split)
 
     def _give(self, state: StageProgress, task: int, split: Split | None) -> None:
-        answer: Message = {"op": "split", "job": self.key, "stage": state.plan.name, "task": task, "file": None}
+        order = None
         if split is not None:
             live = [host for host in split.replicas if host not in self._cluster.dead]
             source = choose_replica(self._hosts[task], live, self._cluster.racks, self._rng)
             if source is None:
                 raise JobFailure(f"block {split.index} of {split.file}: no replica left")
             state.in_work[task] = split
-            emit = [
+            emit = tuple(
                 state.plan.emitted_by_split(output, state.before[split.number], split.bytes)
                 for output in state.plan.outputs
                 if output.pipelined
-            ]
-            answer |= {"file": split.file, "index": split.index, "bytes": split.bytes, "host": source}
-            answer |= {"cpu_s": state.plan.split_cpu_s[split.number], "emit": emit}
-        self._cluster.send(self._hosts[task], answer)
+            )
+            cpu_s = state.plan.split_cpu_s[split.number]
+            order = SplitOrder(split.file, split.index, split.bytes, source, cpu_s, emit)
+        self._cluster.send(self._hosts[task], GiveSplit(self.key, state.plan.name, task, order))
 
-    def _after_failed_read(self, state: StageProgress, task: int, report: Message) -> Split:
+    def _after_failed_read(self, state: StageProgress, task: int, report: ReadReport) -> Split:
         """The same split without the replica that failed."""
         split = state.in_work.pop(task)
         self._emit(
             "read_failed",
-            time_s=self._time(report["read"]),
+            time_s=self._time(report.read),
             stage=state.plan.name,
             task=task,
             host=self._hosts[task],
-            peer=report["host"],
+            peer=report.host,
             ok=False,
-            detail=report["failed"],
+            detail=report.failed,
         )
-        left = tuple(host for host in split.replicas if host != report["host"])
+        left = tuple(host for host in split.replicas if host != report.host)
         if not left:
-            raise JobFailure(f"block {split.index} of {split.file}: no replica left; last: {report['failed']}")
+            raise JobFailure(f"block {split.index} of {split.file}: no replica left; last: {report.failed}")
         return Split(split.number, split.file, split.index, split.bytes, left)
 
-    def _read_finished(self, state: StageProgress, task: int, report: Message) -> None:
-        split, host, source = state.in_work.pop(task), self._hosts[task], report["host"]
+    def _read_finished(self, state: StageProgress, task: int, report: ReadReport) -> None:
+        split, host, source = state.in_work.pop(task), self._hosts[task], report.host
         for output in state.plan.outputs:
             if not output.pipelined:
                 emitted = state.plan.emitted_by_split(output, state.before[split.number], split.bytes)
@@ -251,12 +267,12 @@ class Execution:
         state.result.sent_bytes += split.bytes
         state.result.received_bytes += split.bytes
         where = {"stage": state.plan.name, "task": task, "container": self.job.container_of(task), "host": host}
-        here, there = report.get("ports", (None, None))
-        read = self._time(report["read"])
+        here, there = report.ports or (None, None)
+        read = self._time(report.read)
         self._emit(
             "read",
             time_s=read,
-            start_s=self._time(report["started"]),
+            start_s=self._time(report.started),
             bytes=split.bytes,
             peer=source,
             local=source == host,
@@ -266,78 +282,75 @@ class Execution:
             destination_port=here,
             **where,
         )
-        self._emit("compute", time_s=self._time(report["computed"]), start_s=read, **where)
+        assert report.computed is not None  # of a read that did not fail
+        self._emit("compute", time_s=self._time(report.computed), start_s=read, **where)
 
-    def _on_sent(self, message: Message) -> None:
-        self._note_sent(message["exchange"], message["stage"], message["sent"])
-
-    def _on_failed(self, message: Message) -> None:
+    def _fail_soon(self, message: Failed) -> None:
         """Fails the attempt, unless the reason turns out to be an agent's death, which is the better one to give."""
-        reason = f"stage {message['stage']}, task {message['task']}: {message['reason']}"
+        reason = f"stage {message.stage}, task {message.task}: {message.reason}"
         asyncio.get_running_loop().call_later(_DEATH_IS_KNOWN_AFTER_S, self.fail, reason)
 
-    def _on_done(self, message: Message) -> None:
-        state, task = self._stages[message["stage"]], message["task"]
-        for key, size in message["received"].items():
+    def _end_task(self, message: Done) -> None:
+        state, task = self._stages[message.stage], message.task
+        for key, size in message.received.items():
             self._flows[key].received += size
             state.result.received_bytes += size
-        for key, rows in message["sent"].items():
-            self._note_sent(key, state.plan.name, rows)
-        for write, done in zip(self._writing.pop((state.plan.name, task)), message["written"], strict=True):
+        for key, lanes in message.sent.items():
+            self._note_sent(key, state.plan.name, lanes)
+        for write, done in zip(self._writing.pop((state.plan.name, task)), message.written, strict=True):
             self._note_written(state.plan.name, task, write, done)
         state.running.discard(task)
         self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])
         self._finish_complete()
 
-    def _note_written(self, stage: str, task: int, write: Message, done: list[float]) -> None:
+    def _note_written(self, stage: str, task: int, write: BlockWrite, done: WriteReport) -> None:
         """Takes the report on a block of a result: one replica on the writer's own disk, and one for every hop."""
-        started, finished, *ports = done
-        chain = [self._hosts[task], self._hosts[task], *write["targets"]]
+        chain = [self._hosts[task], self._hosts[task], *write.targets]
         for hop, (sender, receiver) in enumerate(itertools.pairwise(chain)):
-            self._add(self.result.written_bytes, sender, receiver, write["bytes"])
-            own_port, other_port = ports if hop == 1 else (0, 0)
+            self._add(self.result.written_bytes, sender, receiver, write.bytes)
+            first = hop == 1  # over the network
             self._emit(
                 "write",
-                time_s=self._time(finished),
-                start_s=self._time(started),
+                time_s=self._time(done.finished),
+                start_s=self._time(done.started),
                 stage=stage,
                 task=task,
                 container=self.job.container_of(task),
                 host=sender,
                 peer=receiver,
-                bytes=write["bytes"],
+                bytes=write.bytes,
                 local=sender == receiver,
                 ok=True,
-                detail=f"{write['file']} {write['index']}",
-                source_port=int(own_port) or None,
-                destination_port=int(other_port) or None,
+                detail=f"{write.file} {write.index}",
+                source_port=(first and done.own_port) or None,
+                destination_port=(first and done.other_port) or None,
             )
 
-    def _note_sent(self, key: str, stage: str, rows: list[list[float]]) -> None:
+    def _note_sent(self, key: str, stage: str, lanes: Sequence[LaneReport]) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""
         flow = self._flows[key]
         flow.sources_reported += 1
         consumer = self._stages[flow.plan.consumer].result
-        for source, destination, size, started, finished, own_port, other_port in rows:
-            sender, receiver = self._hosts[int(source)], self._hosts[int(destination)]
-            flow.sent += int(size)
-            consumer.sent_bytes += int(size)
-            self._add(self.result.exchanged_bytes, sender, receiver, int(size))
+        for lane in lanes:
+            sender, receiver = self._hosts[lane.source], self._hosts[lane.destination]
+            flow.sent += lane.bytes
+            consumer.sent_bytes += lane.bytes
+            self._add(self.result.exchanged_bytes, sender, receiver, lane.bytes)
             self._emit(
                 "transfer",
-                time_s=self._time(finished),
-                start_s=self._time(started),
+                time_s=self._time(lane.finished),
+                start_s=self._time(lane.started),
                 stage=stage,
-                task=int(source),
-                peer_task=int(destination),
+                task=lane.source,
+                peer_task=lane.destination,
                 host=sender,
                 peer=receiver,
-                bytes=int(size),
+                bytes=lane.bytes,
                 local=sender == receiver,
                 ok=True,
                 detail=key,
-                source_port=int(own_port) or None,
-                destination_port=int(other_port) or None,
+                source_port=lane.own_port or None,
+                destination_port=lane.other_port or None,
             )
         self._finish_complete()
 

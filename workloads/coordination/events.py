@@ -132,11 +132,6 @@ class JobResult:
         return sum(size for (source, reader), size in self.read_bytes.items() if source == reader)
 
     @property
-    def remote_read_bytes(self) -> int:
-        """Input that came over the network."""
-        return sum(self.read_bytes.values()) - self.local_read_bytes
-
-    @property
     def network_bytes(self) -> Mapping[tuple[str, str], int]:
         """Everything that crossed the network, by (sending host, receiving host)."""
         total: dict[tuple[str, str], int] = {}

@@ -15,12 +15,25 @@ from types import TracebackType
 
 import numpy as np
 
-from workloads.control import Channel, Message
+from workloads.channel import Channel
 from workloads.coordination.attempt import Cluster, Execution
 from workloads.coordination.events import Event, JobResult, Sink
 from workloads.errors import WorkloadError
 from workloads.job import Job
 from workloads.node_model import NodeModel
+from workloads.protocol import (
+    BlockWrite,
+    Configure,
+    FromAgent,
+    Load,
+    Peers,
+    Ready,
+    Store,
+    Stored,
+    ToAgent,
+    UsageRow,
+    UsageSample,
+)
 from workloads.scale import Scale
 from workloads.splits import BlockKey, Key
 from workloads.volumes import plan_job
@@ -33,6 +46,7 @@ DEADLINE_S = 120.0
 _ROOT = Path(__file__).parents[2]
 _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
+_NOTHING_USED = UsageRow(None, None, 0, 0.0, 0.0, 0, 0)
 
 
 class AgentError(WorkloadError):
@@ -42,11 +56,11 @@ class AgentError(WorkloadError):
 class _Handle:
     """One agent process and its control connection."""
 
-    def __init__(self, host: str, receive: Callable[[str, Message], None], lost: Callable[[str, str], None]) -> None:
+    def __init__(self, host: str, receive: Callable[[str, FromAgent], None], lost: Callable[[str, str], None]) -> None:
         self.host = host
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self.channel = Channel(lambda message: receive(host, message), lambda reason: lost(host, reason))
+        self.channel = Channel[FromAgent](lambda message: receive(host, message), lambda reason: lost(host, reason))
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.heard_at = time.monotonic()
 
@@ -104,7 +118,7 @@ class AgentPool:
         self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self._store_ids = itertools.count()
         self._sizes: dict[BlockKey, int] = {}
-        self._last_sample: dict[tuple[str, str | None, int | None], list[float]] = {}
+        self._last_rows: dict[tuple[str, str | None, int | None], UsageRow] = {}
         self._watch: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -122,9 +136,9 @@ class AgentPool:
         except BaseException:
             await self._end()
             raise
-        peers = {host: [ip, self._handles[host].port] for host, ip in self._hosts.items()}
+        peers = Peers({host: (ip, self._handles[host].port) for host, ip in self._hosts.items()})
         for handle in self._handles.values():
-            handle.channel.send({"op": "peers", "peers": peers})
+            handle.channel.send(peers)
         self._watch = asyncio.get_running_loop().create_task(self._watch_silence())
         return self
 
@@ -162,15 +176,16 @@ class AgentPool:
         Raises:
             AgentError: a host is unknown or dead, or a pipeline failed.
         """
-        orders: dict[str, list[list[object]]] = {}
+        orders: dict[str, list[BlockWrite]] = {}
         for block, replicas in block_map.items():
             wire = max(1, self._scale.wire_bytes(sizes[block]))
             self._sizes[block] = sizes[block]
             if over_network:
-                orders.setdefault(replicas[0], []).append([block.file, block.index, wire, list(replicas[1:])])
+                order = BlockWrite(block.file, block.index, wire, tuple(replicas[1:]))
+                orders.setdefault(replicas[0], []).append(order)
             else:
                 for host in replicas:
-                    orders.setdefault(host, []).append([block.file, block.index, wire])
+                    orders.setdefault(host, []).append(BlockWrite(block.file, block.index, wire))
         waiting: list[asyncio.Future[None]] = []
         for host, blocks in orders.items():
             if host not in self._handles or host in self._dead:
@@ -179,16 +194,9 @@ class AgentPool:
                 number = next(self._store_ids)
                 waiting.append(asyncio.get_running_loop().create_future())
                 self._stores[number] = host, waiting[-1]
-                batch = blocks[first : first + _STORE_BATCH]
-                message = {"op": "load" if over_network else "store", "id": number, "blocks": batch}
-                self._handles[host].channel.send(message)
+                batch = tuple(blocks[first : first + _STORE_BATCH])
+                self._send(host, Load(number, batch) if over_network else Store(number, batch))
         await asyncio.gather(*waiting)
-
-    def drop(self, files: Sequence[str]) -> None:
-        """Deletes files from all hosts."""
-        for handle in self._handles.values():
-            handle.channel.send({"op": "drop", "files": list(files)})
-        self._sizes = {block: size for block, size in self._sizes.items() if block.file not in files}
 
     async def run_job(
         self,
@@ -255,15 +263,11 @@ class AgentPool:
         finally:
             theirs.close()
         await asyncio.get_running_loop().create_connection(lambda: handle.channel, sock=ours)
-        handle.channel.send(
-            {
-                "seed": self._seed,
-                "cores": self._node_model.cores,
-                "disk_bytes_per_s": self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6),
-                "deadline_s": self._deadline_s,
-                "sample_s": self._sample_s,
-            }
+        disk_bytes_per_s = self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6)
+        configuration = Configure(
+            self._seed, self._node_model.cores, disk_bytes_per_s, self._deadline_s, self._sample_s
         )
+        handle.channel.send(configuration)
 
     async def _end(self) -> None:
         """Closes the control connections, upon which agents end, and kills those that do not."""
@@ -292,7 +296,7 @@ class AgentPool:
                         handle.process.kill()
                     self._lost(host, f"no report for {self._deadline_s:g} s")
 
-    def _send(self, host: str, message: Message) -> None:
+    def _send(self, host: str, message: ToAgent) -> None:
         self._handles[host].channel.send(message)
 
     def _lost(self, host: str, reason: str) -> None:
@@ -308,49 +312,49 @@ class AgentPool:
             if stored_on == host and not future.done():
                 future.set_exception(AgentError(f"agent of {host}: {reason} while blocks were stored"))
 
-    def _receive(self, host: str, message: Message) -> None:
+    def _receive(self, host: str, message: FromAgent) -> None:
         self._handles[host].heard_at = time.monotonic()
-        op = message["op"]
-        if op == "sample":
-            self._sample(host, message)
-        elif op == "ready":
-            self._handles[host].port = message["port"]
-            self._handles[host].ready.set_result(None)
-        elif op == "stored":
-            self._stored(host, message)
-        elif (execution := self._executions.get(message["job"])) is not None:
-            execution.handle(host, message)
+        match message:
+            case UsageSample():
+                self._sample(host, message)
+            case Ready():
+                self._handles[host].port = message.port
+                self._handles[host].ready.set_result(None)
+            case Stored():
+                self._stored(host, message)
+            case _:
+                if (execution := self._executions.get(message.job)) is not None:
+                    execution.handle(message)
 
-    def _stored(self, host: str, message: Message) -> None:
-        _, future = self._stores.pop(message["id"])
+    def _stored(self, host: str, message: Stored) -> None:
+        _, future = self._stores.pop(message.number)
         if future.done():
             return
-        if "failed" in message:
-            future.set_exception(AgentError(f"storing blocks from {host}: {message['failed']}"))
+        if message.failed is not None:
+            future.set_exception(AgentError(f"storing blocks from {host}: {message.failed}"))
         else:
             future.set_result(None)
 
-    def _sample(self, host: str, message: Message) -> None:
+    def _sample(self, host: str, message: UsageSample) -> None:
         if self._sink is None:
             return
-        time_s = message["time"] - self._started_at
-        for key, container, memory_bytes, *used in message["rows"]:
-            before = self._last_sample.get((host, key, container), [0.0] * len(used))
-            self._last_sample[host, key, container] = used
-            cpu, disk, sent, received = (now - then for now, then in zip(used, before, strict=True))
+        for row in message.rows:
+            of_node = row.job is None
+            before = self._last_rows.get((host, row.job, row.container), _NOTHING_USED)
+            self._last_rows[host, row.job, row.container] = row
             self._sink(
                 Event(
-                    time_s,
+                    message.time - self._started_at,
                     "sample",
-                    job=None if key is None else key.rpartition("#")[0],
-                    container=container,
+                    job=None if row.job is None else row.job.rpartition("#")[0],
+                    container=row.container,
                     host=host,
-                    memory_bytes=memory_bytes,
-                    cpu_s=cpu,
-                    disk_bytes=int(disk),
-                    sent_bytes=int(sent),
-                    received_bytes=int(received),
-                    late_s=message["late_s"] if key is None else None,
-                    agent_memory_bytes=message["agent_memory_bytes"] if key is None else None,
+                    memory_bytes=row.memory_bytes,
+                    cpu_s=row.cpu_s - before.cpu_s,
+                    disk_bytes=int(row.disk_bytes - before.disk_bytes),
+                    sent_bytes=row.sent_bytes - before.sent_bytes,
+                    received_bytes=row.received_bytes - before.received_bytes,
+                    late_s=message.late_s if of_node else None,
+                    agent_memory_bytes=message.agent_memory_bytes if of_node else None,
                 )
             )

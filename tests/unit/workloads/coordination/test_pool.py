@@ -22,6 +22,7 @@ from workloads.agents.content import Content, block_name
 from workloads.coordination.pool import AgentError, AgentPool
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
+from workloads.protocol import Peers
 from workloads.scale import Scale
 
 THREE = ("h1", "h2", "h3")
@@ -221,7 +222,8 @@ def test_results_are_written_with_their_replicas_over_the_network():
     stayed = {pair: size for pair, size in result.written_bytes.items() if pair[0] == pair[1]}
     assert stayed == {("h1", "h1"): 1_000_000, ("h2", "h2"): 1_000_000, ("h3", "h3"): 1_000_000}
     assert sum(result.written_bytes.values()) == 3 * 3_000_000
-    assert sum(result.network_bytes.values()) == 2 * 3_000_000 + result.remote_read_bytes
+    remote_read = sum(result.read_bytes.values()) - result.local_read_bytes
+    assert sum(result.network_bytes.values()) == 2 * 3_000_000 + remote_read
     for task in range(3):
         own, first, second = (event for event in events if event.kind == "write" and event.task == task)
         assert own.host == own.peer == first.host
@@ -244,7 +246,7 @@ def test_blocks_loaded_through_a_pipeline_can_be_read_anywhere():
 
     result = asyncio.run(main())
     assert_conserved(result)
-    assert result.remote_read_bytes == 0
+    assert sum(result.read_bytes.values()) == result.local_read_bytes
 
 
 def test_samples_add_up_to_what_the_job_used():
@@ -461,7 +463,7 @@ def test_a_corrupted_block_is_not_accepted():
         job = Job("j", "test", (Stage("scan", (Read("j/in", 5000),)),), containers=2)
         async with pool(2) as agents:
             await agents.store(block_map, sizes)
-            agents._send("h1", {"op": "peers", "peers": {"h2": ["127.0.0.9", port]}})
+            agents._send("h1", Peers({"h2": ("127.0.0.9", port)}))
             result = await run(agents, job, block_map, placement=("h1", "h1"))
         server.close()
         return result
