@@ -10,6 +10,7 @@ from typing import Literal
 
 from experiments.analysis import comparison
 from experiments.analysis.estimates import Reduction
+from experiments.analysis.likeness import origins, refuse
 from experiments.records.record import RecordError
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification import sweep_file
@@ -120,7 +121,7 @@ class JobFit:
 def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) -> list[JobFit]:
     """The factor of each profile that the sweep has factors for, to hit what was published of the same workload."""
     if not allow_mixed:
-        comparison.refuse(comparison.origins([r for point in folder.points() for r in folder.point(point).records()]))
+        refuse(origins([record for point in folder.points() for record in folder.point(point).records()]))
     measured: dict[tuple[str, str], dict[float, Reduction]] = {}
     doubtful: set[tuple[str, str]] = set()
     for point in folder.points():

@@ -11,17 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.analysis.comparison import (
-    ORIGIN,
-    MixedRunsError,
-    SetAside,
-    differences,
-    set_aside,
-    summed_time_s,
-    used_records,
-)
-from experiments.analysis.estimates import Reduction, Spread, reduction, spread
-from experiments.documents.yaml_document import flat
+from experiments.analysis.comparison import SetAside, set_aside
+from experiments.analysis.estimates import Reduction, Spread
+from experiments.analysis.likeness import MixedRunsError, differences, distinct, origin
+from experiments.analysis.pairing import change, select, summed_time_s, time_of
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.specification.plan import runs_of
@@ -124,7 +117,7 @@ def confront(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide
     """
     if len(sources) < 2:
         raise MixedRunsError(f"folders: {len(sources)} given; give at least two to compare")
-    unlike = tuple(found for found in _differences(sources, _origin) if found.contradicts)
+    unlike = tuple(found for found in _differences(sources, origin) if found.contradicts)
     if not allow_mixed:
         for source in sources:
             if mixed := differences(source.records):
@@ -151,27 +144,9 @@ def to_json(found: SideBySide) -> str:
     return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(found)}, indent=1)
 
 
-def _origin(record: RunRecord) -> dict[str, Any]:
-    """What must be the same for times to be compared, wherever there is anything to compare."""
-    made = record.provenance
-    network = "" if record.blocking_factor is None else f" at blocking factor {record.blocking_factor:g}"
-    scale = record.scale.model_dump() if record.scale else {}
-    return {
-        **{name: getattr(made, name) for name in ORIGIN},
-        **{f"{name}{network}": value for name, value in scale.items()},
-    }
-
-
 def _differences(sources: Sequence[Source], aspect: Callable[[RunRecord], Mapping[str, Any]]) -> Iterator[Difference]:
     """Keys, dotted, whose values are not the same in the finished runs of all folders."""
-    columns: list[dict[str, dict[str, Any]]] = []
-    for source in sources:
-        column: dict[str, dict[str, Any]] = {}
-        for record in source.records:
-            if record.status == "finished":
-                for key, value in flat(aspect(record)).items():
-                    column.setdefault(key, {})[json.dumps(value, sort_keys=True)] = value
-        columns.append(column)
+    columns = [distinct(source.records, aspect) for source in sources]
     for key in dict.fromkeys(key for column in columns for key in column):
         texts = [tuple(column.get(key, {})) for column in columns if column]
         if len(set(texts)) > 1:
@@ -180,31 +155,13 @@ def _differences(sources: Sequence[Source], aspect: Callable[[RunRecord], Mappin
 
 def _rows(sources: Sequence[Source], cells: Sequence[tuple[str, float | None]]) -> Iterator[Row]:
     for strategy, factor in cells:
-        used = [used_records(source.records, strategy, factor) for source in sources]
-        jobs = [{job.job_id: None for record in runs for job in record.jobs} for runs in used]
-        for job_id in (None, *dict.fromkeys(job_id for column in jobs for job_id in column)):
-            times = [_times(runs, job_id) for runs in used]
-            changes = [None, *(_reduction(times[0], later) for later in times[1:])]
-            doubtful = tuple(any(record.doubtful for record in runs) for runs in used)
-            spreads = tuple(spread(list(column.values())) for column in times)
-            yield Row(strategy, factor, job_id, spreads, tuple(changes), doubtful)
-
-
-def _times(runs: Sequence[RunRecord], job_id: str | None) -> dict[int, float]:
-    """By seed, the completion time of a job, or the sum of all jobs'."""
-    if job_id is None:
-        return {record.seed: summed_time_s(record) for record in runs}
-    return {
-        record.seed: job.completion_time_s
-        for record in runs
-        for job in record.jobs
-        if job.job_id == job_id and job.completion_time_s is not None
-    }
-
-
-def _reduction(before: Mapping[int, float], after: Mapping[int, float]) -> Reduction | None:
-    seeds = sorted(before.keys() & after.keys())
-    return reduction([before[seed] for seed in seeds], [after[seed] for seed in seeds])
+        used = [select(source.records, strategy, factor) for source in sources]
+        jobs = dict.fromkeys(job.job_id for found in used for record in found.runs for job in record.jobs)
+        for job_id in (None, *jobs):
+            measure = summed_time_s if job_id is None else time_of(job_id)
+            changes = [None, *(change(used[0], later, measure) for later in used[1:])]
+            spreads = tuple(found.spread(measure) for found in used)
+            yield Row(strategy, factor, job_id, spreads, tuple(changes), tuple(found.doubtful for found in used))
 
 
 def _set_aside(source: Source) -> Iterator[SetAside]:
@@ -212,7 +169,8 @@ def _set_aside(source: Source) -> Iterator[SetAside]:
         if record.status != "finished":
             yield set_aside(record, False)
         elif record.doubtful:
-            yield set_aside(record, record in used_records(source.records, record.strategy, record.blocking_factor))
+            used = select(source.records, record.strategy, record.blocking_factor)
+            yield set_aside(record, record in used.runs)
 
 
 def _missing(sources: Sequence[Source], planned: Sequence[Planned]) -> Iterator[Missing]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from experiments.analysis import comparison
-from experiments.analysis.comparison import Comparison, MixedRunsError
-from experiments.analysis.estimates import Reduction, reduction
+from experiments.analysis import comparison, pairing
+from experiments.analysis.comparison import Comparison
+from experiments.analysis.estimates import Reduction
+from experiments.analysis.likeness import MixedRunsError, origins
 from experiments.records.record import RunRecord
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification.sweep import Point, Published, Sweep
@@ -117,7 +118,7 @@ def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
         description=sweep.description,
         vary=tuple(sweep.vary),
         points=results,
-        mixed=tuple(comparison.origins([record for _, records in usable for record in records])),
+        mixed=tuple(origins([record for _, records in usable for record in records])),
         source=published.source,
         reductions=tuple(_reductions(published, usable)),
         best=tuple(_best(published, usable)),
@@ -127,39 +128,6 @@ def gather(sweep: Sweep, runs: Runs, allow_mixed: bool = False) -> SweepResults:
 def to_json(results: SweepResults) -> str:
     """The results as one JSON object; times in modelled seconds, bytes modelled, shares of 1."""
     return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(results)}, indent=1)
-
-
-def measured_reduction(
-    records: Sequence[RunRecord],
-    blocking_factor: float | None,
-    strategy: str,
-    baseline: str,
-    jobs: Sequence[str] | None = None,
-    of: Literal["sum", "mean"] = "sum",
-) -> Reduction | None:
-    """Reduction of the summed time of some jobs, or of all, over the repeats that both strategies have.
-
-    Of the mean: the mean over the jobs of each one's own reduction.
-    """
-    before = {record.repeat: record for record in comparison.used_records(records, baseline, blocking_factor)}
-    after = comparison.used_records(records, strategy, blocking_factor)
-    pairs = [
-        (_times_s(before[record.repeat], jobs), _times_s(record, jobs)) for record in after if record.repeat in before
-    ]
-    if of == "mean":
-        shares = [sum(second[job] / first[job] for job in first) / len(first) for first, second in pairs]
-        return reduction([1.0] * len(shares), shares)
-    return reduction([sum(first.values()) for first, _ in pairs], [sum(second.values()) for _, second in pairs])
-
-
-def _doubtful(records: Sequence[RunRecord], blocking_factor: float | None, strategies: Sequence[str]) -> bool:
-    """Whether doubtful runs had to be used for one of the strategies, for want of better ones."""
-    used = (comparison.used_records(records, label, blocking_factor) for label in strategies)
-    return any(record.doubtful for runs in used for record in runs)
-
-
-def _times_s(record: RunRecord, jobs: Sequence[str] | None) -> dict[str, float]:
-    return {job.job_id: job.completion_time_s or 0.0 for job in record.jobs if jobs is None or job.job_id in jobs}
 
 
 def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> PointResult:
@@ -184,7 +152,11 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                 continue
             baseline = point.specification.strategies[0].label
             for factor in point.specification.topology.factors:
-                measured = measured_reduction(records, factor, entry.strategy, baseline, entry.jobs, entry.of)
+                before, after = (pairing.select(records, label, factor) for label in (baseline, entry.strategy))
+                if entry.of == "mean":
+                    measured = pairing.mean_change(before, after, entry.jobs)
+                else:
+                    measured = pairing.change(before, after, pairing.summed_time_of(entry.jobs))
                 yield PublishedReductionResult(
                     point=point.id,
                     values=dict(point.values),
@@ -197,7 +169,7 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                     interval_contains_it=_contains(measured, entry.reduction),
                     sign_agrees=_agrees(measured, entry.reduction),
                     misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
-                    doubtful=measured is not None and _doubtful(records, factor, (entry.strategy, baseline)),
+                    doubtful=measured is not None and (before.doubtful or after.doubtful),
                 )
 
 
@@ -222,18 +194,20 @@ def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
                 continue
             labels = [strategy.label for strategy in point.specification.strategies]
             for factor in point.specification.topology.factors:
-                fastest, changes = comparison.against_fastest(records, labels, factor)
+                fastest, changes = pairing.against_fastest(records, labels, factor)
+                published_runs = pairing.select(records, entry.strategy, factor)
+                fastest_runs = None if fastest is None else pairing.select(records, fastest, factor)
                 yield PublishedBestResult(
                     point=point.id,
                     values=dict(point.values),
                     blocking_factor=factor,
                     published=entry.strategy,
                     measured=fastest,
-                    tied=tuple(label for label, change in changes.items() if comparison.cannot_be_told(change)),
+                    tied=tuple(label for label, change in changes.items() if pairing.cannot_be_told(change)),
                     costs=(
-                        measured_reduction(records, factor, fastest, entry.strategy)
-                        if fastest is not None and entry.strategy in changes
+                        pairing.change(published_runs, fastest_runs)
+                        if fastest_runs is not None and entry.strategy in changes
                         else None
                     ),
-                    doubtful=fastest is not None and _doubtful(records, factor, (entry.strategy, fastest)),
+                    doubtful=fastest_runs is not None and (published_runs.doubtful or fastest_runs.doubtful),
                 )

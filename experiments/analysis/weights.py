@@ -11,15 +11,9 @@ from typing import Any
 
 import yaml
 
-from experiments.analysis.comparison import (
-    against_fastest,
-    cannot_be_told,
-    differences,
-    refuse,
-    summed_time_s,
-    used_records,
-)
-from experiments.analysis.estimates import Reduction, Spread, spread
+from experiments.analysis.estimates import Reduction, Spread
+from experiments.analysis.likeness import differences, refuse
+from experiments.analysis.pairing import against_fastest, cannot_be_told, select, summed_time_s
 from experiments.documents.diagnostics import SpecificationError
 from experiments.records.record import RecordError, RunRecord
 from experiments.records.sweep_folder import SweepFolder
@@ -135,16 +129,13 @@ def evaluate(profile: str, records: Sequence[RunRecord], allow_mixed: bool = Fal
         refuse(differences(records))
     factor = next((record.blocking_factor for record in records), None)
     labels = dict.fromkeys(record.strategy for record in records)
-    runs = {label: used_records(records, label, factor) for label in sorted(labels, key=float)}
-    runs = {label: used for label, used in runs.items() if used}
-    times = {label: spread([summed_time_s(record) for record in used]) for label, used in runs.items()}
-    best, changes = against_fastest(records, list(runs), factor)
+    best, changes = against_fastest(records, sorted(labels, key=float), factor)
     arms = []
-    for label, time_s in times.items():
-        assert time_s is not None  # of at least one run
-        tied = label == best or cannot_be_told(changes[label])
-        doubtful = any(record.doubtful for record in runs[label])
-        arms.append(Arm(label, time_s, changes.get(label), tied, doubtful))
+    for label in sorted(labels, key=float):
+        runs = select(records, label, factor)
+        if (time_s := runs.spread(summed_time_s)) is not None:
+            tied = label == best or cannot_be_told(changes[label])
+            arms.append(Arm(label, time_s, changes.get(label), tied, runs.doubtful))
     return JobWeights(profile, tuple(arms), best)
 
 

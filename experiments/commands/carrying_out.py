@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.analysis.comparison import MixedRunsError
+from experiments.analysis.likeness import MixedRunsError
 from experiments.records.results_folder import give_to_caller
 
 

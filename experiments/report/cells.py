@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.analysis import comparison as comparing
 from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.pairing import select, summed_time_s
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import RunFolder
 
@@ -90,8 +90,8 @@ def gather(runs: tuple[RunFolder, ...], specification_yaml: str, folder: Path, a
     for network in comparison.networks:
         cells = []
         for summary in network.strategies:
-            used = comparing.used_records(records, summary.strategy, network.blocking_factor)
-            drawn = sorted(used, key=comparing.summed_time_s)[(len(used) - 1) // 2]
+            used = select(records, summary.strategy, network.blocking_factor).runs
+            drawn = sorted(used, key=summed_time_s)[(len(used) - 1) // 2]
             run = by_id[drawn.run_id]
             series = (run.events(), run.links(), run.fidelity())
             cells.append(Cell(summary.strategy, places[summary.strategy], drawn, used, *series))

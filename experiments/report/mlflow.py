@@ -14,7 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.analysis.comparison import baseline_of, local_share, summed_time_s, used_records
+from experiments.analysis.pairing import (
+    StrategyRuns,
+    baseline_of,
+    change,
+    cross_rack_bytes,
+    local_share,
+    select,
+    summed_time_s,
+)
 from experiments.documents.yaml_document import flat
 from experiments.errors import ExperimentError
 from experiments.records.record import RunRecord
@@ -118,7 +126,7 @@ def tracked(record: RunRecord, records: Sequence[RunRecord], folder: str) -> Tra
 def _metrics(record: RunRecord, records: Sequence[RunRecord]) -> Iterator[tuple[str, float]]:
     if record.status == "finished":
         yield "summed_time_s", summed_time_s(record)
-        yield "cross_rack_bytes", float(sum(job.cross_rack_bytes for job in record.jobs))
+        yield "cross_rack_bytes", cross_rack_bytes(record)
         reduction = _reduction(record, records)
         for key, value in {
             "makespan_s": record.makespan_s,
@@ -138,9 +146,8 @@ def _reduction(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
     baseline = baseline_of(records)
     if record.strategy == baseline:
         return None
-    pairs = {one.repeat: one for one in used_records(records, baseline, record.blocking_factor)}
-    before = pairs.get(record.repeat)
-    return None if before is None else 1 - summed_time_s(record) / summed_time_s(before)
+    found = change(select(records, baseline, record.blocking_factor), StrategyRuns(record.strategy, (record,)))
+    return None if found is None else found.estimate
 
 
 def _key(text: str) -> str:

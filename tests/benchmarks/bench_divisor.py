@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.comparison import summed_time_s
 from experiments.analysis.estimates import Spread, spread
+from experiments.analysis.pairing import summed_time_s
 from experiments.records.results_folder import ResultsFolder
 from experiments.runs import campaign
 from experiments.runs.progress import Reporter

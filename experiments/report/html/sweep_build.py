@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.analysis import sweep_results
-from experiments.analysis.comparison import MixedRunsError
+from experiments.analysis.likeness import MixedRunsError
 from experiments.analysis.sweep_results import SweepResults
 from experiments.documents import numerals
 from experiments.documents.atomic import write_text

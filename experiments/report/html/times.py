@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.analysis import estimate_text
-from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary, summed_time_s
+from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary
 from experiments.analysis.estimates import Reduction, Spread
+from experiments.analysis.pairing import summed_time_s
 from experiments.report.cells import Cell, Network
 from experiments.report.html.scales import Axis, axis, change_axis
 from experiments.report.palette import strategy_variable

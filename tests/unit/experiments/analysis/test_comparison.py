@@ -14,8 +14,9 @@ from scipy import stats
 
 from experiments.analysis import comparison as comparison_module
 from experiments.analysis import estimate_text, estimates
-from experiments.analysis.comparison import MixedRunsError, compare
+from experiments.analysis.comparison import compare
 from experiments.analysis.estimates import mean_interval, reduction, spread
+from experiments.analysis.likeness import MixedRunsError
 from experiments.documents import numerals
 from experiments.report.html.words import headlines
 from experiments.report.terminal.table import render

@@ -5,8 +5,9 @@ import json
 import pytest
 from rich.console import Console
 
-from experiments.analysis.comparison import MixedRunsError, summed_time_s
 from experiments.analysis.estimates import reduction
+from experiments.analysis.likeness import MixedRunsError
+from experiments.analysis.pairing import summed_time_s
 from experiments.analysis.side_by_side import Source, confront, read, to_json
 from experiments.commands.main import main
 from experiments.documents.yaml_document import flat

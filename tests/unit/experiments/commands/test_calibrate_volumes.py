@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from experiments.analysis import shuffle_volumes
-from experiments.analysis.comparison import MixedRunsError
+from experiments.analysis.likeness import MixedRunsError
 from experiments.commands import calibrate_volumes
 from experiments.records.record import RecordError
 from experiments.records.sweep_folder import SweepFolder

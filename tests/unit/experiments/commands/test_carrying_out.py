@@ -1,7 +1,7 @@
 import pytest
 from rich.console import Console
 
-from experiments.analysis.comparison import MixedRunsError
+from experiments.analysis.likeness import MixedRunsError
 from experiments.commands.carrying_out import carry_out
 
 

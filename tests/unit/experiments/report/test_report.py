@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.analysis.comparison import MixedRunsError
 from experiments.analysis.estimates import Reduction
+from experiments.analysis.likeness import MixedRunsError
 from experiments.records import datapackage, series
 from experiments.records.record import RecordError
 from experiments.records.results_folder import ResultsFolder

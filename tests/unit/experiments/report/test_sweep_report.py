@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from experiments.analysis.comparison import MixedRunsError
 from experiments.analysis.estimates import Spread
+from experiments.analysis.likeness import MixedRunsError
 from experiments.commands.main import main
 from experiments.records.sweep_folder import SweepFolder
 from experiments.report import sweep_figures

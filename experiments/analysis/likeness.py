@@ -1,0 +1,89 @@
+"""Whether runs are alike enough for their times to be compared, and in what they differ where they are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from experiments.documents.yaml_document import flat
+from experiments.errors import ExperimentError
+from experiments.records.record import RunRecord
+
+_ORIGIN = ("machine", "kernel", "versions", "datapath", "congestion_control")
+"""What of a run's provenance must be the same for its times to be compared."""
+_SPECIFIED = ("workload", "node", "data", "network", "failures")
+"""What of its specification must be."""
+
+
+class MixedRunsError(ExperimentError):
+    """Runs that cannot be compared; the message says in what they differ."""
+
+
+def refuse(differences: Sequence[str]) -> None:
+    """Raise the error that runs which differ in something are not compared.
+
+    Raises:
+        MixedRunsError: they differ.
+    """
+    if differences:
+        raise MixedRunsError(f"runs differ in {'; '.join(differences)}; compare them apart, or allow mixed runs")
+
+
+def origin(record: RunRecord) -> dict[str, Any]:
+    """Where, with what and at which scale a run was made.
+
+    Divisors may differ between networks: those of each are chosen for it.
+    """
+    network = "" if record.blocking_factor is None else f" at blocking factor {record.blocking_factor:g}"
+    scale = record.scale.model_dump() if record.scale else {}
+    return {
+        **{name: getattr(record.provenance, name) for name in _ORIGIN},
+        **{f"{name}{network}": value for name, value in scale.items()},
+    }
+
+
+def distinct(
+    records: Iterable[RunRecord], aspect: Callable[[RunRecord], Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The values of every dotted key of an aspect that finished runs have, by their JSON text, in order."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        if record.status == "finished":
+            for key, value in flat(aspect(record)).items():
+                found.setdefault(key, {})[json.dumps(value, sort_keys=True)] = value
+    return found
+
+
+def origins(records: Iterable[RunRecord]) -> list[str]:
+    """In what finished runs differ that says where, with what and at which scale they were made, with the values."""
+    records = tuple(records)
+    return [*_several(distinct(records, origin)), *_several(distinct(records, _strategy_module))]
+
+
+def differences(records: Iterable[RunRecord]) -> list[str]:
+    """In what finished runs differ that would make a comparison meaningless, each with the values."""
+    finished = [record for record in records if record.status == "finished"]
+    found = [*origins(finished), *_several(distinct(finished, _specified))]
+    cells = [(r.strategy, r.blocking_factor, r.repeat) for r in finished if not r.doubtful]
+    twice = next((cell for cell in cells if cells.count(cell) > 1), None)
+    if twice is not None:
+        found.append(f"origin (repeat {twice[2]} of {twice[0]} is there twice)")
+    return found
+
+
+def _strategy_module(record: RunRecord) -> dict[str, Any]:
+    return {f"the module of {record.strategy}": record.provenance.strategy_sha256}
+
+
+def _specified(record: RunRecord) -> dict[str, Any]:
+    return {part: json.dumps(record.specification.get(part), sort_keys=True) for part in _SPECIFIED}
+
+
+def _several(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Each key with its values that has more than one."""
+    return [
+        f"{key} ({', '.join(text if len(text) < 40 else f'{text[:37]}...' for text in list(texts)[:3])})"
+        for key, texts in found.items()
+        if len(texts) > 1
+    ]
