@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from topologies.topology import Endpoint, Host, Link, Switch, Topology, TopologyError
 
@@ -67,14 +67,20 @@ def fat_tree(
     hosts, links = _racks_of_hosts(racks, hosts_per_rack, host_mbps)
     cores = tuple(Switch(f"c{core}", _CORE_DPID + core, "core") for core in range(1, core_switches + 1))
     edges = tuple(Switch(f"t{rack}", _EDGE_DPID + rack, "edge", rack) for rack in range(1, racks + 1))
-    parallel = uplink_ports_per_rack // core_switches
+    links += _uplinks(edges, cores, hosts_per_rack, uplink_ports_per_rack // core_switches, uplink_mbps)
+    return Topology(name, tuple(hosts), edges + cores, tuple(links))
+
+
+def _uplinks(
+    edges: Sequence[Switch], cores: Sequence[Switch], first_port: int, parallel: int, mbps: float
+) -> Iterator[Link]:
+    """`parallel` links from every edge switch, on ports behind `first_port`, to every core switch."""
     for rack, edge in enumerate(edges):
         for column, core in enumerate(cores):
             for copy in range(1, parallel + 1):
-                below = Endpoint(edge.name, hosts_per_rack + column * parallel + copy)
+                below = Endpoint(edge.name, first_port + column * parallel + copy)
                 above = Endpoint(core.name, rack * parallel + copy)
-                links.append(Link(f"{edge.name}-{core.name}/{copy}", below, above, uplink_mbps))
-    return Topology(name, tuple(hosts), edges + cores, tuple(links))
+                yield Link(f"{edge.name}-{core.name}/{copy}", below, above, mbps)
 
 
 def single_switch(hosts: int = 64, host_mbps: float = 1000.0, name: str = "single-switch") -> Topology:

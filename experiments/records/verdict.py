@@ -10,7 +10,7 @@ up, so that it reads near a whole core long before it is saturated. Saturation s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,7 +75,13 @@ def assess(
     """
     if not samples:
         return Fidelity(verdict="doubtful", reasons=("the run was too short to be sampled",))
-    figures = {
+    figures = {**_figures(samples), "rate_shortfall": rate_shortfall, "decision_share": decision_share}
+    reasons = [*([forced] if forced else []), *_reasons(figures, thresholds, speed)]
+    return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
+
+
+def _figures(samples: Sequence[Sample]) -> dict[str, float | None]:
+    return {
         "cpu_idle_p05": _percentile(samples, "cpu_idle", 5),
         "cpu_steal_p95": _percentile(samples, "cpu_steal", 95),
         "datapath_cpu_p95": _percentile(samples, "datapath_cpu", 95),
@@ -87,12 +93,13 @@ def assess(
         "backlog_bytes_p95": _percentile(samples, "backlog_bytes", 95),
         "queue_drop_share": _share(samples, "queue_drops", "frames_received"),
         "retransmission_share": _share(samples, "retransmissions", "segments_sent"),
-        "rate_shortfall": rate_shortfall,
-        "decision_share": decision_share,
     }
-    reasons = [forced] if forced else []
+
+
+def _reasons(figures: Mapping[str, float | None], thresholds: FidelitySpec, speed: float) -> Iterator[str]:
+    """A line for each figure that is beyond its threshold."""
     if (idle := figures["cpu_idle_p05"]) is not None and idle < thresholds.min_cpu_idle:
-        reasons.append(f"cpu_idle_p05 {idle:.2f} is below {thresholds.min_cpu_idle:g}: the machine had no CPU to spare")
+        yield f"cpu_idle_p05 {idle:.2f} is below {thresholds.min_cpu_idle:g}: the machine had no CPU to spare"
     for figure, most, meaning in (
         ("cpu_steal_p95", thresholds.max_cpu_steal, "other guests of the host took CPU away"),
         ("run_queue_delay_s_p95", thresholds.max_run_queue_delay_s, "the switches waited for a core"),
@@ -107,8 +114,7 @@ def assess(
         ("decision_share", thresholds.max_decision_share, "jobs waited for the strategy to decide"),
     ):
         if (value := figures[figure]) is not None and value > most:
-            reasons.append(f"{figure} {value:.3g} is above {most:g}: {meaning}")
-    return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
+            yield f"{figure} {value:.3g} is above {most:g}: {meaning}"
 
 
 def _percentile(samples: Sequence[Sample], name: str, percent: float, per: str | None = None) -> float:

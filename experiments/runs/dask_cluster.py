@@ -26,7 +26,7 @@ from experiments.errors import ExperimentError
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.campaign import unfinished
 from experiments.runs.dask_worker import PROBLEMS, REQUEST
-from experiments.runs.progress import Reporter
+from experiments.runs.progress import Reporter, Show
 from experiments.specification import specification_file
 
 if TYPE_CHECKING:
@@ -135,13 +135,21 @@ def run_all(
                 found = [lost]
             problems += found
             now_s = time.monotonic()
-            for assignment in group:
-                name = f"{assignment.place}{assignment.run.id}"
-                failed = [line for line in found if line.startswith((f"{name}: ", f"{name}-again: "))]
-                with show(name, now_s - (now_s - last_s) / len(group)) as say:
-                    say(lost or "; ".join(failed) or "finished")
+            _show_group(show, group, found, lost, (last_s, now_s))
             last_s = now_s
     return problems
+
+
+def _show_group(
+    show: Show, group: Sequence[Assignment], problems: Sequence[str], lost: str, span_s: tuple[float, float]
+) -> None:
+    """Show how the runs of a task went, each as if it had taken an equal share of the time since the task before."""
+    since_s, now_s = span_s
+    for assignment in group:
+        name = f"{assignment.place}{assignment.run.id}"
+        failed = [line for line in problems if line.startswith((f"{name}: ", f"{name}-again: "))]
+        with show(name, now_s - (now_s - since_s) / len(group)) as say:
+            say(lost or "; ".join(failed) or "finished")
 
 
 def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Task, list[Assignment]]]:

@@ -64,26 +64,27 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         Stage("reduce", (Exchange("shuffle", 0, sum(dealt[1]), "forward", pipelined=False, shares=work),)),
     )
     job = Job(name, name, stages, hosts + 1, slots, _MEMORY_MB * slots, slots)
+    about = f"Hadoop 1 job with {len(maps)} maps and {len(reducers)} reducers."
+    recorded = _recorded(document, source, maps, reducers, span)
     return Trace(
         name=name,
         format="mremu",
-        jobs=(
-            ImportedJob(
-                job,
-                f"Hadoop 1 job with {len(maps)} maps and {len(reducers)} reducers.",
-                "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
-                "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
-                "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
-                "Tasks by host in the trace, which placement does not heed: maps "
-                f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n",
-                recorded=_recorded(document, source, maps, reducers, span),
-            ),
-        ),
+        jobs=(ImportedJob(job, about, _provenance(maps, reducers), recorded=recorded),),
         cluster={
             "topology": {"preset": "single-switch", "parameters": {"hosts": hosts + 1, "host_mbps": 1000}},
             "node": {"slots": 1, "cores": slots, "disk_mb_per_s": _DISK_MB_PER_S},
             "data": {"replication": min(3, hosts + 1), "block_bytes": -(-shuffled // len(maps))},
         },
+    )
+
+
+def _provenance(maps: Mapping[str, _Task], reducers: Mapping[str, _Task]) -> str:
+    return (
+        "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
+        "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
+        "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
+        "Tasks by host in the trace, which placement does not heed: maps "
+        f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n"
     )
 
 

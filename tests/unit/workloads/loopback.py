@@ -1,7 +1,10 @@
 """Agents on loopback addresses, which need neither root nor an emulated network."""
 
+import asyncio
 import contextlib
 import subprocess
+import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
 FAST = NodeModel(cores=8, disk_mb_per_s=100_000)
+THREE = ("h1", "h2", "h3")
+PLACEMENT = ("h1", "h1", "h2", "h3")
 
 
 @dataclass(frozen=True, order=True)
@@ -61,3 +66,40 @@ def descriptors(pid):
 def memory_mb(pid, field="VmHWM"):
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.split(f"{field}:")[1].split()[0]) / 1024
+
+
+async def run(agents, job, block_map, events=None, placement=PLACEMENT, **options):
+    sink = (lambda _: None) if events is None else events.append
+    return await agents.run_job(job, placement, block_map, sink, **{"deadline_s": 20.0, **options})
+
+
+def assert_conserved(result):
+    assert result.failed is None
+    for stage in result.stages:
+        assert stage.planned_bytes == stage.sent_bytes == stage.received_bytes, stage
+        assert stage.finished_s >= stage.started_s
+
+
+def moved(events):
+    """Bytes by (sending host, receiving host) that some events tell of, disks of the same host included."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        if event.kind in ("read", "transfer", "write"):
+            assert event.local == (event.host == event.peer)
+            pairs[(event.peer, event.host) if event.kind == "read" else (event.host, event.peer)] += event.bytes
+    return +pairs
+
+
+def moved_by(*results):
+    pairs: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        for matrix in (result.read_bytes, result.exchanged_bytes, result.written_bytes):
+            pairs.update(matrix)
+    return +pairs
+
+
+async def until(condition, within_s=10.0):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "condition not met in time"
+        await asyncio.sleep(0.01)

@@ -393,9 +393,7 @@ class TestContainers:
             place.submit(recurring(2, "f"))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"), [({"choice": "best"}, "choice 'best'"), ({"tolerance": 2}, "tolerance 2")]
-)
-def test_bad_options_are_named(options, message):
-    with pytest.raises(PlacementError, match=message):
-        CoLoc(**options)
+@pytest.mark.parametrize(("given", "said"), [({"choice": "best"}, "choice 'best'"), ({"tolerance": 2}, "tolerance 2")])
+def test_bad_options_are_named(given, said):
+    with pytest.raises(PlacementError, match=said):
+        CoLoc(**given)
