@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import ExperimentError
-from experiments.records import conversion, provenance, series, verdict
+from experiments.records import provenance
+from experiments.records.outcome import save
 from experiments.records.record import RunRecord, ScaleRecord
-from experiments.records.results_folder import RunFolder, RunWriter
+from experiments.records.results_folder import RunFolder
 from experiments.runs import network_calibration
 from experiments.runs.controller_process import Controller, Options, controller
 from experiments.runs.progress import Say
-from experiments.runs.workload_run import Outcome, run_workload
+from experiments.runs.workload_run import run_workload
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated import isolation
 from topologies.emulated.network import OPENFLOW_PORT, EmulatedNetwork, emulated
@@ -71,7 +72,7 @@ def execute(run: ResolvedRun, folder: RunFolder, conditions: Conditions, say: Sa
             writer.save(record)
             outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", say))
             network.verify_shaping()
-        return _save(run, writer, record, outcome, scale, problem)
+        return save(run, writer, record, outcome, scale, now(), problem)
 
 
 @contextlib.contextmanager
@@ -123,36 +124,6 @@ def calibrate(
         f"calibration: the up-links carry {measured.measured_mbps:.1f} Mbit/s instead of {measured.fair_mbps:.1f} "
         f"({measured.error:+.1%}, tolerance {tolerance:.0%})"
     )
-
-
-def _save(
-    run: ResolvedRun, writer: RunWriter, record: RunRecord, outcome: Outcome, scale: Scale, problem: str | None
-) -> RunRecord:
-    racks = {host.name: host.rack for host in run.topology.hosts}
-    origin_s = outcome.origin_s
-    events = [series.event_row(event, scale, origin_s) for event in outcome.events]
-    writer.save_events(events)
-    writer.save_links(conversion.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
-    writer.save_fidelity(verdict.rows(outcome.samples))
-    jobs = [
-        conversion.job_record(result, scale, origin_s, racks, outcome.decisions[result.job_id])
-        for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
-    ]
-    finished = record.finished(
-        now(),
-        jobs,
-        traffic_matrix=conversion.traffic_matrix(events, tuple(racks)),
-        fidelity=verdict.assess(
-            outcome.samples,
-            run.specification.fidelity,
-            record.calibration["shortfall"],
-            problem,
-            outcome.decision_share,
-            scale.modelled_s(1.0),
-        ),
-    )
-    writer.save(finished)
-    return finished
 
 
 def now() -> datetime:

@@ -6,13 +6,11 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import ExperimentError
-from experiments.records.conversion import Decision
-from experiments.records.verdict import Sample
+from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.failures import Note, cause
 from experiments.runs.machine_sampler import Probes, Sampler
@@ -32,30 +30,6 @@ COUNTING_DEADLINE_S = 10.0
 
 class JobFailedError(ExperimentError):
     """The workload could not be run to its end; the message says which job failed and why."""
-
-
-@dataclass
-class Outcome:
-    """What happened, in wall seconds since `started_epoch_s` and wire bytes."""
-
-    started_epoch_s: float
-    results: list[JobResult] = field(default_factory=list)
-    decisions: dict[str, Decision] = field(default_factory=dict)
-    deciding_s: float = 0.0
-    events: list[Event] = field(default_factory=list)
-    link_readings: list[dict[str, Any]] = field(default_factory=list)
-    samples: tuple[Sample, ...] = ()
-
-    @property
-    def origin_s(self) -> float:
-        """When the first job was submitted."""
-        return min((result.submitted_s for result in self.results), default=0.0)
-
-    @property
-    def decision_share(self) -> float | None:
-        """Share of the jobs' times, from submission to end, in which they waited for the strategy to decide."""
-        times_s = sum(one.finished_s - one.submitted_s for one in self.results if one.finished_s is not None)
-        return self.deciding_s / times_s if times_s else None
 
 
 async def run_workload(

@@ -78,7 +78,7 @@ def test_the_reader_sees_result_doubts_and_origin(visit):
             "The network over time",
             "Traffic between hosts",
             "1 failed run",
-            "host h3 did not answer",
+            "agent of h3: process ended",
             "congestion control",
             "rate_divisor: auto",
         ):

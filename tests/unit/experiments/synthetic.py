@@ -1,19 +1,33 @@
-"""Results of an experiment that never ran: plausible records, events and link samples for tests of what reads them."""
+"""Results of an experiment that never ran: a plausible outcome, written down by the code that writes down real ones."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.records.record import JobRecord, RunRecord
+from experiments.records.conversion import Decision
+from experiments.records.outcome import Outcome, save
+from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
+from experiments.records.verdict import Sample
+from experiments.runs.network_calibration import AggregateMeasurement
 from experiments.specification.model import Specification
 from experiments.specification.plan import Run, runs_of
 from experiments.specification.specification_file import load, override
 from experiments.specification.sweep import Sweep
+from placement import CostTerms
+from topologies.topology import Topology
+from workloads.coordination.events import Event, JobResult, StageResult
+from workloads.coordination.pool import AgentError
+from workloads.scale import Scale
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
 WORKLOAD = (
@@ -26,7 +40,7 @@ WORKLOAD = (
 """Job id, profile, submission, time without the network, share of network time, input bytes."""
 
 SPREADING = {"default": 1.0, "random": 1.05, "neawa": 0.45, "coloc": 0.6}
-FIELDS_OF_COSTS = ("hops", "balance", "coverage", "replica_coverage", "closeness", "locality", "total")
+SCALE = Scale(rate_divisor=8, volume_divisor=128)
 
 
 def specification(*assignments: str) -> Specification:
@@ -58,10 +72,11 @@ def swept(parent: Path, sweep: Sweep, doubtful: tuple[str, ...] = (), failed: tu
 
 def opened(run: Run, started: datetime = START) -> RunRecord:
     """The record of a run that has just started."""
+    measured = AggregateMeasurement(256, 64, 64, fair_mbps=400.0, measured_mbps=395.2)
     return RunRecord.open(
         run,
         started,
-        scale={"rate_divisor": 8, "volume_divisor": 128},
+        scale={"rate_divisor": SCALE.rate_divisor, "volume_divisor": SCALE.volume_divisor},
         provenance={
             "machine": "5f0c2a9be1d7",
             "cpu_model": "Example CPU at 2.5 GHz",
@@ -73,147 +88,136 @@ def opened(run: Run, started: datetime = START) -> RunRecord:
             "tc_state_sha256": "9f" * 32,
             "versions": {"python": "3.11.7", "placement-testbed": "0.1.0", "openvswitch": "3.1.0"},
         },
-        calibration={"links_checked": 72, "largest_rate_error": 0.012},
+        calibration={**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": 1},
     )
 
 
 def write_run(folder: ResultsFolder, run: Run, started: datetime, doubtful: bool = False, failed: bool = False) -> None:
-    """Write the record and the series of one run."""
+    """Write the record and the series of one run, as a run does."""
     rng = np.random.default_rng([run.seed, len(run.strategy.label)])
-    with folder.run(run.id).writing(lambda: started) as writer:
+    ended = started + timedelta(minutes=5)
+    with contextlib.suppress(AgentError), folder.run(run.id).writing(lambda: ended) as writer:
         record = opened(run, started)
         writer.save(record)
-        end = started + timedelta(minutes=5)
         if failed:
-            writer.save(record.failed(end, "host h3 did not answer within 30 s"))
-            return
-        jobs = tuple(_job(run, job, rng) for job in WORKLOAD)
-        events, traffic = _events(run, jobs, rng)
-        writer.save_events(events)
-        writer.save_links(_links(run, jobs, rng))
-        writer.save_fidelity(_fidelity(rng, doubtful))
-        idle = 0.04 if doubtful else 0.63
-        reasons = ("cpu_idle 0.04 is below min_cpu_idle 0.1",) if doubtful else ()
-        fidelity = {
-            "verdict": "doubtful" if doubtful else "trusted",
-            "reasons": reasons,
-            "figures": {"cpu_idle": idle, "datapath_cpu": 0.41, "rate_error": 0.012, "run_queue_delay_s": 0.003},
-        }
-        hosts = tuple(host.name for host in run.build_topology().hosts)
-        matrix = {"hosts": hosts, "bytes": traffic.tolist()}
-        writer.save(record.finished(end, jobs, traffic_matrix=matrix, fidelity=fidelity))
+            raise AgentError("agent of h3: process ended before it was ready")
+        save(run, writer, record, _outcome(run, rng, doubtful), SCALE, ended)
 
 
-def _job(run: Run, job: tuple[str, str, float, float, float, float], rng: np.random.Generator) -> JobRecord:
+def _outcome(run: Run, rng: np.random.Generator, doubtful: bool) -> Outcome:
+    topology = run.build_topology()
+    outcome = Outcome(START.timestamp())
+    for job in WORKLOAD:
+        result, events = _job(run, topology, job, rng)
+        outcome.results.append(result)
+        outcome.events += events
+        terms = {one.name: min(1.0, _spreading(run) * rng.uniform(0.3, 0.7)) for one in fields(CostTerms)}
+        outcome.decisions[result.job_id] = Decision(result.placement, terms, 0.01)
+    outcome.deciding_s = 0.05
+    outcome.events.sort(key=lambda event: event.time_s)
+    outcome.link_readings = _readings(topology, outcome.results, _spreading(run), rng)
+    outcome.samples = _samples(rng, doubtful)
+    return outcome
+
+
+def _spreading(run: Run) -> float:
+    return SPREADING.get(run.strategy.label, 0.8)
+
+
+def _job(
+    run: Run, topology: Topology, job: tuple[str, str, float, float, float, float], rng: np.random.Generator
+) -> tuple[JobResult, list[Event]]:
+    """What a job did and the events that tell of it, with the same bytes in both."""
     job_id, profile, at_s, base_s, network, input_bytes = job
-    spreading = SPREADING.get(run.strategy.label, 0.8)
-    factor = run.blocking_factor or 1.0
+    spreading, factor = _spreading(run), run.blocking_factor or 1.0
     time_s = base_s * (1 - network + network * (0.5 + 0.5 * spreading * factor / 5 * 2)) * rng.normal(1, 0.015)
-    hosts = [host.name for host in run.build_topology().hosts]
+    hosts = [host.name for host in topology.hosts]
     used = max(2, round(spreading * len(hosts)))
     favoured = rng.permutation(len(hosts))[:used] if spreading > 0.9 else (np.arange(used) + rng.integers(len(hosts)))
     placement = tuple(hosts[favoured[c % used] % len(hosts)] for c in range(12))
     local = min(0.97, max(0.05, 1.05 - spreading + rng.normal(0, 0.03)))
-    bounds = at_s + 3 + (time_s - 3) * np.array([0, 0.45, 0.7, 1.0])
-    moved = int(input_bytes * network)
-    stages = [
-        {
-            "name": name,
-            "started_s": bounds[i],
-            "finished_s": bounds[i + 1],
-            "planned_bytes": moved // 3,
-            "sent_bytes": moved // 3,
-            "received_bytes": moved // 3,
-        }
-        for i, name in enumerate(("scan", "join", "aggregate"))
-    ]
-    read = int(input_bytes)
-    local_bytes = int(read * local)
-    return JobRecord.model_validate(
-        {
-            "job_id": job_id,
-            "profile": profile,
-            "submitted_s": at_s,
-            "started_s": at_s + 3,
-            "finished_s": at_s + time_s,
-            "placement": placement,
-            "cost_terms": {n: float(min(1, spreading * rng.uniform(0.3, 0.7))) for n in FIELDS_OF_COSTS},
-            "read_bytes": {
-                "local": local_bytes,
-                "rack": (read - local_bytes) // 3,
-                "remote": (read - local_bytes) // 2,
-            },
-            "transferred_bytes": moved,
-            "cross_rack_bytes": int(moved * 0.75 * spreading),
-            "stages": stages,
-        }
-    )
+    bounds = [SCALE.wall_s(at_s + 3 + (time_s - 3) * share) for share in (0, 0.45, 0.7, 1.0)]
+    at, moved = SCALE.wall_s(at_s), input_bytes * network
+    result = JobResult(job_id, profile, placement, 1, at, bounds[0], SCALE.wall_s(at_s + time_s))
+    events = [Event(at, "job_submitted", job=job_id, detail=profile)]
+    for number, (name, size) in enumerate((("scan", input_bytes), ("join", moved / 2), ("aggregate", moved / 2))):
+        kept = local if name == "scan" else 1 - 0.75 * spreading
+        stage = StageResult(name, bounds[number], bounds[number + 1])
+        result.stages.append(stage)
+        for task, host in enumerate(placement[1:]):
+            peers = {host: kept, hosts[(hosts.index(host) + len(hosts) // 2) % len(hosts)]: 1 - kept}
+            parts = {peer: SCALE.wire_bytes(round(size * share / 11)) for peer, share in peers.items()}
+            events += _task(result, stage, task, host, parts, rng)
+    return result, [*events, Event(SCALE.wall_s(at_s + time_s), "job_finished", job=job_id)]
 
 
-def _events(
-    run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator
-) -> tuple[list[dict[str, object]], np.ndarray]:
-    hosts = [host.name for host in run.build_topology().hosts]
-    traffic = np.zeros((len(hosts), len(hosts)), dtype=np.int64)
-    rows: list[dict[str, object]] = []
-    for job in jobs:
-        rows.append({"time_s": job.submitted_s, "kind": "job_submitted", "job": job.job_id})
-        for stage in job.stages:
-            length = stage.finished_s - stage.started_s
-            for task, host in enumerate(job.placement[1:]):
-                peer = job.placement[1 + int(rng.integers(len(job.placement) - 1))]
-                start = stage.started_s + rng.uniform(0, 0.05) * length
-                middle = stage.started_s + rng.uniform(0.4, 0.7) * length
-                end = stage.finished_s - rng.uniform(0, 0.1) * length
-                where = {"job": job.job_id, "stage": stage.name, "task": task, "container": task + 1, "host": host}
-                size = int(stage.sent_bytes / 11)
-                kind = "read" if stage.name == "scan" else "transfer"
-                rows.append({**where, "container": None, "time_s": start, "kind": "task_started"})
-                moved = {"time_s": middle, "start_s": start, "kind": kind, "peer": peer, "bytes": size, "ok": True}
-                rows.append({**where, **moved, "local": peer == host})
-                rows.append({**where, "time_s": end, "start_s": middle, "kind": "compute"})
-                rows.append({**where, "container": None, "time_s": end, "kind": "task_finished"})
-                source, target = (peer, host) if kind == "read" else (host, peer)
-                traffic[hosts.index(source), hosts.index(target)] += size
-        rows.append({"time_s": job.finished_s, "kind": "job_finished", "job": job.job_id})
-    return sorted(rows, key=lambda row: float(str(row["time_s"]))), traffic
+def _task(
+    result: JobResult, stage: StageResult, task: int, host: str, parts: Mapping[str, int], rng: np.random.Generator
+) -> Iterator[Event]:
+    """A task that moves some bytes from or to each of its peers and computes; the job's and stage's sums grow by it."""
+    length = stage.finished_s - stage.started_s
+    start, middle = stage.started_s + rng.uniform(0, 0.05) * length, stage.started_s + rng.uniform(0.4, 0.7) * length
+    end = stage.finished_s - rng.uniform(0, 0.1) * length
+    where: dict[str, Any] = {"job": result.job_id, "stage": stage.name, "task": task, "host": host}
+    reads = stage.name == "scan"
+    yield Event(start, "task_started", **where)
+    for peer, size in parts.items():
+        pair = (peer, host) if reads else (host, peer)
+        matrix = result.read_bytes if reads else result.exchanged_bytes
+        matrix[pair] = matrix.get(pair, 0) + size
+        for name in ("planned_bytes", "sent_bytes", "received_bytes"):
+            setattr(stage, name, getattr(stage, name) + size)
+        moved: dict[str, Any] = {"start_s": start, "peer": peer, "bytes": size, "ok": True, "local": peer == host}
+        yield Event(middle, "read" if reads else "transfer", container=task + 1, **where, **moved)
+    yield Event(end, "compute", container=task + 1, start_s=middle, **where)
+    yield Event(end, "task_finished", **where)
 
 
-def _links(run: Run, jobs: tuple[JobRecord, ...], rng: np.random.Generator) -> list[dict[str, object]]:
-    topology = run.build_topology()
-    spreading = SPREADING.get(run.strategy.label, 0.8)
-    rows: list[dict[str, object]] = []
-    end = max(job.finished_s for job in jobs if job.finished_s)
-    interval_s = 8.0
-    for time_s in np.arange(interval_s, end + 2 * interval_s, interval_s):
-        active = sum(1 for job in jobs if job.submitted_s <= time_s <= (job.finished_s or 0))
+def _readings(
+    topology: Topology, results: Sequence[JobResult], spreading: float, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """`/v1/links` documents whose counters have grown by plausible rates in between."""
+    end_s, interval_s = max(result.finished_s or 0.0 for result in results), 0.5
+    sent: Counter[tuple[str, str]] = Counter()
+    drops: Counter[tuple[str, str]] = Counter()
+    readings = []
+    for at_s in np.arange(0, end_s + 2 * interval_s, interval_s):
+        active = sum(1 for result in results if result.submitted_s <= at_s <= (result.finished_s or 0.0))
+        links = []
         for link in topology.links:
+            capacity_mbps = link.capacity_mbps / SCALE.rate_divisor
             for direction in ("up", "down"):
                 crossing = link.a.node.startswith("t")
-                mean = active / len(jobs) * ((0.95 * spreading) if crossing else 0.3)
-                used = float(np.clip(mean * rng.uniform(0.6, 1.25), 0, 1))
-                rows.append(
-                    {
-                        "time_s": float(time_s),
-                        "link": link.id,
-                        "direction": direction,
-                        "bytes": int(used * link.capacity_mbps * 1e6 / 8 * interval_s),
-                        "bits_per_s": used * link.capacity_mbps * 1e6,
-                        "utilisation": used,
-                        "drops": int(rng.poisson(3)) if used > 0.95 else 0,
-                    }
-                )
-    return rows
+                mean = active / len(results) * ((0.95 * spreading) if crossing else 0.3)
+                used = float(np.clip(mean * rng.uniform(0.6, 1.25), 0, 1)) if at_s else 0.0
+                sent[link.id, direction] += int(used * capacity_mbps * 1e6 / 8 * interval_s)
+                drops[link.id, direction] += int(rng.poisson(3)) if used > 0.95 else 0
+                counted = {"tx_bytes": sent[link.id, direction], "drops": drops[link.id, direction]}
+                when = {"time_s": START.timestamp() + float(at_s), "age_s": float(at_s)}
+                links.append({"id": link.id, "direction": direction, "capacity_mbps": capacity_mbps, **counted, **when})
+        readings.append({"links": links})
+    return readings
 
 
-def _fidelity(rng: np.random.Generator, doubtful: bool) -> list[dict[str, object]]:
-    idle = 0.05 if doubtful else 0.6
-    return [
-        {
-            "time_wall_s": float(second),
-            "cpu_idle": float(np.clip(rng.normal(idle, 0.05), 0, 1)),
-            "datapath_cpu": float(np.clip(rng.normal(0.4, 0.05), 0, 1)),
-            "run_queue_delay_s": float(rng.exponential(0.002)),
-        }
-        for second in range(60)
-    ]
+def _samples(rng: np.random.Generator, doubtful: bool) -> tuple[Sample, ...]:
+    idle = 0.0 if doubtful else 0.6
+    return tuple(
+        Sample(
+            time_wall_s=float(second),
+            cpu_idle=float(np.clip(rng.normal(idle, 0.05), 0, 1)),
+            cpu_steal=0.0,
+            datapath_cpu=float(np.clip(rng.normal(0.4, 0.05), 0, 1)),
+            run_queue_delay_s=float(rng.exponential(0.0005)),
+            agents_run_queue_delay_s=float(rng.exponential(0.0001)),
+            receive_queue_bytes=2304,
+            receive_delay_s=float(rng.exponential(0.0004)),
+            arrived_bytes=2_900_000,
+            receive_drops=0,
+            frames_received=10_000,
+            backlog_bytes=30_000,
+            queue_drops=3,
+            retransmissions=3,
+            segments_sent=10_000,
+        )
+        for second in range(1, 61)
+    )

@@ -238,7 +238,7 @@ def test_the_table_fits_80_columns_and_says_everything(records):
         assert text.count(job) == 2
     for words in ("blocking factor 1", "blocking factor 5", "modelled seconds", "rates by 8 and volumes by 128"):
         assert words in text
-    assert "r01-bf5-coloc is failed (not used): host h3" in text
+    assert "r01-bf5-coloc is failed (not used): AgentError: agent of h3" in text
     assert "3 of 4 runs" in text
 
 
@@ -251,7 +251,7 @@ def test_the_table_of_one_repeat_claims_nothing(tmp_path):
 def test_the_table_without_times_says_why(tmp_path):
     text = printed(compare(results(tmp_path, "strategies=[default]", failed=("r00-bf5-default",)).records()))
     assert "No run finished" in text
-    assert "host h3 did not answer" in text
+    assert "agent of h3: process ended" in text
 
 
 def test_names_cannot_format_the_table(tmp_path):

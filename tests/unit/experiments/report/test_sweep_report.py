@@ -69,7 +69,7 @@ def test_the_report_says_what_came_out_and_what_is_reserved(page, folder):
     assert "8 points" in text
     assert "1 failed run" in text
     assert "1 doubtful run" in text
-    assert "host h3 did not answer" in text
+    assert "agent of h3: process ended" in text
     assert re.search(r"neawa took less time than default at \d of 8 points", text)
     assert re.search(r"Published changes: [01] of 1 have the measured sign, [01] the other one, and beside [01] ", text)
     assert "fastest was measured as the fastest in 0 of 1 cases" in text

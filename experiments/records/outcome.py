@@ -1,0 +1,84 @@
+"""What happened in a run, on the wall and on the wire, and writing it down in modelled units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from experiments.records import conversion, series, verdict
+from experiments.records.conversion import Decision
+from experiments.records.record import RunRecord
+from experiments.records.results_folder import RunWriter
+from experiments.records.verdict import Sample
+from experiments.specification.plan import Run
+from workloads.coordination.events import Event, JobResult
+from workloads.scale import Scale
+
+
+@dataclass
+class Outcome:
+    """What happened, in wall seconds since `started_epoch_s` and wire bytes."""
+
+    started_epoch_s: float
+    results: list[JobResult] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    deciding_s: float = 0.0
+    events: list[Event] = field(default_factory=list)
+    link_readings: list[dict[str, Any]] = field(default_factory=list)
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def origin_s(self) -> float:
+        """When the first job was submitted."""
+        return min((result.submitted_s for result in self.results), default=0.0)
+
+    @property
+    def decision_share(self) -> float | None:
+        """Share of the jobs' times, from submission to end, in which they waited for the strategy to decide."""
+        times_s = sum(one.finished_s - one.submitted_s for one in self.results if one.finished_s is not None)
+        return self.deciding_s / times_s if times_s else None
+
+
+def save(
+    run: Run,
+    writer: RunWriter,
+    record: RunRecord,
+    outcome: Outcome,
+    scale: Scale,
+    finished_at: datetime,
+    problem: str | None = None,
+) -> RunRecord:
+    """Write the series of a run that has ended well, and then its finished record.
+
+    Args:
+        run: the run.
+        writer: of its folder.
+        record: as it stands, with the calibration.
+        outcome: what happened.
+        scale: the divisors.
+        finished_at: now.
+        problem: why it should have been refused, when it was run all the same.
+    """
+    racks = {host.name: host.rack for host in run.build_topology().hosts}
+    origin_s = outcome.origin_s
+    events = [series.event_row(event, scale, origin_s) for event in outcome.events]
+    writer.save_events(events)
+    writer.save_links(conversion.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
+    writer.save_fidelity(verdict.rows(outcome.samples))
+    jobs = [
+        conversion.job_record(result, scale, origin_s, racks, outcome.decisions[result.job_id])
+        for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
+    ]
+    fidelity = verdict.assess(
+        outcome.samples,
+        run.specification.fidelity,
+        record.calibration["shortfall"],
+        problem,
+        outcome.decision_share,
+        scale.modelled_s(1.0),
+    )
+    matrix = conversion.traffic_matrix(events, tuple(racks))
+    finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
+    writer.save(finished)
+    return finished
