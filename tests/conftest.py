@@ -2,7 +2,7 @@ import pytest
 
 from tests.measured import AGAIN, Measurements
 
-_LINES = pytest.StashKey[list[str]]()
+_PROPERTY = "measured"
 
 
 @pytest.fixture
@@ -11,13 +11,26 @@ def measured(request):
     assert request.node.get_closest_marker("measured"), "mark the test as measured"
     measurements = Measurements()
     yield measurements
-    request.config.stash.setdefault(_LINES, []).extend(measurements.lines(request.node.nodeid))
+    for line in measurements.lines(request.node.nodeid):
+        request.node.user_properties.append((_PROPERTY, line))
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    """Tell every figure that was measured, those last that needed more than one trial."""
-    lines = config.stash.get(_LINES, [])
-    if lines:
-        terminalreporter.section("measurements")
-    for line in sorted(lines, key=lambda line: line.startswith(AGAIN)):
-        terminalreporter.line(line)
+class Told:
+    """Every figure that was measured, told at the end, those last that needed more than one trial."""
+
+    def __init__(self):
+        self.lines = []
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "teardown":
+            self.lines += [text for name, text in report.user_properties if name == _PROPERTY]
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.lines:
+            terminalreporter.section("measurements")
+        for line in sorted(self.lines, key=lambda line: line.startswith(AGAIN)):
+            terminalreporter.line(line)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Told())

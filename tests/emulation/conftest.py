@@ -1,8 +1,10 @@
+import functools
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from experiments.runs import emulated_run, network_calibration
 from tests.emulation.running_controller import controller
 from topologies.emulated import isolation
 from topologies.emulated.network import emulated
@@ -34,15 +36,29 @@ def network(plan):
         yield running
 
 
-@pytest.fixture(params=LIBRARIES)
+@pytest.fixture(params=LIBRARIES, scope="module")
 def library(request):
     """The OpenFlow library that the controller runs on."""
     return request.param
 
 
-@pytest.fixture
-def running(library, plan, network, tmp_path):
-    """A controller that has found the network and routed it."""
-    with controller(plan, tmp_path, "--controller-library", library) as it:
+@pytest.fixture(scope="module")
+def shared(library, plan, network, tmp_path_factory):
+    """A controller that the tests of a module share."""
+    with controller(plan, tmp_path_factory.mktemp("controller"), "--controller-library", library) as it:
         it.wait_until_ready()
         yield it
+
+
+@pytest.fixture
+def running(shared):
+    """A controller that has found the network and routed it."""
+    shared.wait_until_ready()
+    return shared
+
+
+@pytest.fixture
+def short_calibration(monkeypatch):
+    """Runs whose verdict nobody asks about are calibrated once and in short."""
+    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 1)
+    monkeypatch.setattr(emulated_run, "calibrate", functools.partial(emulated_run.calibrate, attempts=1))

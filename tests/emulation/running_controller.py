@@ -95,12 +95,12 @@ def kernel_bytes():
 
 
 PROBE = """
-import socket, sys, time
+import select, socket, sys, time
 socks = []
 for number in range(64):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 20000 + number)); socks.append(s)
 begin = time.monotonic(); sent = 0
-while time.monotonic() - begin < float(sys.argv[2]):
+while not select.select([sys.stdin], [], [], 0)[0]:
     socks[sent % 64].sendto(sent.to_bytes(8, "big"), (sys.argv[1], 9000)); sent += 1
     time.sleep(0.002)
 print(sent)
@@ -123,20 +123,19 @@ print(got, worst)
 
 
 @contextlib.contextmanager
-def stream(network, source, destination, seconds):
-    """64 UDP flows, a packet every 2 ms in all; yields a dict for what was lost and the longest gap of a flow, and a
-    function that tells whether they still go on.
+def stream(network, source, destination):
+    """64 UDP flows, a packet every 2 ms in all, until the end; yields a dict for what was lost and the longest gap of a
+    flow.
     """
     address = {host.name: host.ip for host in network.topology.hosts}[destination]
     sink = network.popen(destination, [sys.executable, "-c", SINK, "10"], stdout=subprocess.PIPE, text=True)
     assert sink.stdout.readline() == "up\n"
-    sender = network.popen(
-        source, [sys.executable, "-c", PROBE, address, str(seconds)], stdout=subprocess.PIPE, text=True
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    sender = network.popen(source, [sys.executable, "-c", PROBE, address], text=True, **pipes)
     result: dict[str, float] = {}
     try:
-        yield result, lambda: sender.poll() is None
-        sent = int(sender.communicate(timeout=seconds + 10)[0])
+        yield result
+        sent = int(sender.communicate(timeout=20)[0])  # which closes its input
         got, worst = sink.communicate(timeout=20)[0].split()
     finally:
         for process in (sender, sink):

@@ -1,4 +1,7 @@
-"""The controller against real switches: discovery, spreading of flows, and counters."""
+"""The controller against real switches: discovery, spreading of flows, and counters.
+
+Tests that start a controller of their own come before those that share one.
+"""
 
 import collections
 import json
@@ -41,6 +44,48 @@ def test_every_decision_of_the_controller_is_in_its_log_with_the_reason(library,
     decisions = [line for line in lines if line["event"] in ("rules_changed", "link_up", "link_down", "link_suspect")]
     assert all(line["why"] for line in decisions)
     assert [line["level"] for line in decisions if line["event"] == "link_down"] == ["warning"]
+
+
+def goodput_mbps(network, pairs, seconds):
+    """What one TCP stream from each source to each destination gets in total, all at once."""
+    address = {host.name: host.ip for host in network.topology.hosts}
+    measured = []
+    for port, (source, destination) in enumerate(pairs, start=5201):
+        server = ["iperf3", "-s", "-1", "-p", str(port)]
+        network.popen(destination, server, stdout=subprocess.DEVNULL)
+        network.wait_listening(destination, port)
+        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "4"]
+        measured.append(network.popen(source, client, stdout=subprocess.PIPE, text=True))
+    reports = [json.loads(client.communicate(timeout=seconds + 20)[0]) for client in measured]
+    return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6
+
+
+ELEPHANTS = [(source, destination) for source in ("h1", "h2") for destination in ("h3", "h4") for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def by_hash_mbps(plan, network, tmp_path_factory):
+    """What the hash makes of the same connections, which no library has a part in: the switches compute it."""
+    with controller(plan, tmp_path_factory.mktemp("ecmp")) as running:
+        running.wait_until_ready()
+        return goodput_mbps(network, ELEPHANTS, 6)
+
+
+@pytest.mark.measured
+def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_leaves_idle(
+    library, plan, network, tmp_path, measured, by_hash_mbps
+):
+    for trial in measured():
+        options = ("--controller-library", library, "--multipath", "least-loaded")
+        with controller(plan, tmp_path, *options) as running:
+            running.wait_until_ready()
+            earlier = len(running.events("elephant_pinned"))
+            mbps = goodput_mbps(network, ELEPHANTS, 6)
+            pinned = running.events("elephant_pinned")[earlier:]
+        least = len(ELEPHANTS)
+        trial.expect("pinned", sum(event["flow"].startswith("tcp 10.0.1.") for event in pinned), at_least=least)
+        trial.expect("pinned_mbps", mbps, at_least=0.88 * 50)
+        trial.expect("gain_over_hash_mbps", mbps - by_hash_mbps, at_least=0)
 
 
 SEND_FLOWS = """
@@ -138,8 +183,8 @@ def test_no_broadcast_frame_reaches_another_host_and_arp_is_answered(running, ne
     assert seen["h1"] == "t1:1"
 
 
-WINDOW_S = 20
-"""So long that 64 KB, the super-frame that a reading may miss, is under 2 % of what a quarter-full link carries."""
+WINDOW_S = 12
+"""So long that 64 KB, the super-frame that a reading may miss, is under 3 % of what a quarter-full link carries."""
 
 
 @pytest.mark.measured
@@ -193,39 +238,5 @@ def _hold_counters_against_the_kernel(running, network, trial):
     assert drops["t1-c1/1"] == queue["drops"]
     assert sum(drops.values()) > 0
     assert len(errors) > 32
-    trial.expect("worst_error", max(errors), at_most=0.02)
+    trial.expect("worst_error", max(errors), at_most=0.03)
     trial.expect("cpu", cpu, at_most=0.1)
-
-
-def goodput_mbps(network, pairs, seconds):
-    """What one TCP stream from each source to each destination gets in total, all at once."""
-    address = {host.name: host.ip for host in network.topology.hosts}
-    measured = []
-    for port, (source, destination) in enumerate(pairs, start=5201):
-        server = ["iperf3", "-s", "-1", "-p", str(port)]
-        network.popen(destination, server, stdout=subprocess.DEVNULL)
-        network.wait_listening(destination, port)
-        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "4"]
-        measured.append(network.popen(source, client, stdout=subprocess.PIPE, text=True))
-    reports = [json.loads(client.communicate(timeout=seconds + 20)[0]) for client in measured]
-    return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6
-
-
-@pytest.mark.measured
-def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_leaves_idle(
-    library, plan, network, tmp_path, measured
-):
-    pairs = [(source, destination) for source in ("h1", "h2") for destination in ("h3", "h4") for _ in range(2)]
-    for trial in measured():
-        goodput = {}
-        for policy in ("ecmp", "least-loaded"):
-            log = tmp_path / policy
-            log.mkdir(exist_ok=True)
-            with controller(plan, log, "--controller-library", library, "--multipath", policy) as running:
-                running.wait_until_ready()
-                earlier = len(running.events("elephant_pinned"))
-                goodput[policy] = goodput_mbps(network, pairs, 8)
-                pinned = running.events("elephant_pinned")[earlier:]
-        trial.expect("pinned", sum(event["flow"].startswith("tcp 10.0.1.") for event in pinned), at_least=len(pairs))
-        trial.expect("pinned_mbps", goodput["least-loaded"], at_least=0.88 * 50)
-        trial.expect("gain_over_hash_mbps", goodput["least-loaded"] - goodput["ecmp"], at_least=0)

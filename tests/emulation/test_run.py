@@ -155,7 +155,7 @@ def prepared(tmp_path):
         yield run, folder.run(run.id), functools.partial(emulated_run.Conditions, listener, RATE_DIVISOR)
 
 
-def test_a_run_without_cpu_to_spare_is_doubtful(prepared):
+def test_a_run_without_cpu_to_spare_is_doubtful(prepared, short_calibration):
     run, folder, conditions = prepared
     with busy(2 * (os.cpu_count() or 1)):
         record = emulated_run.execute(run, folder, conditions(force=True))
@@ -186,12 +186,12 @@ def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_l
             assert report["loaded_directions"] == report["uplink_directions"] == 8
         sabotage(network)
         for trial in measured():
-            report, problem = emulated_run.calibrate(run, network, control)
+            report, problem = emulated_run.calibrate(run, network, control, attempts=1)
             trial.expect("shortfall_of_slow_links", report["shortfall"], at_least=0.3)
             assert problem.startswith("calibration: the up-links carry ")
 
 
-def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, monkeypatch):
+def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, short_calibration, monkeypatch):
     run, folder, conditions = prepared
     measure = network_calibration.all_uplinks
 
