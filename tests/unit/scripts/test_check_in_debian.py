@@ -1,0 +1,29 @@
+"""The other system gets the checkout, how to reach package sources, and nothing else of this machine."""
+
+import shlex
+from pathlib import Path
+
+from scripts.check_in_debian import bootstrap, environment, inside
+
+
+def test_the_release_is_made_in_the_folder():
+    assert bootstrap("trixie", Path("/var/tmp/t"), "http://mirror")[-3:] == ["trixie", "/var/tmp/t", "http://mirror"]
+
+
+def test_a_command_runs_in_the_checkout_of_the_system_and_its_mounts_end_with_it():
+    argv = inside(Path("/var/tmp/a b"), ["python3", "run_testbed.py", "--set", "x=[1, 2]"])
+    assert {"--mount", "--pid", "--kill-child"} <= set(argv)
+    words = shlex.split(argv[-1])
+    assert words[words.index("chroot") + 1] == "/var/tmp/a b"
+    assert shlex.split(words[-1]) == ["cd", "/testbed", "&&", "exec", "python3", "run_testbed.py", "--set", "x=[1, 2]"]
+
+
+def test_only_what_reaches_package_sources_is_passed_on():
+    own = {"HOME": "/home/me", "https_proxy": "p", "PIP_INDEX_URL": "i", "SECRET": "s", "PATH": "/opt"}
+    found = environment(own)
+    assert {name: found[name] for name in ("https_proxy", "PIP_INDEX_URL")} == {
+        "https_proxy": "p",
+        "PIP_INDEX_URL": "i",
+    }
+    assert found["HOME"] == "/root"
+    assert "SECRET" not in found
