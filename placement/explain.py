@@ -142,7 +142,7 @@ def explain(
         PlacementError: as `cost_terms`, and as `optimum` when that is asked for.
     """
     objective = objective or Objective()
-    instance = Instance.of(view, request, objective, also=placement[: request.masters])
+    instance = Instance.of(view, request, objective, decided=placement[: request.masters])
     counts = instance.counts(view.cluster.positions(request.worker_nodes(placement)))
     used = np.flatnonzero(counts).tolist()
     blocks = view.blocks_of(request.inputs)

@@ -84,15 +84,15 @@ class ClusterView:
         up.flags.writeable = False
         return up
 
-    def taken(self, but: str = "") -> IntArray:
+    def taken(self, except_for: str = "") -> IntArray:
         """Containers on every node, those of job `but` left out, shape (nodes,)."""
         count = np.zeros(len(self.cluster.nodes), dtype=np.int64)
         for job_id, job in self.running.items():
-            if job_id != but:
+            if job_id != except_for:
                 np.add.at(count, self.cluster.positions(job.placement), 1)
         return count
 
-    def room(self, request: ContainerRequest, also: Iterable[str] = ()) -> IntArray:
+    def room(self, request: ContainerRequest, decided: Iterable[str] = ()) -> IntArray:
         """How many containers of this request each node can still take; 0 on dead nodes, shape (nodes,).
 
         Args:
@@ -111,7 +111,7 @@ class ClusterView:
         for free, need in ((memory_mb, request.memory_mb), (vcores, request.vcores)):
             if need:
                 most = np.minimum(most, free // need)
-        np.subtract.at(most, self.cluster.positions(also), 1)
+        np.subtract.at(most, self.cluster.positions(decided), 1)
         up = np.zeros(len(nodes), dtype=np.int64)
         up[self.alive] = 1
         room: IntArray = np.maximum(most, 0) * up
@@ -138,9 +138,9 @@ class ClusterView:
                         free[node] -= self.files[name].block_size(block.index)
         return MappingProxyType(free)
 
-    def reserved(self, but: Iterable[str] = ()) -> frozenset[str]:
+    def reserved(self, except_for: Iterable[str] = ()) -> frozenset[str]:
         """Nodes under a reservation that has not lapsed, those of the descriptions `but` left out."""
-        own = set(but)
+        own = set(except_for)
         return frozenset(
             node
             for key, reservation in self.reservations.items()

@@ -39,7 +39,7 @@ def default_containers(
     request: ContainerRequest,
     rng: np.random.Generator,
     containers: int,
-    also: Iterable[str] = (),
+    decided: Iterable[str] = (),
 ) -> Placement:
     """Place containers by heartbeats: on nodes that nobody reserved as long as they have room, then on the others.
 
@@ -53,7 +53,7 @@ def default_containers(
     Raises:
         PlacementError: they do not fit.
     """
-    room = view.room(request, also)
+    room = view.room(request, decided)
     if room.sum() < containers:
         raise PlacementError(
             f"job {request.job_id}: {containers} containers to place, room for {room.sum()}; "

@@ -108,7 +108,7 @@ def read(folder: ResultsFolder) -> Source:
     return Source(str(folder.path), planned, folder.records())
 
 
-def confront(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide:
+def compare_folders(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide:
     """Put the runs of some folders side by side.
 
     Raises:

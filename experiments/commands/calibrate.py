@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AggregateMeasurement, LinkMeasurement
-    from experiments.runs.progress import Say
+    from experiments.runs.progress import OnProgress
     from experiments.specification.resolved_run import ResolvedRun
 
 SUMMARY = "measure every link alone, then all up-links at once"
@@ -79,13 +79,16 @@ def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, qui
 
 
 def _measure(
-    run: ResolvedRun, conditions: Conditions, scratch: Path, quick: bool, say: Say
+    run: ResolvedRun, conditions: Conditions, scratch: Path, quick: bool, on_progress: OnProgress
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
     from experiments.runs import emulated_run, network_calibration
 
-    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
-        links = [] if quick else list(network_calibration.links_alone(network, progress=say))
-        say("all up-links at once")
+    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, on_progress) as (
+        network,
+        control,
+    ):
+        links = [] if quick else list(network_calibration.links_alone(network, progress=on_progress))
+        on_progress("all up-links at once")
         duration_s = 4 * network_calibration.settled_duration_s(network.topology)
         return links, network_calibration.all_uplinks(
             network, lambda *flow: control.path(network.topology, *flow), duration_s, flows_per_host=32

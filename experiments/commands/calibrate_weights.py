@@ -53,7 +53,7 @@ def run(
 ) -> int:
     """Run jobs alone under every pair of weights, into a new folder, or finish a folder; returns the exit code."""
     from experiments.analysis import weights
-    from experiments.commands.sweeping import Doing, do_runs
+    from experiments.commands.sweeping import Doing, run_sweep
 
     options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
     open_folder: Callable[[], SweepFolder]
@@ -65,7 +65,7 @@ def run(
     console = Console(stderr=as_json)
     doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
-    return do_runs(doing, open_folder, show_weights, console)
+    return run_sweep(doing, open_folder, show_weights, console)
 
 
 def _creator(

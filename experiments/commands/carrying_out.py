@@ -13,7 +13,7 @@ from experiments.records.results_folder import give_to_caller
 
 
 def carry_out(
-    command: str, path: Path, do_runs: Callable[[], list[str]], show: Callable[[], None], console: Console
+    command: str, path: Path, work: Callable[[], list[str]], show: Callable[[], None], console: Console
 ) -> int:
     """Do runs into a folder and show what came out, or how to go on after a stop; 1 when a run failed.
 
@@ -25,7 +25,7 @@ def carry_out(
         console: takes the news.
     """
     try:
-        problems = do_runs()
+        problems = work()
         for problem in problems:
             print(f"failed: {problem}", file=sys.stderr)
         show()

@@ -35,7 +35,9 @@ def run(*, folders: Sequence[Path], allow_mixed: bool, as_json: bool) -> int:
     from experiments.records.results_folder import ResultsFolder
     from experiments.report.terminal.side_by_side import render
 
-    found = side_by_side.confront([side_by_side.read(ResultsFolder.open(folder)) for folder in folders], allow_mixed)
+    found = side_by_side.compare_folders(
+        [side_by_side.read(ResultsFolder.open(folder)) for folder in folders], allow_mixed
+    )
     if as_json:
         print(side_by_side.to_json(found))
     else:

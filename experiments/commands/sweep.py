@@ -71,7 +71,7 @@ def run(
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
-    from experiments.commands.sweeping import Doing, do_runs
+    from experiments.commands.sweeping import Doing, run_sweep
 
     options.refuse_beside_resume(resume, output=output, **described)
     console = Console(stderr=as_json and not list_only)
@@ -79,7 +79,7 @@ def run(
         return _show_plan(*wanted(**described), as_json, console)
     doing = Doing("sweep", scheduler, force, quiet or as_json)
     show = partial(_show, allow_mixed=allow_mixed, as_json=as_json, console=console)
-    return do_runs(doing, _opener(output, resume, **described), show, console)
+    return run_sweep(doing, _opener(output, resume, **described), show, console)
 
 
 def wanted(**described: Unpack[Description]) -> tuple[Sweep, tuple[Point, ...]]:

@@ -32,7 +32,7 @@ class Doing:
     quiet: bool
 
 
-def do_runs(
+def run_sweep(
     doing: Doing, open_folder: Callable[[], SweepFolder], show: Callable[[SweepFolder], None], console: Console
 ) -> int:
     """Do the runs that are left of a sweep and show what came out; 1 when a run failed.
@@ -41,11 +41,11 @@ def do_runs(
         ClusterError: the scheduler cannot be reached; no folder is made then.
     """
     if doing.scheduler is not None:
-        return _do_runs(doing, open_folder, show, console)
-    return answer_isolated(lambda: _do_runs(doing, open_folder, show, console))
+        return _run_sweep(doing, open_folder, show, console)
+    return answer_isolated(lambda: _run_sweep(doing, open_folder, show, console))
 
 
-def _do_runs(
+def _run_sweep(
     doing: Doing, open_folder: Callable[[], SweepFolder], show: Callable[[SweepFolder], None], console: Console
 ) -> int:
     reporter = Reporter(console, doing.quiet)

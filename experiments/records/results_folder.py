@@ -189,7 +189,7 @@ class Assignment:
 
     folder: ResultsFolder
     run: Run
-    place: str = ""
+    prefix: str = ""
 
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:

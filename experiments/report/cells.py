@@ -27,7 +27,7 @@ class Cell:
     """
 
     strategy: str
-    place: int
+    index: int
     record: RunRecord
     used: tuple[RunRecord, ...]
     events: pl.DataFrame

@@ -60,14 +60,14 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
     axes = figure.subplots()
     jobs = network.job_ids
     width = 0.8 / len(summary.strategies)
-    places = {cell.strategy: cell.place for cell in network.cells}
+    places = {cell.strategy: cell.index for cell in network.cells}
     for number, strategy in enumerate(summary.strategies):
         spreads = {job.job_id: job.completion_time_s for job in strategy.jobs}
-        x = [place + (number - (len(summary.strategies) - 1) / 2) * width for place in range(len(jobs))]
+        x = [index + (number - (len(summary.strategies) - 1) / 2) * width for index in range(len(jobs))]
         found = [spreads.get(job_id) for job_id in jobs]
         heights = [spread.median if spread else 0.0 for spread in found]
-        place = places[strategy.strategy]
-        axes.bar(x, heights, width * 0.9, label=strategy.strategy, **bar_style(place))
+        index = places[strategy.strategy]
+        axes.bar(x, heights, width * 0.9, label=strategy.strategy, **bar_style(index))
         if any(spread and spread.count > 1 for spread in found):
             axes.errorbar(x, heights, yerr=whiskers(found), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
     axes.set_xticks(range(len(jobs)), jobs)
@@ -77,16 +77,16 @@ def _job_times(summary: NetworkComparison, network: Network) -> Figure:
     return figure
 
 
-def bar_style(place: int) -> dict[str, Any]:
+def bar_style(index: int) -> dict[str, Any]:
     """Colour and hatching of a strategy's bars."""
-    return {"color": strategy_colour(place), "hatch": strategy_hatch(place), "edgecolor": "white", "linewidth": 0}
+    return {"color": strategy_colour(index), "hatch": strategy_hatch(index), "edgecolor": "white", "linewidth": 0}
 
 
-def line_style(place: int) -> dict[str, Any]:
+def line_style(index: int) -> dict[str, Any]:
     """Colour and dashes of a strategy's lines."""
     return {
-        "color": strategy_colour(place),
-        "linestyle": (0, strategy_dashes(place)) if strategy_dashes(place) else "-",
+        "color": strategy_colour(index),
+        "linestyle": (0, strategy_dashes(index)) if strategy_dashes(index) else "-",
     }
 
 
@@ -106,7 +106,7 @@ def _changes(evidence: Evidence) -> Figure | None:
     rows = [row for row in rows if row[2] is not None]
     if not rows:
         return None
-    places = {cell.strategy: cell.place for network in evidence.networks for cell in network.cells}
+    places = {cell.strategy: cell.index for network in evidence.networks for cell in network.cells}
     figure = Figure(figsize=(6.4, 0.7 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for y, (_, strategy, found) in enumerate(rows):
@@ -133,10 +133,10 @@ def _uplinks(network: Network) -> Figure | None:
         samples = rated(cell, network.end_s).filter(pl.col("link").is_in(uplinks))
         if samples.is_empty():
             continue
-        place = (pl.col("time_s") / max(network.end_s, 1e-9) * 200).floor().cast(pl.Int64).alias("bin")
-        over_time = samples.group_by(place).agg(pl.col("time_s").mean(), pl.col("utilisation").mean()).sort("bin")
+        slot = (pl.col("time_s") / max(network.end_s, 1e-9) * 200).floor().cast(pl.Int64).alias("bin")
+        over_time = samples.group_by(slot).agg(pl.col("time_s").mean(), pl.col("utilisation").mean()).sort("bin")
         percent = 100 * np.asarray(over_time["utilisation"].to_list())
-        axes.plot(over_time["time_s"].to_list(), percent, linewidth=1.3, label=cell.strategy, **line_style(cell.place))
+        axes.plot(over_time["time_s"].to_list(), percent, linewidth=1.3, label=cell.strategy, **line_style(cell.index))
         drawn = True
     axes.set_xlabel("modelled s since the first submission")
     axes.set_ylabel("mean up-link use, %")

@@ -47,29 +47,29 @@ HEAT = "cividis"
 """Colour map of utilisations: even in lightness, the same to all readers."""
 
 
-def strategy_variable(place: int) -> str:
+def strategy_variable(index: int) -> str:
     """CSS variable that holds the colour of a strategy."""
-    return f"var(--strategy-{place % len(STRATEGIES)})"
+    return f"var(--strategy-{index % len(STRATEGIES)})"
 
 
-def strategy_colour(place: int) -> str:
+def strategy_colour(index: int) -> str:
     """Colour of a strategy on light paper."""
-    return STRATEGIES[place % len(STRATEGIES)].light
+    return STRATEGIES[index % len(STRATEGIES)].light
 
 
-def strategy_dashes(place: int) -> tuple[int, ...]:
+def strategy_dashes(index: int) -> tuple[int, ...]:
     """Lengths of the dashes and gaps of a strategy's lines; none where they are solid."""
-    return DASHES[place // len(STRATEGIES) % len(DASHES)]
+    return DASHES[index // len(STRATEGIES) % len(DASHES)]
 
 
-def strategy_hatch(place: int) -> str:
+def strategy_hatch(index: int) -> str:
     """Hatching of a strategy's bars, as Matplotlib has it."""
-    return HATCHES[place // len(STRATEGIES) % len(HATCHES)]
+    return HATCHES[index // len(STRATEGIES) % len(HATCHES)]
 
 
-def job_variable(place: int) -> str:
+def job_variable(index: int) -> str:
     """CSS variable that holds the colour of a job."""
-    return f"var(--job-{place % len(JOBS)})"
+    return f"var(--job-{index % len(JOBS)})"
 
 
 def heat_colour(share: float) -> str:
@@ -82,7 +82,7 @@ def heat_colour(share: float) -> str:
 
 def ink_on(colour: str) -> str:
     """Black or white, whichever stands out more on a colour (WCAG 2, at least 4.5:1 on any)."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
     luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"

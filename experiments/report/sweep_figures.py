@@ -48,13 +48,13 @@ def _times(panels: Sequence[Panel], key: str, places: Mapping[str, int]) -> Figu
     upright = longest > _SLANTED
     figure = Figure(figsize=(width, 0.5 + (2.6 + _INCHES * longest * upright) * height), layout="constrained")
     grid = figure.subplots(height, columns, squeeze=False)
-    for place, panel in enumerate(panels):
-        axes = grid[place // columns][place % columns]
+    for index, panel in enumerate(panels):
+        axes = grid[index // columns][index % columns]
         _panel(axes, panel, places, upright)
         axes.set_title(panel.title, fontsize=9)
         axes.set_xlabel(key)
-    for place in range(len(panels), height * columns):
-        grid[place // columns][place % columns].set_axis_off()
+    for index in range(len(panels), height * columns):
+        grid[index // columns][index % columns].set_axis_off()
     figure.supylabel("sum of completion times, modelled s", fontsize=9)
     shown = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in grid.flat]
     handles = {label: handle for pairs in shown for handle, label in pairs}
@@ -68,7 +68,7 @@ def _panel(axes: Axes, panel: Panel, places: Mapping[str, int], upright: bool) -
         heights = [spread.median if spread else math.nan for spread in column]
         if panel.positions is None:
             width = 0.8 / len(panel.series)
-            x = [place + (number - (len(panel.series) - 1) / 2) * width for place in range(len(column))]
+            x = [index + (number - (len(panel.series) - 1) / 2) * width for index in range(len(column))]
             axes.bar(x, heights, width * 0.9, label=label, **bar_style(places[label]))
             axes.errorbar(x, heights, yerr=whiskers(column), fmt="none", ecolor="#1a1d21", elinewidth=0.9, capsize=2)
         else:

@@ -64,7 +64,7 @@ def rows(results: SweepResults) -> tuple[Row, ...]:
 def strategies(found: Sequence[Row]) -> dict[str, int]:
     """Number of every strategy, which decides on its colour; baselines come first."""
     labels = [row.network.baseline for row in found] + [s.strategy for row in found for s in row.network.strategies]
-    return {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    return {label: index for index, label in enumerate(dict.fromkeys(labels))}
 
 
 def horizontal_key(found: Sequence[Row]) -> str:

@@ -15,14 +15,14 @@ from experiments.records.results_folder import Assignment, ResultsFolder, RunFol
 from experiments.runs import emulated_run
 from experiments.runs.controller_process import listen
 from experiments.runs.emulated_run import Conditions
-from experiments.runs.progress import Reporter, Say
+from experiments.runs.progress import OnProgress, Reporter
 from experiments.runs.rate_divisor import choose_divisor
 from experiments.specification import plan
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun, resolve
 from topologies.emulated import isolation
 
-Execute = Callable[["Assignment", Run, Say], object]
+Execute = Callable[["Assignment", Run, OnProgress], object]
 """Does a run, which is that of the assignment or its repetition, into the assignment's folder."""
 
 
@@ -67,17 +67,17 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
     problems: list[str] = []
     with reporter.runs(len(unfinished(assignments))) as show:
         for assignment, run in _left_to_do(assignments):
-            name = f"{assignment.place}{run.id}"
-            with show(name) as say:
+            name = f"{assignment.prefix}{run.id}"
+            with show(name) as on_progress:
                 try:
-                    execute(assignment, run, say)
+                    execute(assignment, run, on_progress)
                 except Exception as error:
                     if stopped := _stopped(error):
                         raise stopped from error
                     reason = " ".join(str(error).split()) or type(error).__name__
                     problems.append(f"{name}: {reason}")
                     _note_failure(assignment.folder.run(run.id), run, reason)
-                    say(f"failed: {problems[-1]}")
+                    on_progress(f"failed: {problems[-1]}")
     return problems
 
 
@@ -130,12 +130,12 @@ class _Emulation:
     force: bool
     _divisors: dict[str, float] = field(default_factory=dict)
 
-    def execute(self, assignment: Assignment, run: Run, say: Say) -> RunRecord:
+    def execute(self, assignment: Assignment, run: Run, on_progress: OnProgress) -> RunRecord:
         resolved = resolve(run)
-        conditions = Conditions(self.listener, self._divisor(assignment.folder, resolved, say), self.force)
-        return emulated_run.execute(resolved, assignment.folder.run(run.id), conditions, say)
+        conditions = Conditions(self.listener, self._divisor(assignment.folder, resolved, on_progress), self.force)
+        return emulated_run.execute(resolved, assignment.folder.run(run.id), conditions, on_progress)
 
-    def _divisor(self, folder: ResultsFolder, run: ResolvedRun, say: Say) -> float:
+    def _divisor(self, folder: ResultsFolder, run: ResolvedRun, on_progress: OnProgress) -> float:
         """That of the folder's runs on the same network, else the choice for this network."""
         for record in folder.records():
             same = record.status == "finished" and record.blocking_factor == run.blocking_factor
@@ -143,5 +143,5 @@ class _Emulation:
                 return record.scale.rate_divisor
         key = f"{run.topology.to_json()}\n{run.specification.model_dump_json(include={'network', 'scale'})}"
         if key not in self._divisors:
-            self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, say)
+            self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, on_progress)
         return self._divisors[key]

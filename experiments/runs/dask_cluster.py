@@ -62,7 +62,7 @@ class Task:
         force: run although the calibration is out of tolerance.
     """
 
-    place: str
+    prefix: str
     specification: str
     run_ids: tuple[str, ...]
     records: Mapping[str, str]
@@ -131,7 +131,7 @@ def run_all(
             try:
                 found = store(group[0].folder, group, future.result())
             except Exception as error:
-                lost = f"{group[0].place}{group[0].run.id} and its group: {' '.join(str(error).split())}"
+                lost = f"{group[0].prefix}{group[0].run.id} and its group: {' '.join(str(error).split())}"
                 found = [lost]
             problems += found
             now_s = time.monotonic()
@@ -146,10 +146,10 @@ def _show_group(
     """Show how the runs of a task went, each as if it had taken an equal share of the time since the task before."""
     since_s, now_s = span_s
     for assignment in group:
-        name = f"{assignment.place}{assignment.run.id}"
+        name = f"{assignment.prefix}{assignment.run.id}"
         failed = [line for line in problems if line.startswith((f"{name}: ", f"{name}-again: "))]
-        with show(name, now_s - (now_s - since_s) / len(group)) as say:
-            say(lost or "; ".join(failed) or "finished")
+        with show(name, now_s - (now_s - since_s) / len(group)) as on_progress:
+            on_progress(lost or "; ".join(failed) or "finished")
 
 
 def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Task, list[Assignment]]]:
@@ -162,7 +162,7 @@ def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Tas
         records = {run.run_id: run.record() for run in folder.runs()}
         finished = {run_id: record.to_json() for run_id, record in records.items() if record.status == "finished"}
         specification = specification_file.dump(folder.specification())
-        yield Task(group[0].place, specification, ids, finished, force), group
+        yield Task(group[0].prefix, specification, ids, finished, force), group
 
 
 def perform(task: Task, program: Sequence[str] = ()) -> bytes:
@@ -237,7 +237,7 @@ def _machine() -> Iterator[int]:
 def _unpack(task: Task, folder: Path) -> None:
     (folder / "runs").mkdir(parents=True)
     write_text(folder / "specification.yaml", task.specification)
-    write_text(folder / REQUEST, json.dumps({"runs": task.run_ids, "place": task.place, "force": task.force}))
+    write_text(folder / REQUEST, json.dumps({"runs": task.run_ids, "place": task.prefix, "force": task.force}))
     for run_id, record in task.records.items():
         (folder / "runs" / run_id).mkdir()
         write_text(folder / "runs" / run_id / "record.json", record)

@@ -18,7 +18,7 @@ from experiments.records.record import RunRecord, ScaleRecord
 from experiments.records.results_folder import RunFolder
 from experiments.runs import network_calibration
 from experiments.runs.controller_process import Controller, Options, controller
-from experiments.runs.progress import Say
+from experiments.runs.progress import OnProgress
 from experiments.runs.workload_run import run_workload
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated import isolation
@@ -47,7 +47,9 @@ class Conditions:
     force: bool = False
 
 
-def execute(run: ResolvedRun, folder: RunFolder, conditions: Conditions, say: Say = lambda _: None) -> RunRecord:
+def execute(
+    run: ResolvedRun, folder: RunFolder, conditions: Conditions, on_progress: OnProgress = lambda _: None
+) -> RunRecord:
     """Do one run and write its record.
 
     Must be called in namespaces of its own (`topologies.emulated.isolation`).
@@ -63,21 +65,21 @@ def execute(run: ResolvedRun, folder: RunFolder, conditions: Conditions, say: Sa
         record = RunRecord.open(run, now(), scale=divisors)
         writer.save(record)
         log = folder.path / "controller.log"
-        with network_with_controller(run, log, conditions, say) as (network, control):
-            say("calibrating")
+        with network_with_controller(run, log, conditions, on_progress) as (network, control):
+            on_progress("calibrating")
             report, problem = calibrate(run, network, control)
             if problem and not conditions.force:
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
             record = record.updated(calibration=report, provenance=provenance.collect(network, run.strategy.name))
             writer.save(record)
-            outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", say))
+            outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", on_progress))
             network.verify_shaping()
         return save(run, writer, record, outcome, scale, now(), problem)
 
 
 @contextlib.contextmanager
 def network_with_controller(
-    run: ResolvedRun, log: Path, conditions: Conditions, say: Say
+    run: ResolvedRun, log: Path, conditions: Conditions, on_progress: OnProgress
 ) -> Iterator[tuple[EmulatedNetwork, Controller]]:
     """The network of a run with its controller, all links discovered and all routes installed."""
     specification = run.specification
@@ -87,7 +89,7 @@ def network_with_controller(
     options = Options(chosen.poll_interval_s, chosen.multipath, chosen.library, run.seed)
     datapath = specification.network.datapath
     with contextlib.ExitStack() as stack:
-        say("starting the network")
+        on_progress("starting the network")
         control = stack.enter_context(controller(topology, own, OPENFLOW_PORT, conditions.listener, options, log))
         network = stack.enter_context(
             emulated(
@@ -97,7 +99,7 @@ def network_with_controller(
                 queue_bytes=specification.network.queue_bytes,
             )
         )
-        say("waiting for the controller")
+        on_progress("waiting for the controller")
         network.connect_controller()
         control.wait_until_ready()
         yield network, control

@@ -7,13 +7,13 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from experiments.runs.progress import Say
+from experiments.runs.progress import OnProgress
 from experiments.specification.model import FailureSpec
 from topologies.emulated.network import EmulatedNetwork
 from workloads.coordination.events import EventKind
 
 
-class Note(Protocol):
+class RecordEvent(Protocol):
     """Takes an event of the kind that happens now."""
 
     def __call__(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
@@ -25,8 +25,8 @@ async def cause(
     network: EmulatedNetwork,
     agents: Mapping[str, int],
     wait_until_s: Callable[[float], Awaitable[None]],
-    note: Note,
-    say: Say,
+    record_event: RecordEvent,
+    on_progress: OnProgress,
 ) -> None:
     """Let one failure happen when its time has come, and undo it when it is to be undone.
 
@@ -40,15 +40,15 @@ async def cause(
     """
     await wait_until_s(failure.at_s)
     if failure.host is not None:
-        say(f"host {failure.host} dies")
+        on_progress(f"host {failure.host} dies")
         os.kill(agents[failure.host], signal.SIGKILL)
-        note("host_failed", host=failure.host)
+        record_event("host_failed", host=failure.host)
     if failure.link is not None:
-        say(f"link {failure.link} fails")
+        on_progress(f"link {failure.link} fails")
         network.set_link(failure.link, up=False)
-        note("link_failed", detail=failure.link)
+        record_event("link_failed", detail=failure.link)
         if failure.restore_after_s is not None:
             await wait_until_s(failure.at_s + failure.restore_after_s)
-            say(f"link {failure.link} is back")
+            on_progress(f"link {failure.link} is back")
             network.set_link(failure.link, up=True)
-            note("link_restored", detail=failure.link)
+            record_event("link_restored", detail=failure.link)

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Show(Protocol):
@@ -32,7 +32,7 @@ class Show(Protocol):
     before it had ended.
     """
 
-    def __call__(self, name: str, began_s: float | None = None, /) -> contextlib.AbstractContextManager[Say]:
+    def __call__(self, name: str, began_s: float | None = None, /) -> contextlib.AbstractContextManager[OnProgress]:
         """Open a run."""
 
 
@@ -56,14 +56,14 @@ class Reporter:
             yield self._in_lines
 
     @contextlib.contextmanager
-    def _in_lines(self, name: str, began_s: float | None = None) -> Iterator[Say]:
+    def _in_lines(self, name: str, began_s: float | None = None) -> Iterator[OnProgress]:
         begin = time.monotonic() if began_s is None else began_s
 
-        def say(news: str) -> None:
+        def on_progress(news: str) -> None:
             line = f"{time.monotonic() - begin:6.1f} s  {name}: {news}"
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-        yield say
+        yield on_progress
 
 
 def time_left_s(durations_s: Sequence[float], left: int, elapsed_s: float) -> float | None:
@@ -105,7 +105,7 @@ def _bar(console: Console) -> Progress:
 
 
 @contextlib.contextmanager
-def _on_bar(bar: Progress, task: TaskID, name: str, began_s: float | None) -> Iterator[Say]:
+def _on_bar(bar: Progress, task: TaskID, name: str, began_s: float | None) -> Iterator[OnProgress]:
     began_s = time.monotonic() if began_s is None else began_s
     shown = bar.tasks[task]
     total = max(shown.total or 0, shown.completed + 1)  # a doubtful run is done again, which nobody could foresee

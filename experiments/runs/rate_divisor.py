@@ -20,7 +20,7 @@ from experiments.runs import emulated_run
 from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.machine_sampler import Probes, Sampler
-from experiments.runs.progress import Say
+from experiments.runs.progress import OnProgress
 from experiments.runs.workload_run import JobFailedError, run_workload
 from experiments.specification.model import FidelitySpec
 from experiments.specification.resolved_run import ResolvedRun
@@ -34,7 +34,9 @@ REHEARSALS = 3
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
-def choose_divisor(run: ResolvedRun, listener: socket.socket, cache_folder: Path, say: Say = lambda _: None) -> float:
+def choose_divisor(
+    run: ResolvedRun, listener: socket.socket, cache_folder: Path, on_progress: OnProgress = lambda _: None
+) -> float:
     """The rate divisor to use for a run.
 
     `auto` tries the candidates from the smallest on, first with all up-links loaded at once and then with a rehearsal
@@ -52,21 +54,21 @@ def choose_divisor(run: ResolvedRun, listener: socket.socket, cache_folder: Path
     key = _key(run)
     if key in known:
         return known[key]
-    divisor, passed = _search(run, listener, say)
+    divisor, passed = _search(run, listener, on_progress)
     if passed:
         write_text(cache, json.dumps({**known, key: divisor}, indent=1))
     else:
-        say(f"no rate divisor will do on this machine as it is now; using {divisor:g}")
+        on_progress(f"no rate divisor will do on this machine as it is now; using {divisor:g}")
     return divisor
 
 
-def _search(run: ResolvedRun, listener: socket.socket, say: Say) -> tuple[float, bool]:
+def _search(run: ResolvedRun, listener: socket.socket, on_progress: OnProgress) -> tuple[float, bool]:
     """The best divisor, and whether it will do."""
     trials: list[Trial] = []
     for divisor in CANDIDATES:
-        say(f"trying rate divisor {divisor:g}")
+        on_progress(f"trying rate divisor {divisor:g}")
         with tempfile.TemporaryDirectory() as scratch:
-            trials.append(_trial(run, Conditions(listener, divisor), Path(scratch), say))
+            trials.append(_trial(run, Conditions(listener, divisor), Path(scratch), on_progress))
         if trials[-1].rehearsed or sum(trial.with_reserve for trial in trials) == REHEARSALS:
             break
     return best(trials)
@@ -91,9 +93,12 @@ def best(trials: Sequence[Trial]) -> tuple[float, bool]:
     return min(trials, key=lambda trial: trial.shortfall).divisor, False
 
 
-def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, say: Say) -> Trial:
+def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, on_progress: OnProgress) -> Trial:
     plain = run.specification.fidelity
-    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, say) as (network, control):
+    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, on_progress) as (
+        network,
+        control,
+    ):
         hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
         sampler = Sampler(Probes(network.switch.vswitchd_pid, (), hosts), time.monotonic())
         sampler.start()
@@ -107,7 +112,7 @@ def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, say: Say) ->
         )
         rehearsed = False
         if with_reserve:
-            say("rehearsing")
+            on_progress("rehearsing")
             rehearsed = _rehearsed(run, network, control, conditions.rate_divisor, scratch / "agents.log")
         return Trial(conditions.rate_divisor, passed, with_reserve, rehearsed, report["shortfall"])
 

@@ -12,9 +12,9 @@ from typing import Any
 from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
-from experiments.runs.failures import Note, cause
+from experiments.runs.failures import RecordEvent, cause
 from experiments.runs.machine_sampler import Probes, Sampler
-from experiments.runs.progress import Say
+from experiments.runs.progress import OnProgress
 from experiments.runs.resource_manager import ResourceManager
 from experiments.specification.resolved_run import PlannedJob, ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
@@ -38,7 +38,7 @@ async def run_workload(
     controller: Controller,
     scale: Scale,
     log: Path,
-    say: Say = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> Outcome:
     """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
 
@@ -51,19 +51,21 @@ async def run_workload(
     outcome = Outcome(time.time())
     started = time.monotonic()
     async with _agents(run, network, scale, started, outcome, log) as pool:
-        this = _Workload(run, network, pool, scale, outcome, say)
+        this = _Workload(run, network, pool, scale, outcome, on_progress)
         this.manager.load()
         this.manager.warm_up(run.jobs[0].request)
-        say("loading data")
+        on_progress("loading data")
         await _store(pool, this.manager, over_network=specification.data.load == "network")
         sampler = Sampler(_probes(network, pool), started)
         sampler.start()
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         this.origin_s = pool.clock()
-        watching = _watch_links(controller, specification.controller.poll_interval_s, outcome.link_readings, this.note)
+        watching = _watch_links(
+            controller, specification.controller.poll_interval_s, outcome.link_readings, this.record_event
+        )
         background = [asyncio.create_task(watching)]
         for failure in specification.failures:
-            failing = cause(failure, network, pool.pids, this.wait_until_s, this.note, say)
+            failing = cause(failure, network, pool.pids, this.wait_until_s, this.record_event, on_progress)
             background.append(asyncio.create_task(failing))
         running = [asyncio.create_task(this.run_job(planned)) for planned in run.jobs]
         try:
@@ -81,7 +83,13 @@ class _Workload:
     """The jobs of one run, from submission to their end."""
 
     def __init__(
-        self, run: ResolvedRun, network: EmulatedNetwork, pool: AgentPool, scale: Scale, outcome: Outcome, say: Say
+        self,
+        run: ResolvedRun,
+        network: EmulatedNetwork,
+        pool: AgentPool,
+        scale: Scale,
+        outcome: Outcome,
+        on_progress: OnProgress,
     ) -> None:
         self.manager = ResourceManager(run, self.now_s)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
@@ -90,7 +98,7 @@ class _Workload:
         self._pool = pool
         self._scale = scale
         self._outcome = outcome
-        self._say = say
+        self._say = on_progress
 
     def now_s(self) -> float:
         """Modelled seconds since the schedule started."""
@@ -100,7 +108,7 @@ class _Workload:
         """Wait until a modelled time."""
         await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
 
-    def note(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
+    def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
         """Keep an event that happens now and is not of a job."""
         self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
 
@@ -176,7 +184,9 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
     await pool.store(blocks, sizes, over_network=over_network)
 
 
-async def _watch_links(controller: Controller, interval_s: float, readings: list[dict[str, Any]], note: Note) -> None:
+async def _watch_links(
+    controller: Controller, interval_s: float, readings: list[dict[str, Any]], record_event: RecordEvent
+) -> None:
     """Read the links at every interval; a controller that was killed is started again, and some readings are missing.
 
     Raises:
@@ -188,14 +198,14 @@ async def _watch_links(controller: Controller, interval_s: float, readings: list
         try:
             if restarted:
                 await asyncio.to_thread(controller.wait_until_routed)
-                note("controller_ready")
+                record_event("controller_ready")
                 restarted = False
             readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         except ControllerError:
             killed_by = await asyncio.to_thread(controller.restart_if_killed)
             if killed_by is None:
                 raise
-            note("controller_restarted", detail=killed_by.name)
+            record_event("controller_restarted", detail=killed_by.name)
             restarted = True
 
 

@@ -46,8 +46,8 @@ def runs_of(specification: Specification) -> tuple[Run, ...]:
     runs: list[Run] = []
     strategies = specification.strategies
     for repeat in range(specification.repeats):
-        for place, factor in enumerate(specification.topology.factors):
-            first = (repeat + place) % len(strategies)
+        for path, factor in enumerate(specification.topology.factors):
+            first = (repeat + path) % len(strategies)
             for strategy in strategies[first:] + strategies[:first]:
                 network = [] if factor is None else [f"bf{factor:g}"]
                 run_id = "-".join([f"r{repeat:02d}", *network, _slug(strategy.label)])
@@ -127,7 +127,7 @@ def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -
 def _job(specification: Specification, submission: Submission) -> Iterator[str]:
     topology = specification.topology.build(specification.topology.factors[0])
     nodes = len(topology.hosts)
-    place: Path = ("workload", submission.job_id)
+    path: Path = ("workload", submission.job_id)
     try:
         job = submission.job()
     except (ValueError, OSError, yaml.YAMLError) as error:
@@ -136,16 +136,16 @@ def _job(specification: Specification, submission: Submission) -> Iterator[str]:
     node = modelled_cluster.nodes(specification, topology)[0]
     if job.memory_mb > node.memory_mb:
         hint = f"a node has {node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
-        yield problem((*place, "memory_mb"), job.memory_mb, hint)
+        yield problem((*path, "memory_mb"), job.memory_mb, hint)
     elif job.vcores > node.vcores:
         hint = f"a node has {node.vcores}; give nodes more cores or take another profile"
-        yield problem((*place, "vcores"), job.vcores, hint)
+        yield problem((*path, "vcores"), job.vcores, hint)
     elif job.containers > nodes * (each := min(node.slots, node.memory_mb // job.memory_mb, node.vcores // job.vcores)):
         why = f", of {job.memory_mb} MiB and {job.vcores} vcores each" if each < node.slots else ""
         hint = f"the cluster has {nodes * each} slots ({nodes} nodes x {each}{why}); ask for fewer containers"
-        yield problem((*place, "containers"), job.containers, hint)
+        yield problem((*path, "containers"), job.containers, hint)
     if not job.input_bytes:
-        yield problem((*place, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
+        yield problem((*path, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
 
 
 def _data(specification: Specification) -> Iterator[str]:
@@ -154,8 +154,8 @@ def _data(specification: Specification) -> Iterator[str]:
         for key in ("nodes", "container_nodes"):
             wanted = getattr(strategy.colocation, key, None)
             if wanted is not None and wanted > nodes:
-                place: Path = ("strategies", index, "colocation", key)
-                yield problem(place, wanted, f"the cluster has {nodes} nodes; give at most that")
+                path: Path = ("strategies", index, "colocation", key)
+                yield problem(path, wanted, f"the cluster has {nodes} nodes; give at most that")
     if specification.data.replication > nodes:
         hint = f"there are {nodes} nodes and no two replicas share one; give at most that"
         yield problem(("data", "replication"), specification.data.replication, hint)

@@ -95,26 +95,26 @@ def replace(specification: Specification, values: Iterable[tuple[str, Any]]) -> 
 
 def _assign(document: dict[str, Any], dotted_path: str, value: object) -> None:
     *parents, last = dotted_path.split(".")
-    place: Any = document
+    inner: Any = document
     for part in parents:
-        key = _key(place, part, dotted_path)
-        if isinstance(place, dict) and key not in place:
-            raise SpecificationError([f"{dotted_path}: no key {part!r}; {nearest(part, place)}"])
-        place = place[key]
-    key = _key(place, last, dotted_path)
-    if key == "preset" and isinstance(place, dict) and "jobs" in place:
-        place["jobs"] = []
-    place[key] = value
+        key = _key(inner, part, dotted_path)
+        if isinstance(inner, dict) and key not in inner:
+            raise SpecificationError([f"{dotted_path}: no key {part!r}; {nearest(part, inner)}"])
+        inner = inner[key]
+    key = _key(inner, last, dotted_path)
+    if key == "preset" and isinstance(inner, dict) and "jobs" in inner:
+        inner["jobs"] = []
+    inner[key] = value
 
 
-def _key(place: object, part: str, dotted_path: str) -> str | int:
+def _key(inner: object, part: str, dotted_path: str) -> str | int:
     """The key or index that a part of a path stands for at a place."""
-    if isinstance(place, dict):
+    if isinstance(inner, dict):
         return part
-    if not isinstance(place, list):
+    if not isinstance(inner, list):
         raise SpecificationError([f"{dotted_path}: {part!r} is below a single value; shorten the path"])
-    if not part.isdecimal() or int(part) >= len(place):
-        raise SpecificationError([f"{dotted_path}: {part!r} is not an index; use 0 to {len(place) - 1}"])
+    if not part.isdecimal() or int(part) >= len(inner):
+        raise SpecificationError([f"{dotted_path}: {part!r} is not an index; use 0 to {len(inner) - 1}"])
     return int(part)
 
 

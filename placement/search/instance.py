@@ -97,7 +97,11 @@ class Instance:
 
     @classmethod
     def of(
-        cls, view: ClusterView, request: ContainerRequest, objective: Objective | None = None, also: Iterable[str] = ()
+        cls,
+        view: ClusterView,
+        request: ContainerRequest,
+        objective: Objective | None = None,
+        decided: Iterable[str] = (),
     ) -> Instance:
         """The problem of placing a request's workers.
 
@@ -114,7 +118,7 @@ class Instance:
         hops = view.loaded_hops if objective.utilisation else view.cluster.hops
         limit = np.floor(objective.balance_threshold * view.cluster.slots + 1e-9).astype(np.int64)
         if objective.interference:
-            limit = np.maximum(limit - view.taken(but=request.job_id), 0)
+            limit = np.maximum(limit - view.taken(except_for=request.job_id), 0)
         blocks = view.blocks_of(request.inputs)
         index = view.cluster.index
         node = np.array([index[name] for replicas in blocks.values() for name in replicas], dtype=np.int64)
@@ -126,7 +130,7 @@ class Instance:
             workers=request.workers,
             weights=request.weights,
             cost=objective.cost,
-            room=view.room(request, also),
+            room=view.room(request, decided),
             limit=limit,
             group=hops.group,
             between=hops.between,

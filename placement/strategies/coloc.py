@@ -77,7 +77,7 @@ class CoLoc(HdfsBlocks):
         are too few.
         """
         known = dict.fromkeys(node for one in matching for node in one.nodes if node not in view.dead)
-        others = view.reserved(but=[one.key for one in matching])
+        others = view.reserved(except_for=[one.key for one in matching])
         spare = [node for node, free in view.free_disk.items() if free > 0 and node not in known and node not in others]
         missing = min(max(0, size - len(known)), len(spare))
         added = rng.permutation(len(spare))[:missing]
@@ -201,7 +201,7 @@ def _container_nodes(
     """
     wanted = max((one.container_nodes for one in matching), default=0)
     favoured = dict.fromkeys(node for one in matching for node in one.nodes if node not in view.dead)
-    others = view.reserved(but=[one.key for one in matching])
+    others = view.reserved(except_for=[one.key for one in matching])
     inside = [node for node in favoured if room[node]]
     outside = [node for node, most in room.items() if most and node not in favoured and node not in others]
     return _some(rng, inside, wanted) + _some(rng, outside, wanted - len(favoured))

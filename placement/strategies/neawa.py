@@ -58,7 +58,7 @@ class NeAwa(HdfsBlocks):
     def place_containers(self, view: ClusterView, request: ContainerRequest, rng: np.random.Generator) -> Placement:
         """Nodes for a job's containers, by Algorithm 5."""
         master = place_master(view, request, rng)
-        instance = Instance.of(view, request, self.objective, also=master)
+        instance = Instance.of(view, request, self.objective, decided=master)
         compiled = has_numba() if self.compiled is None else self.compiled
         where = self.annealer.place(instance, rng, compiled).where
         return master + tuple(view.cluster.names[place] for place in where)

@@ -42,11 +42,11 @@ def prepared(tmp_path, volume_divisor=VOLUME_DIVISOR, **changed):
 def when_the_job_has_started(action):
     """Takes the news of a run and acts when the job has started."""
 
-    def say(news):
+    def on_progress(news):
         if news == "join started":
             action()
 
-    return say
+    return on_progress
 
 
 def times_s(events, kind):

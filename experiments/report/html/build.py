@@ -64,7 +64,7 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> Evidence:
 
 def render(evidence: Evidence) -> str:
     """The whole report as one HTML text that loads nothing else."""
-    colours = {cell.strategy: palette.strategy_variable(cell.place) for net in evidence.networks for cell in net.cells}
+    colours = {cell.strategy: palette.strategy_variable(cell.index) for net in evidence.networks for cell in net.cells}
     return (
         environment()
         .get_template("report.html.j2")
@@ -113,7 +113,7 @@ def _network(summary: comparison.NetworkComparison, network: Network) -> dict[st
         "failures": words.failure_marks(failures, time_axis),
         "cost_terms": shares.cost_terms(network.cells),
         "cells": [_cell(cell, network, largest) for cell in network.cells],
-        "jobs": [(job_id, palette.job_variable(place)) for place, job_id in enumerate(network.job_ids)],
+        "jobs": [(job_id, palette.job_variable(index)) for index, job_id in enumerate(network.job_ids)],
     }
 
 
@@ -121,7 +121,7 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
     end_s = network.end_s
     return {
         "strategy": cell.strategy,
-        "colour": palette.strategy_variable(cell.place),
+        "colour": palette.strategy_variable(cell.index),
         "record": cell.record,
         "jobs": gantt.job_rows(cell, network.job_ids, end_s),
         "hosts": gantt.host_rows(cell, network.job_ids, end_s),

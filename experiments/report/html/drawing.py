@@ -64,24 +64,24 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
     shift = 0.0 if has_core else -82.0
     step = min(_STEPS[1], max(_STEPS[0], _WIDTH / len(hosts)))
     box = min(30.0, 0.94 * step)
-    for place, host in enumerate(hosts):
-        nodes[host] = Node(host, "host", _MARGIN + (place + 0.5) * step, 200 + shift, box)
+    for index, host in enumerate(hosts):
+        nodes[host] = Node(host, "host", _MARGIN + (index + 0.5) * step, 200 + shift, box)
     width = max(2 * _MARGIN + len(hosts) * step, 240.0)
     for tier, y in tiers:
         members = [switch for switch in topology.switches if switch.tier == tier]
-        for place, switch in enumerate(members):
+        for index, switch in enumerate(members):
             below = [
                 nodes[link.a.node].x for link in topology.links if link.b.node == switch.name and link.a.node in hosts
             ]
-            middle = sum(below) / len(below) if below else width * (place + 0.5) / len(members)
+            middle = sum(below) / len(below) if below else width * (index + 0.5) / len(members)
             nodes[switch.name] = Node(switch.name, tier, middle, y + shift, 42.0)
     groups: dict[tuple[str, str], list[Link]] = {}
     for link in topology.links:
         groups.setdefault((link.a.node, link.b.node), []).append(link)
     wires = [
-        _wire(link, nodes[link.a.node], nodes[link.b.node], place - (len(parallel) - 1) / 2, utilisation)
+        _wire(link, nodes[link.a.node], nodes[link.b.node], index - (len(parallel) - 1) / 2, utilisation)
         for parallel in groups.values()
-        for place, link in enumerate(parallel)
+        for index, link in enumerate(parallel)
     ]
     return Drawing(width, 232 + shift, width > _LARGE, tuple(nodes.values()), tuple(wires))
 

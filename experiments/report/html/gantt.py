@@ -59,14 +59,14 @@ def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, 
     """Jobs and their stages, in the given order."""
     jobs = {job.job_id: job for job in cell.record.jobs}
     rows = []
-    for place, job_id in enumerate(job_ids):
+    for index, job_id in enumerate(job_ids):
         if job_id not in jobs:
             continue
         job = jobs[job_id]
         started_s = job.submitted_s if job.started_s is None else job.started_s
         waited = f"{job_id} waited {numerals.seconds(started_s - job.submitted_s)}"
         wait = _span(job.submitted_s, started_s, end_s, waited)
-        rows.append(JobRow(job_id, job_variable(place), wait, _stage_lanes(job, end_s)))
+        rows.append(JobRow(job_id, job_variable(index), wait, _stage_lanes(job, end_s)))
     return tuple(rows)
 
 
@@ -86,7 +86,7 @@ def host_rows(cell: Cell, job_ids: tuple[str, ...], end_s: float) -> tuple[HostR
         held_paths: dict[str, list[str]] = {}
         busy_paths: dict[str, list[str]] = {}
         for start, finish, job_id, container in sorted(held.get(node.name, ())):
-            lane = next((place for place, free in enumerate(lanes) if free <= start), len(lanes))
+            lane = next((index for index, free in enumerate(lanes) if free <= start), len(lanes))
             lanes[lane : lane + 1] = [finish]
             y = lane * (LANE + 1)
             held_paths.setdefault(job_id, []).append(_box(start, finish, y, end_s))
@@ -105,7 +105,7 @@ def _stage_lanes(job: JobRecord, end_s: float) -> tuple[tuple[Span, ...], ...]:
         title = f"{job.job_id}, {stage.name}: {numerals.seconds(finish_s - stage.started_s)}"
         if stage.planned_bytes:
             title += f", {numerals.size(stage.planned_bytes)}"
-        lane = next((place for place, at in enumerate(free) if at <= stage.started_s + 1e-9), len(lanes))
+        lane = next((index for index, at in enumerate(free) if at <= stage.started_s + 1e-9), len(lanes))
         if lane == len(lanes):
             lanes.append([])
             free.append(0.0)

@@ -63,7 +63,7 @@ def uplink_line(cell: Cell, end_s: float) -> Line | None:
         return None
     bins = _binned(samples, end_s, POINTS)
     over_time = bins.group_by("bin").agg(pl.col("mean").mean(), pl.col("mean").max().alias("peak")).sort("bin")
-    x = [round((place + 0.5) * 1000 / POINTS, 1) for place in over_time["bin"]]
+    x = [round((slot + 0.5) * 1000 / POINTS, 1) for slot in over_time["bin"]]
     mean = [round(HEIGHT * (1 - min(1.0, value)), 1) for value in over_time["mean"]]
     peak = [round(HEIGHT * (1 - min(1.0, value)), 1) for value in over_time["peak"]]
     points = " ".join(f"{a:g},{b:g}" for a, b in zip(x, mean, strict=True))
@@ -136,8 +136,8 @@ def _binned(samples: pl.DataFrame, end_s: float, bins: int) -> pl.DataFrame:
     """Mean utilisation by link, direction and time bin."""
     import polars as pl
 
-    place = (pl.col("time_s") / max(end_s, 1e-9) * bins).floor().clip(0, bins - 1).cast(pl.Int64)
-    return samples.group_by("link", "direction", place.alias("bin")).agg(pl.col("utilisation").mean().alias("mean"))
+    slot = (pl.col("time_s") / max(end_s, 1e-9) * bins).floor().clip(0, bins - 1).cast(pl.Int64)
+    return samples.group_by("link", "direction", slot.alias("bin")).agg(pl.col("utilisation").mean().alias("mean"))
 
 
 def _filled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -33,7 +33,7 @@ def axis(low: float, high: float, most_ticks: int = 5) -> Axis:
         high = low + max(1.0, abs(low))
     step = _step((high - low) / most_ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return Axis(first * step, last * step, tuple(round(place * step, 10) for place in range(first, last + 1)))
+    return Axis(first * step, last * step, tuple(round(index * step, 10) for index in range(first, last + 1)))
 
 
 def time_axis(end_s: float) -> Axis:

@@ -98,20 +98,20 @@ def chart(panel: Panel, places: Mapping[str, int]) -> LineChart | GroupChart:
         )
         for label, column in panel.series.items()
     )
-    ticks = tuple((round(100 - place, 2), label) for place, label in scale.labels())
+    ticks = tuple((round(100 - position, 2), label) for position, label in scale.labels())
     return LineChart(panel.title, ticks, _apart(zip(x, panel.labels, strict=True)), lines)
 
 
 def _spots(labels: Sequence[str], x: Sequence[float], column: Sequence[Spread | None], scale: Axis) -> tuple[Spot, ...]:
     return tuple(
         Spot(
-            x=place,
+            x=position,
             y=round(100 - scale.percent(spread.median), 2),
             low=round(100 - scale.percent(spread.low), 2),
             high=round(100 - scale.percent(spread.high), 2),
             text=f"{label}: {estimate_text.spread(spread, ' s')}",
         )
-        for label, place, spread in zip(labels, x, column, strict=True)
+        for label, position, spread in zip(labels, x, column, strict=True)
         if spread is not None
     )
 
@@ -126,14 +126,14 @@ def _apart(labels: Iterable[tuple[float, str]]) -> tuple[tuple[float, str], ...]
 
 
 def _groups(panel: Panel, places: Mapping[str, int], scale: Axis) -> Iterator[tuple[str, tuple[Bar, ...]]]:
-    for place, name in enumerate(panel.labels):
-        found = [(label, spread) for label, column in panel.series.items() if (spread := column[place])]
+    for index, name in enumerate(panel.labels):
+        found = [(label, spread) for label, column in panel.series.items() if (spread := column[index])]
         yield name, tuple(_bar(label, spread, places[label], scale) for label, spread in found)
 
 
-def _bar(label: str, spread: Spread, place: int, scale: Axis) -> Bar:
+def _bar(label: str, spread: Spread, index: int, scale: Axis) -> Bar:
     median, low, high = (scale.percent(value) for value in (spread.median, spread.low, spread.high))
-    return Bar(label, strategy_variable(place), median, low, high, (), estimate_text.spread(spread, " s"), "")
+    return Bar(label, strategy_variable(index), median, low, high, (), estimate_text.spread(spread, " s"), "")
 
 
 def changes(found: Sequence[Row], places: Mapping[str, int]) -> ChangesChart | None:

@@ -91,7 +91,7 @@ def summed_times(summary: NetworkComparison, network: Network) -> BarChart:
 
 def changes(comparison: Comparison, networks: Sequence[Network]) -> ChangesChart | None:
     """Change of the summed time against the baseline on every network; None when there is nothing to compare."""
-    places = {cell.strategy: cell.place for network in networks for cell in network.cells}
+    places = {cell.strategy: cell.index for network in networks for cell in network.cells}
     return changes_chart(
         [
             (network_name(network.blocking_factor), places[summary.strategy], summary)
@@ -103,14 +103,14 @@ def changes(comparison: Comparison, networks: Sequence[Network]) -> ChangesChart
 
 def changes_chart(rows: Sequence[tuple[str, int, StrategySummary]]) -> ChangesChart | None:
     """Changes in groups; of each the name of its group, the number of its strategy, and its figures."""
-    shown = [(name, place, s, s.reduction) for name, place, s in rows if s.reduction is not None]
+    shown = [(name, index, s, s.reduction) for name, index, s in rows if s.reduction is not None]
     if not shown:
         return None
     scale = change_axis([found for *_, found in shown])
     groups: dict[str, list[Change]] = {}
-    for name, place, strategy, found in shown:
+    for name, index, strategy, found in shown:
         low, high = (None if end is None else scale.percent(-100 * end) for end in (found.high, found.low))
-        colour = strategy_variable(place)
+        colour = strategy_variable(index)
         outcome = "doubtful" if strategy.reduction_doubtful else found.outcome
         text = estimate_text.reduction(found)
         change = Change(strategy.strategy, colour, scale.percent(-100 * found.estimate), low, high, text, outcome)
@@ -127,4 +127,4 @@ def _bar(cell: Cell, spread: Spread, times: Sequence[float], scale: Axis, change
     low, median, high = (scale.percent(value) for value in (spread.low, spread.median, spread.high))
     dots = tuple(scale.percent(time) for time in times) if len(times) > 1 else ()
     text, against = estimate_text.spread(spread, " s"), estimate_text.reduction(change) if change else ""
-    return Bar(cell.strategy, strategy_variable(cell.place), median, low, high, dots, text, against)
+    return Bar(cell.strategy, strategy_variable(cell.index), median, low, high, dots, text, against)

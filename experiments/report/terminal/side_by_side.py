@@ -20,7 +20,7 @@ ALL_JOBS = "all jobs, summed"
 
 def render(found: SideBySide) -> RenderableType:
     """Everything that a terminal shows; folders are called A, B, C, ... in it."""
-    names = [chr(ord("A") + place % 26) for place in range(len(found.folders))]
+    names = [chr(ord("A") + index % 26) for index in range(len(found.folders))]
     parts: list[RenderableType] = [Text(f"{name}  {folder}") for name, folder in zip(names, found.folders, strict=True)]
     for title, differences in (("not like with like: they differ in", found.unlike), ("Keys", found.specification)):
         if differences:

@@ -35,7 +35,7 @@ def execute(assignment, run, _say):
         time.sleep(60)  # ended by the end of its input long before
     time.sleep(0.3 if (DIARY / "slow").exists() else 0)
     write_run(assignment.folder, run, datetime.now(timezone.utc))
-    page = {"name": f"{assignment.place}{run.id}", "worker": os.getppid(), "begin": begin, "end": time.monotonic()}
+    page = {"name": f"{assignment.prefix}{run.id}", "worker": os.getppid(), "begin": begin, "end": time.monotonic()}
     (DIARY / f"{secrets.token_hex(8)}.json").write_text(json.dumps(page))
 
 

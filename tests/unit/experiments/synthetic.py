@@ -64,7 +64,7 @@ def swept(parent: Path, sweep: Sweep, doubtful: tuple[str, ...] = (), failed: tu
     """A sweep's folder whose runs have all been written; `doubtful` and `failed` name them with their points."""
     folder = SweepFolder.create(parent, sweep, START)
     for number, assignment in enumerate(folder.assignments()):
-        name = f"{assignment.place}{assignment.run.id}"
+        name = f"{assignment.prefix}{assignment.run.id}"
         started = START + timedelta(minutes=7 * number)
         write_run(assignment.folder, assignment.run, started, name in doubtful, name in failed)
     return folder

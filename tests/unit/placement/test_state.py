@@ -104,7 +104,7 @@ def test_reservations_last_until_they_expire_or_are_released():
     state.advance(10)
     state.reserve(description.key)
     assert state.view().reserved() == {"h1", "h2"}
-    assert state.view().reserved(but=[description.key]) == set()
+    assert state.view().reserved(except_for=[description.key]) == set()
     state.advance(69.9)
     assert state.view().reserved() == {"h1", "h2"}
     state.advance(70)

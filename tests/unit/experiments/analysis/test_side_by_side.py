@@ -8,7 +8,7 @@ from rich.console import Console
 from experiments.analysis.estimates import reduction
 from experiments.analysis.likeness import MixedRunsError
 from experiments.analysis.pairing import summed_time_s
-from experiments.analysis.side_by_side import Source, confront, read, to_json
+from experiments.analysis.side_by_side import Source, compare_folders, read, to_json
 from experiments.commands.main import main
 from experiments.documents.yaml_document import flat
 from experiments.report.terminal.side_by_side import render
@@ -54,14 +54,14 @@ def elsewhere(found, **provenance):
 
 
 def test_a_folder_does_not_differ_from_itself(before):
-    found = confront([before, Source("copy", before.planned, before.records)])
+    found = compare_folders([before, Source("copy", before.planned, before.records)])
     assert (found.unlike, found.specification, found.missing) == ((), (), ())
     assert all(row.reductions[1].estimate == 0 for row in found.rows)
     assert all(row.reductions[1].outcome == "no difference shown" for row in found.rows)
 
 
 def test_the_change_is_that_of_the_pairs(before):
-    found = confront([before, slower(before, 0.25), slower(before, 0.5)])
+    found = compare_folders([before, slower(before, 0.25), slower(before, 0.5)])
     for wanted in found.rows:
         assert wanted.reductions[0] is None
         assert [change.estimate for change in wanted.reductions[1:]] == pytest.approx([-0.25, -0.5])
@@ -74,7 +74,7 @@ def test_pairs_are_of_one_seed(tmp_path, before):
     times = [{r.seed: summed_time_s(r) for r in one.records if r.strategy == "neawa"} for one in (before, later)]
     common = sorted(set(times[0]) & set(times[1]))
     assert common == [2, 3]
-    found = confront([before, later])
+    found = compare_folders([before, later])
     first, second = ([column[seed] for seed in common] for column in times)
     assert row(found, "neawa").reductions[1] == reduction(first, second)
     assert [difference.key for difference in found.specification] == ["seed"]
@@ -85,7 +85,7 @@ def test_pairs_are_of_one_seed(tmp_path, before):
 
 
 def test_without_a_common_seed_there_is_no_change(tmp_path, before):
-    found = confront([before, source(tmp_path, "seed=100")])
+    found = compare_folders([before, source(tmp_path, "seed=100")])
     assert row(found, "neawa").reductions == (None, None)
     assert all(time.count == 3 for time in row(found, "neawa").times_s)
 
@@ -102,18 +102,18 @@ def test_without_a_common_seed_there_is_no_change(tmp_path, before):
 def test_other_origins_are_no_like_with_like_unless_told(before, made, key):
     other = elsewhere(before, **made)
     with pytest.raises(MixedRunsError, match=rf"(?s)^{key}: .*--allow-mixed"):
-        confront([before, other])
-    assert [difference.key for difference in confront([before, other], allow_mixed=True).unlike] == [key]
+        compare_folders([before, other])
+    assert [difference.key for difference in compare_folders([before, other], allow_mixed=True).unlike] == [key]
 
 
 def test_other_divisors_are_no_like_with_like(before):
     records = tuple(r.updated(scale={"rate_divisor": 16, "volume_divisor": 128}) for r in before.records)
     with pytest.raises(MixedRunsError, match=r"rate_divisor at blocking factor 5: 8.0 \| 16.0"):
-        confront([before, Source("scaled", before.planned, records)])
+        compare_folders([before, Source("scaled", before.planned, records)])
 
 
 def test_networks_that_one_folder_lacks_are_no_other_origin(tmp_path, before):
-    found = confront([before, source(tmp_path, "topology.blocking_factor=[5, 10]")])
+    found = compare_folders([before, source(tmp_path, "topology.blocking_factor=[5, 10]")])
     assert found.unlike == ()
     assert row(found, "neawa").reductions[1].pairs == 3
     assert row(found, "neawa", factor=10).times_s[0] is None
@@ -123,18 +123,18 @@ def test_networks_that_one_folder_lacks_are_no_other_origin(tmp_path, before):
 def test_a_folder_without_runs_hides_no_difference_between_the_others(before):
     empty = Source("empty", before.planned, ())
     with pytest.raises(MixedRunsError, match=r"machine: 5f0c2a9be1d7 \| x \| none"):
-        confront([before, elsewhere(before, machine="x"), empty])
-    assert confront([before, empty, before]).unlike == ()
+        compare_folders([before, elsewhere(before, machine="x"), empty])
+    assert compare_folders([before, empty, before]).unlike == ()
 
 
 def test_a_folder_whose_own_runs_are_mixed_is_refused(before):
     mixed = Source("mixed", before.planned, (*elsewhere(before, machine="x").records[:1], *before.records[1:]))
     with pytest.raises(MixedRunsError, match="its own runs differ in machine"):
-        confront([mixed, mixed])
+        compare_folders([mixed, mixed])
 
 
 def test_a_change_of_the_specification_is_named_with_both_values(tmp_path, before):
-    found = confront(
+    found = compare_folders(
         [
             before,
             source(tmp_path, "strategies=[default, {name: neawa, options: {iterations: 7}}]", "data.replication=2"),
@@ -151,7 +151,7 @@ def test_a_change_of_the_specification_is_named_with_both_values(tmp_path, befor
 def test_doubtful_failed_and_missing_runs_are_listed(tmp_path, before):
     later = source(tmp_path, doubtful=("r01-bf5-neawa",), failed=("r02-bf5-default",))
     later = Source(later.name, later.planned, tuple(r for r in later.records if r.run_id != "r00-bf5-neawa"))
-    found = confront([before, later])
+    found = compare_folders([before, later])
     ((_, nothing), (_, aside)) = found.set_aside
     assert nothing == ()
     assert {(run.run_id, run.status, run.used) for run in aside} == {
@@ -171,14 +171,14 @@ def test_doubtful_failed_and_missing_runs_are_listed(tmp_path, before):
 
 def test_a_strategy_with_doubtful_runs_only_is_marked(tmp_path, before):
     later = source(tmp_path, doubtful=tuple(f"r0{repeat}-bf5-neawa" for repeat in range(3)))
-    found = confront([before, later])
+    found = compare_folders([before, later])
     assert row(found, "neawa").doubtful == (False, True)
     assert "doubtful" in printed(found)
 
 
 def test_one_folder_is_nothing_to_compare(before):
     with pytest.raises(MixedRunsError, match="at least two"):
-        confront([before])
+        compare_folders([before])
 
 
 def test_paths_lead_to_values():
@@ -192,14 +192,14 @@ def printed(found):
 
 
 def test_the_table_says_what_is_compared(tmp_path, before):
-    text = printed(confront([before, source(tmp_path, "seed=2")]))
+    text = printed(compare_folders([before, source(tmp_path, "seed=2")]))
     assert f"A  {before.name}" in text
     assert "B against A" in text
     assert text.count("all jobs, summed") == 2
 
 
 def test_json_has_all_of_it(before):
-    document = json.loads(to_json(confront([before, slower(before, 0.1)])), parse_constant=pytest.fail)
+    document = json.loads(to_json(compare_folders([before, slower(before, 0.1)])), parse_constant=pytest.fail)
     assert document["folders"] == [before.name, "slower"]
     assert document["rows"][0]["reductions"][1]["pairs"] == 3
 

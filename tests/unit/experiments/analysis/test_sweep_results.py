@@ -38,7 +38,7 @@ def results(parent, text=SWEEP, skip=(), **kinds):
     sweep = loads(text)
     folder = SweepFolder.create(parent, sweep, START)
     for number, one in enumerate(folder.assignments()):
-        if f"{one.place}{one.run.id}" not in skip:
+        if f"{one.prefix}{one.run.id}" not in skip:
             write_run(one.folder, one.run, START + timedelta(minutes=number), **kinds)
     return gathered(folder), folder
 

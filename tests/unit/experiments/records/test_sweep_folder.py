@@ -56,7 +56,7 @@ class Dry:
         return self._write(path)
 
     def execute(self, assignment, run, _say):
-        name = f"{assignment.place}{run.id}"
+        name = f"{assignment.prefix}{run.id}"
         verdict = "doubtful" if name.removesuffix("-again") in self._doubtful else "trusted"
         started = START + timedelta(minutes=self._writes)
         with assignment.folder.run(run.id).writing(lambda: started) as writer:
@@ -71,7 +71,7 @@ class Dry:
 
 
 def names(folder):
-    return [f"{one.place}{one.run.id}" for one in folder.assignments()]
+    return [f"{one.prefix}{one.run.id}" for one in folder.assignments()]
 
 
 def test_a_folder_holds_the_sweep_and_a_results_folder_for_each_point(folder):
@@ -109,7 +109,7 @@ def test_points_with_different_repeats_and_seeds(tmp_path):
         tmp_path, loads("name: a\nbase: thesis\nvary: {repeats: [1, 3], seed: [1, 9]}\n"), START
     )
     assignments = folder.assignments()
-    assert len({(one.place, one.run.id) for one in assignments}) == len(assignments) == 2 * 3 * (1 + 3)
+    assert len({(one.prefix, one.run.id) for one in assignments}) == len(assignments) == 2 * 3 * (1 + 3)
     assert {one.run.seed for one in assignments} == {1, 2, 3, 9, 10, 11}
 
 
@@ -172,11 +172,11 @@ def test_a_failed_run_is_named_with_its_point_and_the_others_go_on(folder):
     dry = Dry()
     broken = names(folder)[4]
 
-    def execute(assignment, run, say):
-        if f"{assignment.place}{run.id}" == broken:
+    def execute(assignment, run, on_progress):
+        if f"{assignment.prefix}{run.id}" == broken:
             raise TimeoutError("no route")
-        dry.execute(assignment, run, say)
+        dry.execute(assignment, run, on_progress)
 
     assert campaign.do(folder.assignments(), execute, QUIET) == [f"{broken}: no route"]
     assert len(dry.finished) == 17
-    assert [f"{one.place}{one.run.id}" for one in campaign.unfinished(folder.assignments())] == [broken]
+    assert [f"{one.prefix}{one.run.id}" for one in campaign.unfinished(folder.assignments())] == [broken]

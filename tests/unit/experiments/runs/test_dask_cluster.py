@@ -74,7 +74,7 @@ def pages(diary):
 
 
 def names(folder):
-    return sorted(f"{one.place}{one.run.id}" for one in folder.assignments())
+    return sorted(f"{one.prefix}{one.run.id}" for one in folder.assignments())
 
 
 def test_all_runs_come_back_and_never_two_at_a_time_on_one_machine(address, diary, folder):
@@ -114,7 +114,7 @@ def test_a_killed_caller_loses_only_what_had_not_come_back(address, diary, tmp_p
         time.sleep(0.05)
     caller.kill()
     caller.wait()
-    came_back = everything - {f"{one.place}{one.run.id}" for one in left}
+    came_back = everything - {f"{one.prefix}{one.run.id}" for one in left}
     assert came_back < everything
     assert go(address, folder) == []
     assert campaign.unfinished(folder.assignments()) == []
@@ -129,7 +129,7 @@ def test_what_has_finished_is_not_run_again(address, diary, folder):
     first, *rest = folder.assignments()
     write_run(first.folder, first.run, START)
     assert go(address, folder) == []
-    assert sorted(page["name"] for page in pages(diary)) == sorted(f"{one.place}{one.run.id}" for one in rest)
+    assert sorted(page["name"] for page in pages(diary)) == sorted(f"{one.prefix}{one.run.id}" for one in rest)
     assert go(address, folder) == []
     assert len(pages(diary)) == len(rest)
 
@@ -176,7 +176,7 @@ def test_a_program_that_ends_says_its_last_words(address, folder):
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
     folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
     tasks = [task for task, _ in dask_cluster._tasks(folder.assignments(), False)]
-    assert [(task.place, task.run_ids) for task in tasks] == [
+    assert [(task.prefix, task.run_ids) for task in tasks] == [
         ("p01-replication1/", ("r00-bf5-default", "r00-bf5-neawa")),
         ("p02-replication3/", ("r00-bf5-default", "r00-bf5-neawa")),
         ("p02-replication3/", ("r01-bf5-neawa", "r01-bf5-default")),

@@ -16,8 +16,8 @@ def shown(terminal=False, quiet=False):
     console = Console(file=written, width=60, force_terminal=terminal)
     with Reporter(console, quiet).runs(2) as show:
         for name in ("r00-default", "r00-neawa"):
-            with show(name) as say:
-                say(NEWS)
+            with show(name) as on_progress:
+                on_progress(NEWS)
     return written.getvalue()
 
 
