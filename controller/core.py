@@ -275,16 +275,16 @@ class Core:
         self._publish()
 
     def _publish(self) -> None:
-        before = self.snapshot.status
-        self.snapshot = self._take_snapshot()
-        if self.snapshot.status != before:
-            self._report_status()
-
-    def _report_status(self) -> None:
-        now = self.snapshot
+        """Make a snapshot, complete before anybody sees it: other threads read it at any time."""
+        before, now = self.snapshot.status, self._take_snapshot()
         if now.status == "ready" and self._discovery_time_s is None and self._first_connection is not None:
             self._discovery_time_s = self._clock() - self._first_connection
-            self.snapshot = now = self._take_snapshot()
+            now = self._take_snapshot()
+        self.snapshot = now
+        if now.status != before:
+            self._report_status(now)
+
+    def _report_status(self, now: Snapshot) -> None:
         level = logging.WARNING if now.status == "degraded" else logging.INFO
         self._journal.record(
             "status",

@@ -114,6 +114,24 @@ def test_a_network_as_planned_becomes_ready_and_every_pair_is_routed(world):
                 assert len(world.switches.routes(source.name, destination.name)) == 8
 
 
+def test_a_snapshot_is_complete_when_others_can_see_it(monkeypatch):
+    """It is read by other threads, at any time."""
+    seen = []
+
+    def watched(core, name, value):
+        object.__setattr__(core, name, value)
+        if name == "snapshot":
+            seen.append(value)
+
+    monkeypatch.setattr(Core, "__setattr__", watched)
+    world = World(fat_tree(racks=2, hosts_per_rack=1, core_switches=1, uplink_ports_per_rack=1))
+    world.connect()
+    world.run(1)
+    ready = [snapshot for snapshot in seen if snapshot.status == "ready"]
+    assert ready
+    assert all(snapshot.discovery_time_s is not None for snapshot in ready)
+
+
 def test_it_says_once_what_it_decided(world):
     before = len(world.events)
     world.run(5)
