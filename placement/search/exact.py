@@ -80,6 +80,8 @@ def optimum(
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = time_limit_s
     solver.parameters.random_seed = seed
+    # In OR-tools 9.15 this step of the presolve loses the cheapest placements of some small instances.
+    solver.parameters.presolve_inclusion_work_limit = 0
     if threads is not None:
         solver.parameters.num_workers = threads
     status = solver.solve(model.cp)

@@ -6,10 +6,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from placement import Annealer, Instance, Objective, PlacementError, explain, optimum
+from placement import (
+    Annealer,
+    BlockMap,
+    Cluster,
+    ClusterState,
+    Instance,
+    Objective,
+    PlacementError,
+    explain,
+    optimum,
+)
 from placement.cost import tally, terms_of
 from tests.unit.placement.test_cost import all_counts
-from tests.unit.placement.worlds import job, stored, thesis_cluster, thesis_problem, worlds
+from tests.unit.placement.worlds import blocks_file, job, stored, thesis_cluster, thesis_problem, worlds
 
 
 @settings(max_examples=15, deadline=None)
@@ -24,6 +34,18 @@ def test_the_optimum_is_the_cheapest_of_all_placements(world, cost, interference
     assert found.gap == 0
     assert found.cost == pytest.approx(cheapest, abs=1e-7)
     assert found.bound == pytest.approx(cheapest, abs=1e-7)
+
+
+@pytest.mark.parametrize("racks", [{0: ("a", "b"), 1: ("c",)}, {0: ("a",), 1: ("b",), 2: ("c", "d"), 3: ("e",)}])
+@pytest.mark.parametrize("cost", ["sum", "chebyshev"])
+def test_both_workers_go_to_the_node_of_the_only_block(racks, cost):
+    state = ClusterState(Cluster.from_racks(racks, slots=3))
+    file = blocks_file("input", 1, replication=1)
+    state.store(file, BlockMap(dict.fromkeys(file.blocks, ("c",))))
+    instance = Instance.of(state.view(), job(2, "input", closeness=0.7, master=False), Objective(cost))
+    found = optimum(instance, 20, threads=1)
+    assert (found.proven, found.cost) == (True, 0)
+    assert [instance.names[node] for node in found.where] == ["c", "c"]
 
 
 def test_weighted_hops_are_solved_too():
