@@ -66,7 +66,7 @@ class Outcome:
 
 _REPEATED = "measured again: "
 _PYTEST = (".venv/bin/python", "-m", "pytest")
-_ON_ALL_CORES = ("-n", "auto", "--dist", "worksteal")
+_ON_ALL_CORES = ("-n", "auto", "--dist", "loadfile")
 _ISOLATED = (".venv/bin/python", "-m", "topologies.emulated.isolation", "--")
 
 CHECKS = (

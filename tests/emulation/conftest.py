@@ -46,6 +46,7 @@ def library(request):
 def shared(library, plan, network, tmp_path_factory):
     """A controller that the tests of a module share."""
     with controller(plan, tmp_path_factory.mktemp("controller"), "--controller-library", library) as it:
+        network.connect_controller()  # at once, however long they have been looking for one
         it.wait_until_ready()
         yield it
 

@@ -184,7 +184,7 @@ def test_no_broadcast_frame_reaches_another_host_and_arp_is_answered(running, ne
 
 
 WINDOW_S = 12
-"""So long that 64 KB, the super-frame that a reading may miss, is under 3 % of what a quarter-full link carries."""
+"""So long that 64 KB, the super-frame that a reading may miss, is under 2 % of what a link 40 % full carries."""
 
 
 @pytest.mark.measured
@@ -238,5 +238,5 @@ def _hold_counters_against_the_kernel(running, network, trial):
     assert drops["t1-c1/1"] == queue["drops"]
     assert sum(drops.values()) > 0
     assert len(errors) > 32
-    trial.expect("worst_error", max(errors), at_most=0.03)
+    trial.expect("worst_error", max(errors), at_most=0.02)
     trial.expect("cpu", cpu, at_most=0.1)

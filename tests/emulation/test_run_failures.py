@@ -129,7 +129,7 @@ def _kill_the_controller_in_mid_run(tmp_path, monkeypatch, trial):
     monkeypatch.setattr(controller_process.Controller, "wait_until_routed", wait_and_count)
     reading = threading.Timer(1.0, kill)
     # Open vSwitch tries to connect after 1, 3 and 7 s.
-    with prepared(tmp_path, volume_divisor=VOLUME_DIVISOR / 2) as (folder, execute):
+    with prepared(tmp_path, volume_divisor=0.7 * VOLUME_DIVISOR) as (folder, execute):
         record = execute(when_the_job_has_started(reading.start))
     assert controllers() == []
     assert_no_byte_was_lost(record)

@@ -183,15 +183,16 @@ def _readings(
     readings = []
     for at_s in np.arange(0, end_s + 2 * interval_s, interval_s):
         active = sum(1 for result in results if result.submitted_s <= at_s <= (result.finished_s or 0.0))
+        luck = iter(rng.uniform(0.6, 1.25, 2 * len(topology.links)).tolist())
+        lost = iter(rng.poisson(3, 2 * len(topology.links)).tolist())
         links = []
         for link in topology.links:
             capacity_mbps = link.capacity_mbps / SCALE.rate_divisor
+            mean = active / len(results) * ((0.95 * spreading) if link.a.node.startswith("t") else 0.3)
             for direction in ("up", "down"):
-                crossing = link.a.node.startswith("t")
-                mean = active / len(results) * ((0.95 * spreading) if crossing else 0.3)
-                used = float(np.clip(mean * rng.uniform(0.6, 1.25), 0, 1)) if at_s else 0.0
+                used = min(1.0, mean * next(luck)) if at_s else 0.0
                 sent[link.id, direction] += int(used * capacity_mbps * 1e6 / 8 * interval_s)
-                drops[link.id, direction] += int(rng.poisson(3)) if used > 0.95 else 0
+                drops[link.id, direction] += next(lost) if used > 0.95 else 0
                 counted = {"tx_bytes": sent[link.id, direction], "drops": drops[link.id, direction]}
                 when = {"time_s": START.timestamp() + float(at_s), "age_s": float(at_s)}
                 links.append({"id": link.id, "direction": direction, "capacity_mbps": capacity_mbps, **counted, **when})

@@ -114,6 +114,7 @@ def test_a_killed_caller_loses_only_what_had_not_come_back(address, diary, tmp_p
         time.sleep(0.05)
     caller.kill()
     caller.wait()
+    (diary / "slow").unlink()
     came_back = everything - {f"{one.prefix}{one.run.id}" for one in left}
     assert came_back < everything
     assert go(address, folder) == []
