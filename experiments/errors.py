@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from placement.errors import PlacementError
+from topologies.errors import NetworkError
+from workloads.errors import WorkloadError
+
 
 class ExperimentError(Exception):
     """Something that was asked for cannot be done or did not succeed; the message says what and names the remedy."""
@@ -9,3 +13,7 @@ class ExperimentError(Exception):
 
 class RequestError(ExperimentError):
     """Something that was asked for cannot be done; the message names it and the remedy."""
+
+
+REFUSALS = (ExperimentError, NetworkError, PlacementError, WorkloadError)
+"""The base of each room's errors: they are the request's or the machine's and not the program's."""

@@ -7,13 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from experiments.errors import ExperimentError
-from placement.errors import PlacementError
-from topologies.errors import NetworkError
-from workloads.errors import WorkloadError
-
-REFUSALS = (ExperimentError, NetworkError, PlacementError, WorkloadError)
-"""The base of each room's errors: they are the request's or the machine's and not the program's."""
+from experiments.errors import REFUSALS
 
 
 def answer(action: Callable[[], int]) -> int:

@@ -20,7 +20,7 @@ def carry_out(
     Args:
         command: which `--resume` continues.
         path: the folder.
-        do_runs: returns what went wrong, a line for each failed run.
+        work: does them and returns what went wrong, a line for each failed run.
         show: shows what came out.
         console: takes the news.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.errors import ExperimentError
+from experiments.errors import REFUSALS, ExperimentError
 from experiments.records.results_folder import ResultsFolder, give_to_caller
 from experiments.runs import campaign
 from experiments.runs.progress import Reporter
@@ -61,8 +62,10 @@ def _isolated(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         def main() -> int:
             try:
                 document: dict[str, Any] = {"done": function()}
-            except Exception as error:
-                document = {"failed": f"{type(error).__name__}: {error}"}
+            except REFUSALS as error:
+                document = {"failed": str(error)}
+            except Exception:
+                document = {"failed": traceback.format_exc()}
             json.dump(document, answer)
             answer.flush()
             return 0

@@ -10,7 +10,8 @@ import experiments
 import placement
 import topologies
 import workloads
-from experiments.commands.answers import REFUSALS, answer
+from experiments.commands.answers import answer
+from experiments.errors import REFUSALS
 
 
 def raising(error):
