@@ -77,13 +77,7 @@ def optimum(
     if hint is not None:
         for node, count in enumerate(instance.counts(hint).tolist()):
             model.cp.add_hint(model.workers[node], count)
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = time_limit_s
-    solver.parameters.random_seed = seed
-    # In OR-tools 9.15 this step of the presolve loses the cheapest placements of some small instances.
-    solver.parameters.presolve_inclusion_work_limit = 0
-    if threads is not None:
-        solver.parameters.num_workers = threads
+    solver = _limited(cp_model.CpSolver(), time_limit_s, seed, threads)
     status = solver.solve(model.cp)
     found = [] if hint is None else [np.sort(hint)]
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
@@ -98,6 +92,16 @@ def optimum(
         proven=status == cp_model.OPTIMAL,
         seconds=solver.wall_time,
     )
+
+
+def _limited(solver: cp_model.CpSolver, time_limit_s: float, seed: int, threads: int | None) -> cp_model.CpSolver:
+    solver.parameters.max_time_in_seconds = time_limit_s
+    solver.parameters.random_seed = seed
+    # In OR-tools 9.15 this step of the presolve loses the cheapest placements of some small instances.
+    solver.parameters.presolve_inclusion_work_limit = 0
+    if threads is not None:
+        solver.parameters.num_workers = threads
+    return solver
 
 
 class _Model:
