@@ -68,7 +68,7 @@ def by_hash_mbps(plan, network, tmp_path_factory):
     """What the hash makes of the same connections, which no library has a part in: the switches compute it."""
     with controller(plan, tmp_path_factory.mktemp("ecmp")) as running:
         running.wait_until_ready()
-        return goodput_mbps(network, ELEPHANTS, 6)
+        return goodput_mbps(network, ELEPHANTS, 8)
 
 
 @pytest.mark.measured
@@ -80,7 +80,7 @@ def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_le
         with controller(plan, tmp_path, *options) as running:
             running.wait_until_ready()
             earlier = len(running.events("elephant_pinned"))
-            mbps = goodput_mbps(network, ELEPHANTS, 6)
+            mbps = goodput_mbps(network, ELEPHANTS, 8)
             pinned = running.events("elephant_pinned")[earlier:]
         least = len(ELEPHANTS)
         trial.expect("pinned", sum(event["flow"].startswith("tcp 10.0.1.") for event in pinned), at_least=least)
