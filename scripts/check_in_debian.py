@@ -26,7 +26,7 @@ _ALWAYS_COPIED = ("/etc/resolv.conf", "/etc/hosts")
 
 def main() -> int:
     """Make the system if there is none, refresh the checkout in it, and run the command; returns its exit code."""
-    options = _arguments()
+    options = arguments(sys.argv[1:])
     if os.geteuid() != 0:
         print("A system in a folder takes root: start again with sudo.", file=sys.stderr)
         return 2
@@ -67,14 +67,16 @@ def environment(own: Mapping[str, str]) -> Mapping[str, str]:
     return {**kept, "HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """What the words of the command line ask for; the command to run is what stands behind `--`."""
+    cut = words.index("--") if "--" in words else len(words)
     parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] RELEASE FOLDER [-- COMMAND ...]",
         description="Check the project in another release of Debian.",
-        epilog="Give another command behind `--`, such as `-- python3 run_testbed.py doctor`.",
+        epilog=f"The command is `{shlex.join(CHECK)}` unless another is given, such as `-- python3 run_testbed.py doctor`.",
     )
     parser.add_argument("release", help="such as trixie, which is Debian 13")
     parser.add_argument("folder", type=Path, help="where the system is, or is to be made")
-    parser.add_argument("command", nargs="*", default=list(CHECK), help=f"[{shlex.join(CHECK)}]")
     parser.add_argument("--mirror", default=MIRROR, help=f"package source [{MIRROR}]")
     parser.add_argument(
         "--copy",
@@ -84,7 +86,9 @@ def _arguments() -> argparse.Namespace:
         metavar="FILE",
         help="files of this machine that are needed there too, such as /etc/pip.conf",
     )
-    return parser.parse_args()
+    options = parser.parse_args(words[:cut])
+    options.command = list(words[cut + 1 :]) or list(CHECK)
+    return options
 
 
 if __name__ == "__main__":

@@ -3,7 +3,15 @@
 import shlex
 from pathlib import Path
 
-from scripts.check_in_debian import bootstrap, environment, inside
+from scripts.check_in_debian import CHECK, arguments, bootstrap, environment, inside
+
+
+def test_the_command_is_what_stands_behind_two_dashes():
+    words = ["trixie", "/var/tmp/t", "--copy", "/etc/pip.conf", "--", "python3", "run_testbed.py", "--json"]
+    options = arguments(words)
+    assert (options.release, options.copy) == ("trixie", ["/etc/pip.conf"])
+    assert options.command == words[5:]
+    assert arguments(words[:2]).command == list(CHECK)
 
 
 def test_the_release_is_made_in_the_folder():
