@@ -19,8 +19,12 @@ from typing import Mapping, Sequence
 ROOT = Path(__file__).resolve().parent.parent
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("ca-certificates", "git", "iproute2", "procps", "python3", "python3-venv")
-_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_")
+_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_", "SSL_CERT_FILE", "UV_")
 CHECK = ("python3", "scripts/check.py")
+PROVISION = (
+    *("python3", "-c"),
+    "from scripts import provision; provision.ensure_environment(provision.RUNTIME + provision.TESTING)",
+)
 _ALWAYS_COPIED = ("/etc/resolv.conf", "/etc/hosts")
 
 
@@ -42,7 +46,10 @@ def main() -> int:
         shutil.copy(name, str(target))
     shutil.rmtree(str(folder / "testbed"), ignore_errors=True)
     subprocess.check_call(["git", "clone", "--quiet", str(ROOT), str(folder / "testbed")])
-    return subprocess.call(inside(folder, options.command), env=environment(os.environ))
+    own = environment(os.environ)
+    return subprocess.call(inside(folder, PROVISION, settings=False), env=own) or subprocess.call(
+        inside(folder, options.command), env=own
+    )
 
 
 def bootstrap(release: str, folder: Path, mirror: str) -> list[str]:
@@ -50,12 +57,18 @@ def bootstrap(release: str, folder: Path, mirror: str) -> list[str]:
     return ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(folder), mirror]
 
 
-def inside(folder: Path, command: Sequence[str]) -> list[str]:
-    """The command that runs another one in the system's checkout; what it mounts goes when it ends."""
+def inside(folder: Path, command: Sequence[str], settings: bool = True) -> list[str]:
+    """The command that runs another one in the system's checkout; what it mounts goes when it ends.
+
+    Without `settings` it cannot change the kernel's, which packages try while they are installed: they are this
+    machine's, too.
+    """
     place = shlex.quote(str(folder))
+    kernel = f"{place}/proc/sys"
+    protect = "" if settings else f"mount --bind {kernel} {kernel} && mount -o remount,ro,bind {kernel} && "
     script = (
         f"mount -t proc proc {place}/proc && mount --rbind /sys {place}/sys && mount --rbind /dev {place}/dev && "
-        f"mount -t tmpfs tmpfs {place}/run && mount -t tmpfs tmpfs {place}/tmp && "
+        f"mount -t tmpfs tmpfs {place}/run && mount -t tmpfs tmpfs {place}/tmp && {protect}"
         f"exec chroot {place} sh -c {shlex.quote('cd /testbed && exec ' + shlex.join(command))}"
     )
     return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script]
@@ -73,7 +86,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         usage="%(prog)s [options] RELEASE FOLDER [-- COMMAND ...]",
         description="Check the project in another release of Debian.",
-        epilog=f"The command is `{shlex.join(CHECK)}` unless another is given, such as `-- python3 run_testbed.py doctor`.",
+        epilog=f"COMMAND is `{shlex.join(CHECK)}` unless another is given, such as `python3 run_testbed.py doctor`.",
     )
     parser.add_argument("release", help="such as trixie, which is Debian 13")
     parser.add_argument("folder", type=Path, help="where the system is, or is to be made")

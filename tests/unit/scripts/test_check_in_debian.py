@@ -26,6 +26,11 @@ def test_a_command_runs_in_the_checkout_of_the_system_and_its_mounts_end_with_it
     assert shlex.split(words[-1]) == ["cd", "/testbed", "&&", "exec", "python3", "run_testbed.py", "--set", "x=[1, 2]"]
 
 
+def test_packages_cannot_change_the_settings_of_the_kernel():
+    assert "remount,ro,bind /var/tmp/t/proc/sys" in inside(Path("/var/tmp/t"), ["true"], settings=False)[-1]
+    assert "remount" not in inside(Path("/var/tmp/t"), ["true"])[-1]
+
+
 def test_only_what_reaches_package_sources_is_passed_on():
     own = {"HOME": "/home/me", "https_proxy": "p", "PIP_INDEX_URL": "i", "SECRET": "s", "PATH": "/opt"}
     found = environment(own)
