@@ -86,6 +86,8 @@ def main() -> int:
     """Run the checks in order and return the exit code of the first that fails, or 0."""
     arguments = _arguments()
     provision.ensure_environment(provision.RUNTIME + provision.TESTING)
+    if arguments.only_install:
+        return 0
     checks = [check for check in CHECKS if not (arguments.fast and check.root)]
     if os.geteuid() != 0 and any(check.root for check in checks):
         print(
@@ -130,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check the project: style, types, imports, and all tests.")
     parser.add_argument("--fast", action="store_true", help="leave out the tests on emulated networks, which take root")
     parser.add_argument("--no-install", action="store_true", help="print what is missing instead of installing it")
+    parser.add_argument("--only-install", action="store_true", help="install what is missing, and check nothing")
     return parser.parse_args()
 
 

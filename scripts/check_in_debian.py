@@ -21,10 +21,7 @@ MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("ca-certificates", "git", "iproute2", "procps", "python3", "python3-venv")
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_", "SSL_CERT_FILE", "UV_")
 CHECK = ("python3", "scripts/check.py")
-PROVISION = (
-    *("python3", "-c"),
-    "from scripts import provision; provision.ensure_environment(provision.RUNTIME + provision.TESTING)",
-)
+INSTALL = (*CHECK, "--only-install")
 _ALWAYS_COPIED = ("/etc/resolv.conf", "/etc/hosts")
 
 
@@ -47,7 +44,7 @@ def main() -> int:
     shutil.rmtree(str(folder / "testbed"), ignore_errors=True)
     subprocess.check_call(["git", "clone", "--quiet", str(ROOT), str(folder / "testbed")])
     own = environment(os.environ)
-    return subprocess.call(inside(folder, PROVISION, settings=False), env=own) or subprocess.call(
+    return subprocess.call(inside(folder, INSTALL, settings=False), env=own) or subprocess.call(
         inside(folder, options.command), env=own
     )
 

@@ -91,6 +91,13 @@ def test_fast_leaves_out_what_takes_root(provisioned, monkeypatch, capsys):
     assert "All 1 checks passed" in capsys.readouterr().out
 
 
+def test_only_installing_checks_nothing(provisioned, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check.py", "--only-install"])
+    monkeypatch.setattr(check, "CHECKS", (Check("a", command("exit(1)")),))
+    assert check.main() == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_without_root_the_emulation_tests_are_refused_before_anything_runs(provisioned, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check.py"])
     monkeypatch.setattr("os.geteuid", lambda: 1000)
