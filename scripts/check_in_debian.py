@@ -64,6 +64,7 @@ def inside(folder: Path, command: Sequence[str], settings: bool = True) -> list[
     kernel = f"{place}/proc/sys"
     protect = "" if settings else f"mount --bind {kernel} {kernel} && mount -o remount,ro,bind {kernel} && "
     script = (
+        f"mount --bind {place} {place} && cd {place} && "  # namespaces want a root that is a mount
         f"mount -t proc proc {place}/proc && mount --rbind /sys {place}/sys && mount --rbind /dev {place}/dev && "
         f"mount -t tmpfs tmpfs {place}/run && mount -t tmpfs tmpfs {place}/tmp && {protect}"
         f"exec chroot {place} sh -c {shlex.quote('cd /testbed && exec ' + shlex.join(command))}"
