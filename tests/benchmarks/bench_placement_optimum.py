@@ -56,7 +56,7 @@ def main() -> int:
                 cost, reference = proven(problem) if size in SMALL else best_known(problem, costs)
                 above = np.array(costs) / cost - 1
                 bar = SMALL_BAR if size in SMALL else LARGE_BAR
-                late = above.max() > bar or reference.startswith("gap")
+                late = bool(above.max() > bar) or reference.startswith("gap")
                 missed += late
                 cells = [size.title, str(number), f"{closeness:g}", reference, f"{cost:.5f}"]
                 cells += [f"{np.median(above):.2%}", f"{above.max():.2%}", f"{bar:.0%}{' missed' if late else ''}"]
