@@ -61,13 +61,16 @@ def inside(folder: Path, command: Sequence[str], settings: bool = True) -> list[
     machine's, too.
     """
     place = shlex.quote(str(folder))
+    own_root = (
+        "umount -l /.outside && cd /testbed && exec "  # what enters a namespace arrives at its root, not a chroot's
+    )
     kernel = f"{place}/proc/sys"
     protect = "" if settings else f"mount --bind {kernel} {kernel} && mount -o remount,ro,bind {kernel} && "
     script = (
-        f"mount --bind {place} {place} && cd {place} && "  # namespaces want a root that is a mount
+        f"mount --bind {place} {place} && cd {place} && mkdir -p .outside && "
         f"mount -t proc proc {place}/proc && mount --rbind /sys {place}/sys && mount --rbind /dev {place}/dev && "
         f"mount -t tmpfs tmpfs {place}/run && mount -t tmpfs tmpfs {place}/tmp && {protect}"
-        f"exec chroot {place} sh -c {shlex.quote('cd /testbed && exec ' + shlex.join(command))}"
+        f"pivot_root . .outside && exec chroot . sh -c {shlex.quote(own_root + shlex.join(command))}"
     )
     return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script]
 
