@@ -60,6 +60,6 @@ def running(shared):
 
 @pytest.fixture
 def short_calibration(monkeypatch):
-    """Runs whose verdict nobody asks about are calibrated once and in short."""
-    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 1)
+    """Runs whose verdict nobody asks about are calibrated once, over one second after one of settling."""
+    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 2)
     monkeypatch.setattr(emulated_run, "calibrate", functools.partial(emulated_run.calibrate, attempts=1))
