@@ -61,9 +61,8 @@ def inside(folder: Path, command: Sequence[str], settings: bool = True) -> list[
     machine's, too.
     """
     place = shlex.quote(str(folder))
-    own_root = (
-        "umount -l /.outside && cd /testbed && exec "  # what enters a namespace arrives at its root, not a chroot's
-    )
+    # A root of its own, for what enters a mount namespace arrives at its root and not at a chroot's.
+    own_root = "umount -l /.outside && cd /testbed && exec "
     kernel = f"{place}/proc/sys"
     protect = "" if settings else f"mount --bind {kernel} {kernel} && mount -o remount,ro,bind {kernel} && "
     script = (

@@ -70,6 +70,15 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class OfTask:
+    """Every message about one task of a stage of a job."""
+
+    job: str
+    stage: str
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskInput:
     """What a task takes from an exchange: from how many sources, how much, with how much to compute."""
 
@@ -100,12 +109,9 @@ class TaskOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTask:
+class StartTask(OfTask):
     """A task of a stage; `reads` says that it asks for splits, `writes` are the blocks of its result."""
 
-    job: str
-    stage: str
-    task: int
     container: int
     reads: bool
     inputs: tuple[TaskInput, ...]
@@ -126,22 +132,16 @@ class SplitOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveSplit:
+class GiveSplit(OfTask):
     """The answer to `NextSplit`; None when there is none left."""
 
-    job: str
-    stage: str
-    task: int
     split: SplitOrder | None
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(OfTask):
     """Send all that a task has produced for a barrier exchange."""
 
-    job: str
-    stage: str
-    task: int
     container: int
     output: TaskOutput
 
@@ -215,12 +215,9 @@ class ReadReport:
 
 
 @dataclass(frozen=True, slots=True)
-class NextSplit:
+class NextSplit(OfTask):
     """A task wants another split; `finished` is about the last one."""
 
-    job: str
-    stage: str
-    task: int
     finished: ReadReport | None
 
 
@@ -238,12 +235,9 @@ class LaneReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(OfTask):
     """A `Transfer` is done."""
 
-    job: str
-    stage: str
-    task: int
     exchange: str
     lanes: tuple[LaneReport, ...]
 
@@ -259,24 +253,18 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Done(OfTask):
     """A task has ended: its lanes and the bytes received by exchange, and a report for each block of its result."""
 
-    job: str
-    stage: str
-    task: int
     sent: dict[str, tuple[LaneReport, ...]]
     received: dict[str, int]
     written: tuple[WriteReport, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(OfTask):
     """A task has failed."""
 
-    job: str
-    stage: str
-    task: int
     reason: str
 
 

@@ -79,24 +79,23 @@ def dry_run(
 
 
 def placements(specification: Specification) -> dict[str, Any]:
-    """The dry runs of all strategies on a specification's first network, as one document of `place.dry_run`.
+    """The dry runs of all strategies on a specification's first network, as one document of `dry_run`.
 
     Raises:
         PlacementError: a file does not fit.
     """
     first = specification.topology.factors[0]
-    runs = [run for run in runs_of(specification) if run.repeat == 0 and run.blocking_factor == first]
-    resolved = {run.strategy.label: resolve(run) for run in runs}
+    runs = [resolve(run) for run in runs_of(specification) if run.repeat == 0 and run.blocking_factor == first]
     dry_runs = [
         dry_run(
             run.cluster,
             [file for planned in run.jobs for file in planned.files],
             [planned.request for planned in run.jobs],
-            {label: load_strategy(run.strategy.name, **run.strategy.options)},
+            {run.strategy.label: load_strategy(run.strategy.name, **run.strategy.options)},
             run.seed,
             [planned.colocation for planned in run.jobs if planned.colocation is not None],
         )
-        for label, run in ((strategy.label, resolved[strategy.label]) for strategy in specification.strategies)
+        for run in runs  # in the order of the specification, as the first repeat on the first network has them
     ]
     return {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
 

@@ -85,6 +85,12 @@ class Reduction:
     high: float | None
     pairs: int
 
+    def contains(self, value: float) -> bool | None:
+        """Whether a value lies in the interval; None when there is none."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= value <= self.high
+
     @property
     def outcome(self) -> Outcome:
         """What the runs show; a single pair shows no difference, whatever its size."""

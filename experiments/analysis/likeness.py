@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments.documents.yaml_document import flat
 from experiments.errors import ExperimentError
 from experiments.records.record import RunRecord
 
@@ -46,11 +45,11 @@ def origin(record: RunRecord) -> dict[str, Any]:
 def distinct(
     records: Iterable[RunRecord], aspect: Callable[[RunRecord], Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """The values of every dotted key of an aspect that finished runs have, by their JSON text, in order."""
+    """The values of every key of an aspect that finished runs have, by their JSON text, in order."""
     found: dict[str, dict[str, Any]] = {}
     for record in records:
         if record.status == "finished":
-            for key, value in flat(aspect(record)).items():
+            for key, value in aspect(record).items():
                 found.setdefault(key, {})[json.dumps(value, sort_keys=True)] = value
     return found
 
@@ -77,7 +76,7 @@ def _strategy_module(record: RunRecord) -> dict[str, Any]:
 
 
 def _specified(record: RunRecord) -> dict[str, Any]:
-    return {part: json.dumps(record.specification.get(part), sort_keys=True) for part in _SPECIFIED}
+    return {part: record.specification.get(part) for part in _SPECIFIED}
 
 
 def _several(found: Mapping[str, Mapping[str, Any]]) -> list[str]:

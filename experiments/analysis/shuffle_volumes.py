@@ -72,7 +72,7 @@ def fit(measured: Mapping[float, Reduction], published: float) -> FittedFactor:
         expected=min(max(published, rising[0]), rising[-1]),
         published=published,
         reach=reach,
-        agreeing=tuple(factor for factor in factors if _contains(measured[factor], published)),
+        agreeing=tuple(factor for factor in factors if measured[factor].contains(published)),
     )
 
 
@@ -99,10 +99,6 @@ def _crossing(factors: Sequence[float], rising: Sequence[float], published: floa
             share = (published - low_value) / (high_value - low_value) if high_value > low_value else 0.0
             return math.exp(math.log(low) + share * (math.log(high) - math.log(low))), "within"
     return factors[0], "within"  # one factor, and it hits
-
-
-def _contains(reduction: Reduction, value: float) -> bool:
-    return reduction.low is not None and reduction.high is not None and reduction.low <= value <= reduction.high
 
 
 @dataclass(frozen=True)

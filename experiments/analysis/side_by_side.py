@@ -15,6 +15,7 @@ from experiments.analysis.comparison import SetAside, set_aside
 from experiments.analysis.estimates import Reduction, Spread
 from experiments.analysis.likeness import MixedRunsError, differences, distinct, origin
 from experiments.analysis.pairing import change, select, summed_time_s, time_of
+from experiments.documents.yaml_document import flat
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.specification.plan import runs_of
@@ -117,7 +118,7 @@ def compare_folders(sources: Sequence[Source], allow_mixed: bool = False) -> Sid
     """
     if len(sources) < 2:
         raise MixedRunsError(f"folders: {len(sources)} given; give at least two to compare")
-    unlike = tuple(found for found in _differences(sources, origin) if found.contradicts)
+    unlike = tuple(found for found in _differences(sources, lambda record: flat(origin(record))) if found.contradicts)
     if not allow_mixed:
         for source in sources:
             if mixed := differences(source.records):
@@ -132,7 +133,7 @@ def compare_folders(sources: Sequence[Source], allow_mixed: bool = False) -> Sid
     return SideBySide(
         folders=tuple(source.name for source in sources),
         unlike=unlike,
-        specification=tuple(_differences(sources, lambda record: record.specification)),
+        specification=tuple(_differences(sources, lambda record: flat(record.specification))),
         rows=tuple(_rows(sources, list(dict.fromkeys((run.strategy, run.blocking_factor) for run in planned)))),
         set_aside=tuple((source.name, tuple(_set_aside(source))) for source in sources),
         missing=tuple(_missing(sources, planned)),

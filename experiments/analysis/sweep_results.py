@@ -166,18 +166,11 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                     of=entry.of,
                     published=entry.reduction,
                     measured=measured,
-                    interval_contains_it=_contains(measured, entry.reduction),
+                    interval_contains_it=None if measured is None else measured.contains(entry.reduction),
                     sign_agrees=_agrees(measured, entry.reduction),
                     misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
                     doubtful=measured is not None and (before.doubtful or after.doubtful),
                 )
-
-
-def _contains(measured: Reduction | None, value: float) -> bool | None:
-    """Whether a value lies in the interval; None when there is none."""
-    if measured is None or measured.low is None or measured.high is None:
-        return None
-    return measured.low <= value <= measured.high
 
 
 def _agrees(measured: Reduction | None, value: float) -> bool | None:
