@@ -66,7 +66,7 @@ class Outcome:
 
 _REPEATED = "measured again: "
 _PYTEST = (".venv/bin/python", "-m", "pytest")
-_ON_ALL_CORES = ("-n", "auto", "--dist", "worksteal")
+_SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")  # one more than cores: some tests wait
 _ISOLATED = (".venv/bin/python", "-m", "topologies.emulated.isolation", "--")
 
 CHECKS = (
@@ -74,8 +74,7 @@ CHECKS = (
     Check("format", (".venv/bin/ruff", "format", "--check", ".")),
     Check("types", (".venv/bin/mypy",)),
     Check("imports", (".venv/bin/lint-imports",)),
-    Check("unit tests", (*_PYTEST, *_ON_ALL_CORES, "tests/unit")),
-    Check("browser tests", (*_PYTEST, "tests/ui")),
+    Check("unit and browser tests", (*_PYTEST, *_SIDE_BY_SIDE, "tests/unit", "tests/ui")),
     Check("Ryu", (".venv/bin/python", "scripts/provision_ryu.py", "--where-possible"), root=True),
     Check("emulation tests", (*_ISOLATED, *_PYTEST, "tests/emulation"), root=True),
     Check("lifecycle tests", (*_PYTEST, "tests/lifecycle"), root=True),

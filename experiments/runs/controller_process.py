@@ -87,7 +87,7 @@ class Controller:
         """
         deadline = time.monotonic() + _ANSWER_S
         while True:
-            self._require_alive()
+            self.require_alive()
             try:
                 answer = self._client.get(path, params=parameters)
                 answer.raise_for_status()
@@ -130,7 +130,7 @@ class Controller:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=_DYING_S)
         if self.process.returncode is None or self.process.returncode >= 0:
-            self._require_alive()
+            self.require_alive()
             return None
         killed_by = signal.Signals(-self.process.returncode)
         self.process = self._start()
@@ -145,7 +145,12 @@ class Controller:
             self.process.kill()
             self.process.wait()
 
-    def _require_alive(self) -> None:
+    def require_alive(self) -> None:
+        """Look whether the process lives.
+
+        Raises:
+            ControllerError: it has ended; the message has its last words.
+        """
         if self.process.poll() is not None:
             code, log = self.process.returncode, self._log
             raise ControllerError(f"the controller ended with exit code {code}: {_last_word(log)}; see {log.name}")
@@ -173,7 +178,7 @@ class Controller:
             try:
                 health = self.get("/v1/health")
             except ControllerError:
-                self._require_alive()
+                self.require_alive()
             else:
                 if satisfied(health):
                     return time.monotonic() - begin

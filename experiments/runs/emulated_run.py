@@ -100,7 +100,7 @@ def network_with_controller(
             )
         )
         on_progress("waiting for the controller")
-        network.connect_controller()
+        network.connect_controller(require_alive=control.require_alive)
         control.wait_until_ready()
         yield network, control
 

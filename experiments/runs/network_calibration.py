@@ -140,7 +140,9 @@ def all_uplinks(
     """
     topology = network.topology
     partners = list(ring(topology))
-    flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // max(1, len(partners))))
+    if not partners:
+        return aggregate(topology, (), {})
+    flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // len(partners)))
     pairs = [(source, destination, flows) for source, destination in partners]
     with _connections(network, pairs, _ENDLESS) as (clients, _):
         for number, (_, destination, _) in enumerate(pairs):

@@ -61,7 +61,7 @@ async def run_workload(
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         this.origin_s = pool.clock()
         watching = _watch_links(
-            controller, specification.controller.poll_interval_s, outcome.link_readings, this.record_event
+            controller, network, specification.controller.poll_interval_s, outcome.link_readings, this.record_event
         )
         background = [asyncio.create_task(watching)]
         for failure in specification.failures:
@@ -185,7 +185,11 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
 
 
 async def _watch_links(
-    controller: Controller, interval_s: float, readings: list[dict[str, Any]], record_event: RecordEvent
+    controller: Controller,
+    network: EmulatedNetwork,
+    interval_s: float,
+    readings: list[dict[str, Any]],
+    record_event: RecordEvent,
 ) -> None:
     """Read the links at every interval; a controller that was killed is started again, and some readings are missing.
 
@@ -197,6 +201,7 @@ async def _watch_links(
         await asyncio.sleep(interval_s)
         try:
             if restarted:
+                await asyncio.to_thread(network.connect_controller, require_alive=controller.require_alive)
                 await asyncio.to_thread(controller.wait_until_routed)
                 record_event("controller_ready")
                 restarted = False

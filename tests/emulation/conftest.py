@@ -1,11 +1,10 @@
 import functools
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from experiments.runs import emulated_run, network_calibration
-from tests.emulation.running_controller import controller
+from tests.emulation.running_controller import connected
 from topologies.emulated import isolation
 from topologies.emulated.network import emulated
 from topologies.fat_tree import thesis
@@ -29,10 +28,8 @@ def plan():
 
 @pytest.fixture(scope="module")
 def network(plan):
-    """It is up, and its switches look for a controller; none runs."""
-    with emulated(plan) as running, tempfile.TemporaryDirectory() as directory:
-        with controller(plan, directory):
-            running.connect_controller()
+    """It is up; no controller runs."""
+    with emulated(plan) as running:
         yield running
 
 
@@ -43,11 +40,9 @@ def library(request):
 
 
 @pytest.fixture(scope="module")
-def shared(library, plan, network, tmp_path_factory):
+def shared(library, network, tmp_path_factory):
     """A controller that the tests of a module share."""
-    with controller(plan, tmp_path_factory.mktemp("controller"), "--controller-library", library) as it:
-        network.connect_controller()  # at once, however long they have been looking for one
-        it.wait_until_ready()
+    with connected(network, tmp_path_factory.mktemp("controller"), "--controller-library", library) as it:
         yield it
 
 
@@ -60,6 +55,6 @@ def running(shared):
 
 @pytest.fixture
 def short_calibration(monkeypatch):
-    """Runs whose verdict nobody asks about are calibrated once, over one second after one of settling."""
-    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 2)
+    """Runs whose verdict nobody asks about are calibrated once, over half a second after one of settling."""
+    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 1.5)
     monkeypatch.setattr(emulated_run, "calibrate", functools.partial(emulated_run.calibrate, attempts=1))

@@ -72,6 +72,15 @@ def controller(topology, directory, *options):
         process.wait(timeout=5)
 
 
+@contextlib.contextmanager
+def connected(network, directory, *options):
+    """A controller that has found a network as planned and routed it."""
+    with controller(network.topology, directory, *options) as running:
+        network.connect_controller()
+        running.wait_until_ready()
+        yield running
+
+
 def link(*arguments):
     subprocess.check_call(["ip", "link", "set", *arguments])
 
@@ -107,17 +116,18 @@ print(sent)
 """
 
 SINK = """
-import socket, sys, time
+import select, socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 9000)); print("up", flush=True)
-s.settimeout(float(sys.argv[1])); last = {}; worst = 0.0; got = 0
-try:
-    while True:
-        _, peer = s.recvfrom(2048); now = time.monotonic(); got += 1
-        if peer in last: worst = max(worst, now - last[peer])
-        last[peer] = now
-        s.settimeout(1.5)
-except TimeoutError:
-    pass
+s.settimeout(0.5); last = {}; worst = 0.0; got = 0; told = False
+while not told:
+    told = select.select([sys.stdin], [], [], 0)[0]
+    try:
+        while True:
+            _, peer = s.recvfrom(2048); now = time.monotonic(); got += 1
+            if peer in last: worst = max(worst, now - last[peer])
+            last[peer] = now
+    except TimeoutError:
+        pass
 print(got, worst)
 """
 
@@ -128,10 +138,10 @@ def stream(network, source, destination):
     flow.
     """
     address = {host.name: host.ip for host in network.topology.hosts}[destination]
-    sink = network.popen(destination, [sys.executable, "-c", SINK, "10"], stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    sink = network.popen(destination, [sys.executable, "-c", SINK], **pipes)
     assert sink.stdout.readline() == "up\n"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    sender = network.popen(source, [sys.executable, "-c", PROBE, address], text=True, **pipes)
+    sender = network.popen(source, [sys.executable, "-c", PROBE, address], **pipes)
     result: dict[str, float] = {}
     try:
         yield result

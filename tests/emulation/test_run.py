@@ -191,7 +191,7 @@ def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_l
             assert problem.startswith("calibration: the up-links carry ")
 
 
-def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, monkeypatch):
+def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, short_calibration, monkeypatch):
     run, folder, conditions = prepared
     measure = network_calibration.all_uplinks
 

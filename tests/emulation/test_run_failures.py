@@ -22,14 +22,14 @@ from topologies.emulated import isolation
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration")]
 
-VOLUME_DIVISOR = 30
+VOLUME_DIVISOR = 40
 READING_S = 0.1 * VOLUME_DIVISOR / RATE_DIVISOR  # modelled time between two readings of the counters
 
 
 @contextlib.contextmanager
-def prepared(tmp_path, volume_divisor=VOLUME_DIVISOR, **changed):
-    """A run of one job that takes some eight seconds, its folder, and a call that does it."""
-    scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": volume_divisor}
+def prepared(tmp_path, **changed):
+    """A run of one job that takes some six seconds, its folder, and a call that does it."""
+    scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR}
     job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
     wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
@@ -128,8 +128,7 @@ def _kill_the_controller_in_mid_run(tmp_path, monkeypatch, trial):
 
     monkeypatch.setattr(controller_process.Controller, "wait_until_routed", wait_and_count)
     reading = threading.Timer(1.0, kill)
-    # Open vSwitch tries to connect after 1, 3 and 7 s.
-    with prepared(tmp_path, volume_divisor=0.7 * VOLUME_DIVISOR) as (folder, execute):
+    with prepared(tmp_path) as (folder, execute):
         record = execute(when_the_job_has_started(reading.start))
     assert controllers() == []
     assert_no_byte_was_lost(record)

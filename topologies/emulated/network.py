@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,14 +88,28 @@ class EmulatedNetwork:
         """Process whose network namespace is the host's."""
         return int(self.mininet.get(host).pid)
 
-    def connect_controller(self, port: int = OPENFLOW_PORT, timeout_s: float = 30.0) -> None:
+    def connect_controller(
+        self,
+        port: int = OPENFLOW_PORT,
+        timeout_s: float = 30.0,
+        require_alive: Callable[[], None] = lambda: None,
+    ) -> None:
         """Connect every bridge to the controller on a port of this namespace, once that listens.
+
+        To a controller that was started again, too, bridges connect at once.
+
+        Args:
+            port: where the controller listens.
+            timeout_s: how long to wait until it does.
+            require_alive: called meanwhile; raises when the controller has ended.
 
         Raises:
             EmulationError: nothing listens there in time.
         """
-        _wait_sockets(os.getpid(), port, _LISTENING, 1, timeout_s)
-        self.switch.vsctl(openvswitch.controller_commands(self.topology, f"tcp:127.0.0.1:{port}"))
+        _wait_sockets(os.getpid(), port, _LISTENING, 1, timeout_s, require_alive)
+        connected = self.switch.vsctl(["get-controller", self.topology.switches[0].name]).strip()
+        target = openvswitch.controller_target(port, other_than=connected)
+        self.switch.vsctl(openvswitch.controller_commands(self.topology, target))
 
     def wait_listening(self, host: str, port: int, timeout_s: float = 10.0) -> None:
         """Wait until something listens on a TCP port of a host.
@@ -272,7 +286,9 @@ def _allowed_congestion_control(network: EmulatedNetwork) -> Iterator[None]:
         host_settings.restore(directory, "net.ipv4.tcp_allowed_congestion_control")
 
 
-def _wait_sockets(pid: int, port: int, state: str, count: int, timeout_s: float) -> None:
+def _wait_sockets(
+    pid: int, port: int, state: str, count: int, timeout_s: float, require_alive: Callable[[], None] = lambda: None
+) -> None:
     tables = [Path(f"/proc/{pid}/net/{table}") for table in ("tcp", "tcp6")]
     wanted = re.compile(rf"\d: [0-9A-F]+:{port:04X} [0-9A-F]+:[0-9A-F]+ {state} ")  # local port, peer, state (proc(5))
     deadline = time.monotonic() + timeout_s
@@ -281,6 +297,7 @@ def _wait_sockets(pid: int, port: int, state: str, count: int, timeout_s: float)
         found = sum(len(wanted.findall(table.read_text())) for table in tables if table.exists())  # none without IPv6
         if found >= count:
             return
+        require_alive()
         time.sleep(0.01)
     what = "nothing listens" if state == _LISTENING else f"{found} of {count} connections"
     raise EmulationError(f"{what} on port {port} after {timeout_s:g} s")

@@ -67,11 +67,18 @@ def bridge_commands(topology: Topology, datapath: Datapath) -> list[str]:
     return arguments[1:]
 
 
-def controller_commands(topology: Topology, target: str) -> list[str]:
-    """The one `ovs-vsctl` transaction that connects every bridge to an OpenFlow controller, as its arguments.
+def controller_target(port: int, other_than: str = "") -> str:
+    """Where bridges find a controller on a port of this namespace.
 
-    Open vSwitch 3.1.0 does not heed `max_backoff`: its attempts to connect are 1, 2, 4 and 8 s apart.
+    Open vSwitch 3.1.0 does not heed `max_backoff`: its attempts to connect to a target are 1, 2, 4 and 8 s apart, but
+    one that it did not have is tried at once. So there are two spellings.
     """
+    first, second = f"tcp:127.0.0.1:{port}", f"tcp:127.0.0.1:0{port}"
+    return second if first == other_than else first
+
+
+def controller_commands(topology: Topology, target: str) -> list[str]:
+    """The one `ovs-vsctl` transaction that connects every bridge to an OpenFlow controller, as its arguments."""
     arguments: list[str] = []
     for switch in topology.switches:
         arguments += ["--", "set-controller", switch.name, target]
