@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ async def run_workload(
         sampler.start()
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
         this.origin_s = pool.clock()
-        watching = _watch_links(
-            controller, network, specification.controller.poll_interval_s, outcome.link_readings, this.record_event
-        )
+        reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
+        interval_s = specification.controller.poll_interval_s
+        watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
         background = [asyncio.create_task(watching)]
         for failure in specification.failures:
             failing = cause(failure, network, pool.pids, this.wait_until_s, this.record_event, on_progress)
@@ -70,7 +71,7 @@ async def run_workload(
         running = [asyncio.create_task(this.run_job(planned)) for planned in run.jobs]
         try:
             await _first_failure_or_all([*running, *background], running)
-            await _until_all_is_counted(specification.controller.poll_interval_s, outcome.link_readings)
+            await _until_all_is_counted(interval_s, outcome.link_readings)
         finally:
             for task in (*running, *background):
                 task.cancel()
@@ -186,7 +187,7 @@ async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) 
 
 async def _watch_links(
     controller: Controller,
-    network: EmulatedNetwork,
+    reconnect: Callable[[], None],
     interval_s: float,
     readings: list[dict[str, Any]],
     record_event: RecordEvent,
@@ -201,7 +202,7 @@ async def _watch_links(
         await asyncio.sleep(interval_s)
         try:
             if restarted:
-                await asyncio.to_thread(network.connect_controller, require_alive=controller.require_alive)
+                await asyncio.to_thread(reconnect)
                 await asyncio.to_thread(controller.wait_until_routed)
                 record_event("controller_ready")
                 restarted = False

@@ -39,13 +39,6 @@ def start_controller(tmp_path):
         running.process.wait()
 
 
-class Network:
-    """Connects its switches at once, where there is a controller."""
-
-    def connect_controller(self, require_alive):
-        require_alive()
-
-
 SLEEP = "import time; time.sleep(60)"
 
 
@@ -58,7 +51,7 @@ def watched(controller, act):
         def note(kind, *, host=None, detail=None):
             events.append((kind, detail))
 
-        watching = asyncio.create_task(_watch_links(controller, Network(), 0.01, readings, note))
+        watching = asyncio.create_task(_watch_links(controller, controller.require_alive, 0.01, readings, note))
         acting = asyncio.create_task(act(readings, events))
         done, pending = await asyncio.wait([watching, acting], timeout=20, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
