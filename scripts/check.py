@@ -1,4 +1,4 @@
-"""Check the project: style, types, the rules of who imports whom, and all tests; the first failure ends it.
+"""Check the project: style, types, the rules of who imports whom, and all tests; a failure ends it.
 
 Run with any Python from 3.8 on; what is missing on the machine is installed first. The tests on emulated networks take
 root.
@@ -7,14 +7,17 @@ root.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -24,11 +27,17 @@ from scripts import provision  # noqa: E402  # found by the line above, in a dir
 
 @dataclass(frozen=True)
 class Check:
-    """A command, run in the checkout, that fails when something is wrong."""
+    """A command, run in the checkout, that fails when something is wrong.
+
+    Attributes:
+        root: it takes root.
+        beside_next: it is run at the same time as the one after it; neither minds what the machine does meanwhile.
+    """
 
     name: str
     argv: tuple[str, ...]
     root: bool = False
+    beside_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,17 +81,17 @@ _ISOLATED = (".venv/bin/python", "-m", "topologies.emulated.isolation", "--")
 CHECKS = (
     Check("style", (".venv/bin/ruff", "check", ".")),
     Check("format", (".venv/bin/ruff", "format", "--check", ".")),
-    Check("types", (".venv/bin/mypy",)),
     Check("imports", (".venv/bin/lint-imports",)),
+    Check("types", (".venv/bin/mypy",), beside_next=True),
+    Check("Ryu", (".venv/bin/python", "scripts/provision_ryu.py", "--where-possible"), root=True, beside_next=True),
     Check("unit and browser tests", (*_PYTEST, *_SIDE_BY_SIDE, "tests/unit", "tests/ui")),
-    Check("Ryu", (".venv/bin/python", "scripts/provision_ryu.py", "--where-possible"), root=True),
     Check("emulation tests", (*_ISOLATED, *_PYTEST, "tests/emulation"), root=True),
     Check("lifecycle tests", (*_PYTEST, "tests/lifecycle"), root=True),
 )
 
 
 def main() -> int:
-    """Run the checks in order and return the exit code of the first that fails, or 0."""
+    """Run the checks in order until some fail; returns the exit code of the first of these, or 0."""
     arguments = _arguments()
     provision.ensure_environment(provision.RUNTIME + provision.TESTING)
     if arguments.only_install:
@@ -94,16 +103,17 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    outcomes = []
-    for check in checks:
-        outcomes.append(_run(check))
-        if outcomes[-1].exit_code:
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
+    for group in _groups(checks):
+        outcomes += _run_together(group)
+        if any(outcome.exit_code for outcome in outcomes):
             break
-    print("\n".join(["", *summary(outcomes, len(checks))]))
-    return outcomes[-1].exit_code
+    print("\n".join(["", *summary(outcomes, len(checks), time.monotonic() - started)]))
+    return next((outcome.exit_code for outcome in outcomes if outcome.exit_code), 0)
 
 
-def summary(outcomes: list[Outcome], planned: int) -> list[str]:
+def summary(outcomes: list[Outcome], planned: int, duration_s: float) -> list[str]:
     """Closing lines: every check with its time and its own last line, what was measured again, the result of all."""
     width = max(len(outcome.check.name) for outcome in outcomes)
     lines = [
@@ -112,19 +122,13 @@ def summary(outcomes: list[Outcome], planned: int) -> list[str]:
         for outcome in outcomes
     ]
     lines += [line for outcome in outcomes for line in outcome.repeated]
-    last = outcomes[-1]
-    took = f"{sum(outcome.duration_s for outcome in outcomes):.0f} s"
-    if last.exit_code:
-        left = planned - len(outcomes)
-        return [
-            *lines,
-            f"{last.check.name} failed with exit code {last.exit_code}; {left} checks not run; {took}",
-            f"to see it again: {last.again}",
-        ]
-    return [
-        *lines,
-        f"All {planned} checks passed: {sum(outcome.passed_tests for outcome in outcomes)} passed in {took}",
-    ]
+    failed = [outcome for outcome in outcomes if outcome.exit_code]
+    if failed:
+        codes = ", ".join(f"{outcome.check.name} failed with exit code {outcome.exit_code}" for outcome in failed)
+        lines.append(f"{codes}; {planned - len(outcomes)} checks not run; {duration_s:.0f} s")
+        return [*lines, *(f"to see it again: {outcome.again}" for outcome in failed)]
+    passed = sum(outcome.passed_tests for outcome in outcomes)
+    return [*lines, f"All {planned} checks passed: {passed} passed in {duration_s:.0f} s"]
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,9 +139,27 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(check: Check) -> Outcome:
-    """Run a check with its output passed on as it comes."""
-    print(f"\n$ {shlex.join(check.argv)}", flush=True)
+def _groups(checks: list[Check]) -> list[list[Check]]:
+    """Checks that are run at the same time."""
+    groups: list[list[Check]] = [[]]
+    for check in checks:
+        groups[-1].append(check)
+        if not check.beside_next:
+            groups.append([])
+    return [group for group in groups if group]
+
+
+def _run_together(checks: list[Check]) -> list[Outcome]:
+    """Run some checks at the same time; each line of several is marked with its check."""
+    for check in checks:
+        print(f"\n$ {shlex.join(check.argv)}", flush=True)
+    marks = [f"{check.name} | ".encode() if len(checks) > 1 else b"" for check in checks]
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return list(pool.map(_run, checks, marks))
+
+
+def _run(check: Check, mark: bytes) -> Outcome:
+    """Run a check with its output passed on as it comes: by lines where they are marked."""
     environment = {**os.environ, "FORCE_COLOR": "1"} if sys.stdout.isatty() else None
     started = time.monotonic()
     process = subprocess.Popen(
@@ -149,9 +171,9 @@ def _run(check: Check) -> Outcome:
         stderr=subprocess.STDOUT,
     )
     output = b""
-    assert process.stdout is not None
-    while chunk := os.read(process.stdout.fileno(), 65536):
-        sys.stdout.buffer.write(chunk)
+    stream = cast("io.BufferedReader", process.stdout)
+    while chunk := stream.readline() if mark else stream.read1():
+        sys.stdout.buffer.write(mark + chunk)
         sys.stdout.buffer.flush()
         output += chunk
     exit_code = process.wait()

@@ -55,6 +55,6 @@ def running(shared):
 
 @pytest.fixture
 def short_calibration(monkeypatch):
-    """Runs whose verdict nobody asks about are calibrated once, over half a second after one of settling."""
-    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 1.5)
+    """Runs whose verdict nobody asks about are calibrated once, over a fifth of a second after one of settling."""
+    monkeypatch.setattr(network_calibration, "settled_duration_s", lambda _: 1.2)
     monkeypatch.setattr(emulated_run, "calibrate", functools.partial(emulated_run.calibrate, attempts=1))

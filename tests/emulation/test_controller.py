@@ -84,7 +84,7 @@ def goodput_mbps(network, pairs, seconds):
         server = ["iperf3", "-s", "-1", "-p", str(port)]
         network.popen(destination, server, stdout=subprocess.DEVNULL)
         network.wait_listening(destination, port)
-        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "3"]
+        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "2"]
         measured.append(network.popen(source, client, stdout=subprocess.PIPE, text=True))
     reports = [json.loads(client.communicate(timeout=seconds + 20)[0]) for client in measured]
     return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6
@@ -97,7 +97,7 @@ ELEPHANTS = [(source, destination) for source in ("h1", "h2") for destination in
 def by_hash_mbps(network, tmp_path_factory):
     """What the hash makes of the same connections, which no library has a part in: the switches compute it."""
     with connected(network, tmp_path_factory.mktemp("ecmp")):
-        return goodput_mbps(network, ELEPHANTS, 5)
+        return goodput_mbps(network, ELEPHANTS, 4)
 
 
 @pytest.mark.measured
@@ -108,7 +108,7 @@ def test_pinning_elephants_to_the_emptiest_path_fills_the_links_that_the_hash_le
         options = ("--controller-library", library, "--multipath", "least-loaded")
         with connected(network, tmp_path, *options) as running:
             earlier = len(running.events("elephant_pinned"))
-            mbps = goodput_mbps(network, ELEPHANTS, 5)
+            mbps = goodput_mbps(network, ELEPHANTS, 4)
             pinned = running.events("elephant_pinned")[earlier:]
         least = len(ELEPHANTS)
         trial.expect("pinned", sum(event["flow"].startswith("tcp 10.0.1.") for event in pinned), at_least=least)

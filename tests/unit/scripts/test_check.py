@@ -39,13 +39,15 @@ def test_number_of_passed_tests(closing, passed):
 
 
 def test_summary_adds_up_what_passed():
-    lines = summary([outcome("style"), outcome("a", closing="12 passed in 1s"), outcome("b", closing="3 passed")], 3)
+    lines = summary(
+        [outcome("style"), outcome("a", closing="12 passed in 1s"), outcome("b", closing="3 passed")], 3, 3.2
+    )
     assert lines[-1] == "All 3 checks passed: 15 passed in 3 s"
     assert "12 passed in 1s" in lines[1]
 
 
 def test_summary_of_a_failure_says_what_was_not_run():
-    lines = summary([outcome("style"), outcome("types", 3)], 5)
+    lines = summary([outcome("style"), outcome("types", 3)], 5, 2.0)
     assert lines[-2].startswith("types failed with exit code 3; 3 checks not run")
     assert lines[-1] == "to see it again: true"
     assert lines[1].startswith("FAILED")
@@ -53,13 +55,13 @@ def test_summary_of_a_failure_says_what_was_not_run():
 
 def test_failed_tests_are_named_in_what_to_run_again():
     output = "FAILED tests/a.py::test_b[c] - assert 1 == 2\nERROR tests/d.py::e\n1 failed, 1 error in 1s"
-    (*_, last) = summary([outcome("unit tests", 1, output, ("pytest", "tests/unit"))], 1)
+    (*_, last) = summary([outcome("unit tests", 1, output, ("pytest", "tests/unit"))], 1, 1.0)
     assert last == "to see it again: pytest 'tests/a.py::test_b[c]' tests/d.py::e"
 
 
 def test_what_was_measured_more_than_once_is_listed_at_the_end():
     output = "measured again: tests/a.py::test_b: rate 90 missed; rate 99\n1 passed in 1s"
-    lines = summary([outcome("emulation tests", closing=output), outcome("after")], 2)
+    lines = summary([outcome("emulation tests", closing=output), outcome("after")], 2, 2.0)
     assert lines[2] == "measured again: tests/a.py::test_b: rate 90 missed; rate 99"
 
 
@@ -83,6 +85,24 @@ def test_the_first_failure_ends_it_with_its_exit_code(provisioned, monkeypatch, 
     monkeypatch.setattr(check, "CHECKS", checks)
     assert check.main() == 4
     assert not ran.exists()
+
+
+def test_checks_side_by_side_mark_their_lines_and_each_failure_is_told(provisioned, monkeypatch, capfdbinary, tmp_path):
+    ready = [str(tmp_path / name) for name in ("a", "b")]
+    meet = "import os, time\nopen({own!r}, 'w')\nwhile not os.path.exists({other!r}): time.sleep(0.01)\n"
+    first = meet.format(own=ready[0], other=ready[1]) + "print('3 passed'); raise SystemExit(3)"
+    second = meet.format(own=ready[1], other=ready[0]) + "raise SystemExit(4)"
+    checks = (
+        Check("first", command(first), beside_next=True),
+        Check("second", command(second)),
+        Check("after", ("a",)),
+    )
+    monkeypatch.setattr(check, "CHECKS", checks)
+    assert check.main() == 3
+    output = capfdbinary.readouterr().out.decode()
+    assert "first | 3 passed\n" in output
+    assert "first failed with exit code 3, second failed with exit code 4; 1 checks not run" in output
+    assert output.count("to see it again: ") == 2
 
 
 def test_fast_leaves_out_what_takes_root(provisioned, monkeypatch, capsys):
