@@ -77,7 +77,7 @@ def _emulate(
     as_json: bool,
 ) -> int:
     from experiments.commands.carrying_out import carry_out
-    from experiments.runs import campaign
+    from experiments.runs import emulated_campaign
     from experiments.runs.controller_process import listen
     from experiments.runs.progress import Reporter
     from topologies.emulated import isolation
@@ -89,7 +89,7 @@ def _emulate(
     return carry_out(
         "run",
         folder.path,
-        lambda: campaign.run_all(folder, campaign.Options(http_port, force), reporter),
+        lambda: emulated_campaign.run_all(folder, emulated_campaign.Options(http_port, force), reporter),
         lambda: _show(folder, allow_mixed, as_json, console),
         console,
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from experiments.commands.answers import answer_isolated
 from experiments.commands.carrying_out import carry_out
 from experiments.records.sweep_folder import SweepFolder
-from experiments.runs import campaign, dask_cluster
+from experiments.runs import dask_cluster, emulated_campaign
 from experiments.runs.progress import Reporter
 
 
@@ -55,8 +55,8 @@ def _run_sweep(
 
         def do() -> list[str]:
             if client is None:
-                choices = campaign.Options(force=doing.force)
-                return campaign.emulate(folder.assignments(), folder.path.parent, choices, reporter)
+                choices = emulated_campaign.Options(force=doing.force)
+                return emulated_campaign.emulate(folder.assignments(), folder.path.parent, choices, reporter)
             return dask_cluster.run_all(client, folder.assignments(), doing.force, reporter, notice)
 
         def notice(line: str) -> None:

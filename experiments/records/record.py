@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -253,6 +253,11 @@ class RunRecord(_Value):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise RecordError(f"{source}: {_first(error)}") from error
+
+
+def now() -> datetime:
+    """The time as records have it."""
+    return datetime.now(timezone.utc)
 
 
 def json_schema() -> dict[str, Any]:

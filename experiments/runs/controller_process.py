@@ -23,6 +23,7 @@ from topologies.emulated.isolation import Isolation
 from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
+_ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.05
 _ANSWER_S = 10.0
 _LOOK_S = 0.5  # how long to wait for an answer before looking whether the process that owes it is alive
@@ -61,7 +62,7 @@ class Options:
         """
         if self.library != "ryu":
             return sys.executable
-        python = Path(__file__).resolve().parents[2] / ".venv-ryu" / "bin" / "python"
+        python = _ROOT / ".venv-ryu" / "bin" / "python"
         if not python.exists():
             raise ControllerError("controller.library ryu: not installed; run `python scripts/provision_ryu.py` once")
         return str(python)
@@ -209,7 +210,9 @@ def controller(
     port = listener.getsockname()[1]
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(argv, stdout=output, stderr=output, pass_fds=[listener.fileno()], env=variables)
+        fds = [listener.fileno()]
+        # In the checkout: `-m` looks into the working directory first, and anybody may have put a `controller` there.
+        return subprocess.Popen(argv, cwd=_ROOT, stdout=output, stderr=output, pass_fds=fds, env=variables)
 
     timeout = httpx.Timeout(_ANSWER_S, read=_LOOK_S)
     with log.open("ab") as output:

@@ -17,7 +17,6 @@ from rich.console import Console
 
 from experiments.documents.atomic import write_text
 from experiments.records.results_folder import Assignment, ResultsFolder
-from experiments.runs import campaign
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
 
@@ -41,10 +40,12 @@ def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
 
 
 def _emulate(assignments: Sequence[Assignment], force: bool) -> list[str]:
+    from experiments.runs import emulated_campaign
+
     cache_folder = Path(__file__).resolve().parents[2] / "results"  # outlives the task, as that of local runs does
     cache_folder.mkdir(exist_ok=True)
     reporter = Reporter(Console(), quiet=True)
-    return campaign.emulate(assignments, cache_folder, campaign.Options(force=force), reporter)
+    return emulated_campaign.emulate(assignments, cache_folder, emulated_campaign.Options(force=force), reporter)
 
 
 def _end_with_input() -> None:

@@ -7,14 +7,13 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.records import provenance
 from experiments.records.outcome import save
-from experiments.records.record import RunRecord, ScaleRecord
+from experiments.records.record import RunRecord, ScaleRecord, now
 from experiments.records.results_folder import RunFolder
 from experiments.runs import network_calibration
 from experiments.runs.controller_process import Controller, Options, controller
@@ -126,8 +125,3 @@ def calibrate(
         f"calibration: the up-links carry {measured.measured_mbps:.1f} Mbit/s instead of {measured.fair_mbps:.1f} "
         f"({measured.error:+.1%}, tolerance {tolerance:.0%})"
     )
-
-
-def now() -> datetime:
-    """The time as records have it."""
-    return datetime.now(timezone.utc)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from experiments.errors import REFUSALS, ExperimentError
 from experiments.records.results_folder import ResultsFolder, give_to_caller
-from experiments.runs import campaign
+from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
 from experiments.specification import plan, specification_file
 from experiments.specification.model import Specification
@@ -33,7 +33,7 @@ def run_experiment(
         folder = ResultsFolder.create(output, wanted, datetime.now().astimezone())
         try:
             reporter = Reporter(Console(stderr=True), quiet)
-            problems = campaign.run_all(folder, campaign.Options(force=force), reporter)
+            problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=force), reporter)
         finally:
             give_to_caller(folder.path)
         return {"folder": str(folder.path), "problems": problems}

@@ -18,7 +18,7 @@ from rich.table import Table
 from experiments.analysis.estimates import Spread, spread
 from experiments.analysis.pairing import summed_time_s
 from experiments.records.results_folder import ResultsFolder
-from experiments.runs import campaign
+from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
 from experiments.specification import specification_file
 
@@ -41,7 +41,7 @@ def ratios(divisor: float, repeats: int, console: Console) -> tuple[list[float],
     specification = specification_file.override(specification_file.loads(EXPERIMENT), changes)
     with tempfile.TemporaryDirectory() as scratch:
         folder = ResultsFolder.create(Path(scratch), specification, datetime.now().astimezone())
-        campaign.run_all(folder, campaign.Options(force=True), Reporter(console))
+        emulated_campaign.run_all(folder, emulated_campaign.Options(force=True), Reporter(console))
         records = [record for record in folder.records() if record.status == "finished"]
     by_run = {(record.strategy, record.repeat): record for record in records}  # a repetition replaces the doubtful run
     found = [

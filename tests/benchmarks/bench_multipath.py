@@ -24,7 +24,7 @@ from rich.table import Table
 from experiments.analysis.estimates import mean_interval, spread
 from experiments.records.record import JobRecord
 from experiments.records.results_folder import ResultsFolder, RunFolder
-from experiments.runs import campaign
+from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
 from experiments.specification import specification_file
 
@@ -87,7 +87,7 @@ def measure(policy: str, seed: int, poll_interval_s: float, console: Console) ->
         profile.write_text(FEW_LARGE_FLOWS)
         text = EXPERIMENT.format(policy=policy, profile=profile, seed=seed, poll_interval_s=poll_interval_s)
         folder = ResultsFolder.create(Path(scratch), specification_file.loads(text), datetime.now().astimezone())
-        if problems := campaign.run_all(folder, campaign.Options(force=True), Reporter(console)):
+        if problems := emulated_campaign.run_all(folder, emulated_campaign.Options(force=True), Reporter(console)):
             raise RuntimeError("; ".join(problems))
         last = max(folder.records(), key=lambda record: record.run_id)  # the repetition of a doubtful run, if any
         run = folder.run(last.run_id)

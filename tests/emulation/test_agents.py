@@ -76,18 +76,18 @@ def expect_seconds(trial, results, expected_s, scale=None):
 
 @pytest.mark.measured
 def test_disks_and_cores_take_the_modelled_time(network, measured):
-    scale, size = Scale(rate_divisor=8, volume_divisor=64), 128 * MB
+    scale, size = Scale(rate_divisor=8, volume_divisor=32), 128 * MB
     node = NodeModel(cores=8, disk_mb_per_s=150)
     for trial in measured():
-        alone = [(reading(size, 32), ("h3", "h1"), [("h1",)], size, 32)]
-        expect_seconds(trial, run(network, alone, node, scale), 32 * 128 / 150, scale)
+        alone = [(reading(size, 12, slots=2), ("h3", "h1"), [("h1",)], size, 12)]
+        expect_seconds(trial, run(network, alone, node, scale), 12 * 128 / 150, scale)
     for trial in measured():
-        shared = [(reading(size, 16, job_id=name), ("h3", "h1"), [("h1",)], size, 16) for name in ("a", "b")]
-        expect_seconds(trial, run(network, shared, node, scale), 2 * 16 * 128 / 150, scale)
-    for trial in measured():  # 16 tasks share 8 cores for 16 s of work each
-        busy = reading(1 * MB, 16, cpu_s=16 * 16.0, containers=3, slots=8)
+        shared = [(reading(size, 6, job_id=name), ("h3", "h1"), [("h1",)], size, 6) for name in ("a", "b")]
+        expect_seconds(trial, run(network, shared, node, scale), 2 * 6 * 128 / 150, scale)
+    for trial in measured():  # 16 tasks share 8 cores for 8 s of work each
+        busy = reading(1 * MB, 16, cpu_s=16 * 8.0, containers=3, slots=8)
         computed = run(network, [(busy, ("h3", "h1", "h1"), [("h1",)], 1 * MB, 16)], node, scale)
-        expect_seconds(trial, computed, 16 * 16 / 8, scale)
+        expect_seconds(trial, computed, 16 * 8 / 8, scale)
 
 
 @pytest.mark.measured

@@ -27,9 +27,9 @@ def _kill_and_restart(library, network, tmp_path, trial):
             ["ovs-ofctl", "-OOpenFlow15", "add-flow", "t1", "cookie=1,priority=7,ip,nw_dst=10.9.9.9,actions=drop"]
         )
         subprocess.check_call(["ovs-ofctl", "-OOpenFlow15", "add-group", "t1", "group_id=77,type=all"])
-        time.sleep(1)
+        time.sleep(0.5)
         with connected(network, tmp_path, *options):
-            time.sleep(1)
+            time.sleep(0.5)
             flows = subprocess.check_output(["ovs-ofctl", "-OOpenFlow15", "dump-flows", "t1"], text=True)
             groups = subprocess.check_output(["ovs-ofctl", "-OOpenFlow15", "dump-groups", "t1"], text=True)
     trial.expect("lost_share", result["lost"] / result["sent"], at_most=0.01)

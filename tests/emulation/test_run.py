@@ -14,7 +14,7 @@ from rich.console import Console
 from experiments.analysis import comparison
 from experiments.records.results_folder import ResultsFolder
 from experiments.report.html.build import write_report
-from experiments.runs import campaign, emulated_run, network_calibration
+from experiments.runs import emulated_campaign, emulated_run
 from experiments.runs.controller_process import listen
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
@@ -24,6 +24,8 @@ from topologies.emulated import isolation
 
 pytestmark = pytest.mark.timeout(300)
 
+QUIET = Reporter(Console(quiet=True), quiet=True)
+
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
@@ -31,7 +33,7 @@ def experiment(tmp_path_factory):
     parent = tmp_path_factory.mktemp("results")
     folder = ResultsFolder.create(parent, specification(parent), datetime.now(timezone.utc))
     (parent / "join.yaml").unlink()  # the folder needs no file from elsewhere
-    problems = campaign.run_all(folder, campaign.Options(force=True), Reporter(Console(quiet=True), quiet=True))
+    problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=True), QUIET)
     return folder, problems
 
 
@@ -128,7 +130,7 @@ def test_summary_and_report_are_made_from_the_records(experiment):
 def test_a_finished_experiment_has_nothing_left_to_do(experiment):
     folder, _ = experiment
     before = [record.finished_at for record in folder.records()]
-    assert campaign.run_all(folder, campaign.Options(), Reporter(Console(quiet=True), quiet=True)) == []
+    assert emulated_campaign.run_all(folder, emulated_campaign.Options(), QUIET) == []
     assert [record.finished_at for record in folder.records()] == before
 
 
@@ -146,8 +148,8 @@ def busy(processes, at_most_s=90):
 
 
 @pytest.fixture
-def prepared(tmp_path):
-    """The first run of the small experiment, its folder, and conditions to do it under."""
+def prepared(tmp_path, on_small_network):
+    """A run of the small experiment, its folder, and conditions to do it under."""
     wanted = specification(tmp_path, strategies=["default"], fidelity={"max_rate_error": 0.15})
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
     (run,) = map(resolve, plan.runs_of(wanted))
@@ -163,44 +165,45 @@ def test_a_run_without_cpu_to_spare_is_doubtful(prepared, short_calibration):
     assert any(reason.startswith("cpu_idle_p05 ") and "no CPU to spare" in reason for reason in record.fidelity.reasons)
 
 
-def sabotage(network):
-    """All that the first rack sends to the core goes at a tenth of its rate."""
-    for link in network.topology.uplinks:
-        if link.a.node == "t1":
-            device, rate = f"t1-eth{link.a.port_no}", f"{link.capacity_mbps / 10}mbit"
+@contextlib.contextmanager
+def sabotaged(network):
+    """Meanwhile all that the first rack sends to the core goes at a tenth of its rate."""
+    links = [link for link in network.topology.uplinks if link.a.node == "t1"]
+
+    def divide(divisor):
+        for link in links:
+            device, rate = f"t1-eth{link.a.port_no}", f"{link.capacity_mbps / divisor}mbit"
             change = ["tc", "class", "change", "dev", device, "parent", "1:", "classid", "1:1"]
             subprocess.check_call([*change, "htb", "rate", rate, "ceil", rate])
 
+    divide(10)
+    try:
+        yield
+    finally:
+        divide(1)
+
 
 @pytest.mark.measured
-def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_links(prepared, tmp_path, measured):
-    run, _, conditions = prepared
-    with emulated_run.network_with_controller(run, tmp_path / "log", conditions(), lambda _: None) as (
-        network,
-        control,
-    ):
-        for trial in measured():
-            report, problem = emulated_run.calibrate(run, network, control)
-            trial.expect("shortfall", report["shortfall"], at_most=0.15)
-            assert (problem is None) == (report["shortfall"] <= 0.15)
-            assert report["loaded_directions"] == report["uplink_directions"] == 8
-        sabotage(network)
+def test_the_quick_calibration_passes_a_network_as_planned_and_notices_slow_up_links(prepared, small_network, measured):
+    run, _, _ = prepared
+    network, control = small_network
+    for trial in measured():
+        report, problem = emulated_run.calibrate(run, network, control)
+        trial.expect("shortfall", report["shortfall"], at_most=0.15)
+        assert (problem is None) == (report["shortfall"] <= 0.15)
+        assert report["loaded_directions"] == report["uplink_directions"] == 8
+    with sabotaged(network):
         for trial in measured():
             report, problem = emulated_run.calibrate(run, network, control, attempts=1)
             trial.expect("shortfall_of_slow_links", report["shortfall"], at_least=0.3)
             assert problem.startswith("calibration: the up-links carry ")
+    network.verify_shaping()
 
 
-def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, short_calibration, monkeypatch):
+def test_a_network_out_of_tolerance_is_refused_and_the_record_says_so(prepared, small_network, short_calibration):
     run, folder, conditions = prepared
-    measure = network_calibration.all_uplinks
-
-    def on_slow_uplinks(network, *rest, **options):
-        sabotage(network)
-        return measure(network, *rest, **options)
-
-    monkeypatch.setattr(network_calibration, "all_uplinks", on_slow_uplinks)
-    with pytest.raises(emulated_run.CalibrationRefused, match=r"up-links carry .* use --force"):
+    refused = pytest.raises(emulated_run.CalibrationRefused, match=r"up-links carry .* use --force")
+    with sabotaged(small_network[0]), refused:
         emulated_run.execute(run, folder, conditions())
     record = folder.record()
     assert record.status == "failed"

@@ -15,7 +15,7 @@ from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
 from topologies.emulated import isolation
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration")]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration", "on_small_network")]
 
 VOLUME_DIVISOR = 50
 DEAD = "h2"

@@ -105,7 +105,7 @@ go(sys.argv[1], SweepFolder.open(Path(sys.argv[2])))
 
 
 def test_a_killed_caller_loses_only_what_had_not_come_back(address, diary, tmp_path):
-    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("[1, 3]", "[1, 2, 3]")), START)
     (diary / "slow").touch()
     everything = set(names(folder))
     caller = subprocess.Popen([sys.executable, "-c", CALLER, address, str(folder.path)])

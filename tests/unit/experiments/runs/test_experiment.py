@@ -7,7 +7,7 @@ import pytest
 import experiments
 from experiments.documents.diagnostics import SpecificationError
 from experiments.errors import ExperimentError
-from experiments.runs import campaign
+from experiments.runs import emulated_campaign
 from topologies.emulated import isolation
 
 
@@ -32,7 +32,7 @@ def forked(monkeypatch):
 
 
 def test_a_run_that_fails_is_an_error_that_names_it_and_the_folder(tmp_path, monkeypatch, forked):
-    monkeypatch.setattr(campaign, "run_all", lambda *_: ["r00-bf5-neawa: no route to h3"])
+    monkeypatch.setattr(emulated_campaign, "run_all", lambda *_: ["r00-bf5-neawa: no route to h3"])
     with pytest.raises(ExperimentError, match=r"r00-bf5-neawa: no route to h3\n.* are in .*-thesis"):
         experiments.run("thesis", tmp_path)
 
@@ -41,7 +41,7 @@ def test_an_error_in_the_namespaces_comes_back(tmp_path, monkeypatch, forked):
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(campaign, "run_all", fail)
+    monkeypatch.setattr(emulated_campaign, "run_all", fail)
     with pytest.raises(ExperimentError, match="OSError: no space left"):
         experiments.run("thesis", tmp_path)
 
