@@ -27,7 +27,7 @@ SPECIFICATION = {
     },
     "strategies": ["default", "neawa"],
     "workload": [{"profile": "tpch-q3", "input_bytes": "3 GB", "containers": 6}],
-    "scale": {"rate_divisor": 16, "volume_divisor": 300},
+    "scale": {"rate_divisor": 16, "volume_divisor": 100},
 }
 
 
