@@ -121,7 +121,7 @@ import json, socket, sys, time
 for source, destination in json.load(sys.stdin):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", source))
     for _ in range(4):
-        s.sendto(bytes(1000), (sys.argv[1], destination)); time.sleep(0.0005)
+        s.sendto(bytes(1000), (sys.argv[1], destination)); time.sleep(0.0002)
     s.close()
 """
 FLOW_BYTES = 4 * (1000 + 42)

@@ -17,7 +17,7 @@ from topologies.emulated import isolation
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration", "on_small_network")]
 
-VOLUME_DIVISOR = 50
+VOLUME_DIVISOR = 80
 DEAD = "h2"
 
 

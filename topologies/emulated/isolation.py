@@ -143,19 +143,22 @@ def clean_up() -> list[str]:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """One testbed at a time: the kernel holds the lock as long as any process of the run lives, and no longer."""
+    """One testbed at a time: the kernel holds the lock as long as any process of the run lives, and no longer.
+
+    A testbed that has been killed is waited for: its last processes are about to vanish.
+    """
     with (STATE_DIRECTORY / "lock").open("a+") as file:
-        deadline = time.monotonic() + 2.0  # a killed testbed's last processes are about to vanish
+        deadline = time.monotonic() + 2.0
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    file.seek(0)
-                    who = holder(file.read())
+                file.seek(0)
+                document = file.read()
+                if _alive(document) or time.monotonic() > deadline:
                     raise BusyError(
-                        f"a testbed is already running on this machine ({who}); wait for it or stop it"
+                        f"a testbed is already running on this machine ({holder(document)}); wait for it or stop it"
                     ) from None
                 time.sleep(0.05)
         file.truncate(0)
@@ -172,6 +175,15 @@ def holder(document: str) -> str:
         return f"process {found['pid']} since {found['since']}: {found['command']}"
     except (ValueError, KeyError):
         return "an unknown process"
+
+
+def _alive(document: str) -> bool:
+    """Whether the process lives that holds the machine's lock, by what the lock's file says."""
+    try:
+        pid = int(json.loads(document)["pid"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return Path(f"/proc/{pid}").exists()
 
 
 def _run_as_init(isolation: Isolation, main: Callable[[], int]) -> int:

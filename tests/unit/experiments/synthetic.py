@@ -177,7 +177,7 @@ def _readings(
     topology: Topology, results: Sequence[JobResult], spreading: float, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """`/v1/links` documents whose counters have grown by plausible rates in between."""
-    end_s, interval_s = max(result.finished_s or 0.0 for result in results), 0.5
+    end_s, interval_s = max(result.finished_s or 0.0 for result in results), 2.0
     sent: Counter[tuple[str, str]] = Counter()
     drops: Counter[tuple[str, str]] = Counter()
     readings = []

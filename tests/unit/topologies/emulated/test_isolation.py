@@ -1,5 +1,8 @@
+import fcntl
 import json
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +51,40 @@ def test_bridges_have_the_planned_ports_and_nothing_forwards_by_itself():
     assert f"datapath-id={topology.switches[0].dpid:016x}" in text
     assert "datapath_type=netdev" in text
     assert "datapath_type=system" in " ".join(openvswitch.bridge_commands(topology, "kernel"))
+
+
+def test_a_controller_that_starts_again_is_another_target_of_the_same_address():
+    first = openvswitch.controller_target(6653)
+    second = openvswitch.controller_target(6653, other_than=first)
+    assert first == openvswitch.controller_target(6653, other_than=second) != second
+    assert {int(target.rpartition(":")[2]) for target in (first, second)} == {6653}
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """The machine's lock, held by somebody; what its file says is to be written."""
+    monkeypatch.setattr(isolation, "STATE_DIRECTORY", tmp_path)
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def write(file, pid):
+    file.write(json.dumps({"pid": pid, "since": "12:00:00", "command": "run_testbed.py"}))
+    file.flush()
+
+
+def test_a_living_testbed_is_told_at_once(held, monkeypatch):
+    write(held, os.getpid())
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(isolation.BusyError, match=f"process {os.getpid()} since 12:00:00: run_testbed.py"):
+        isolation.clean_up()
+
+
+def test_a_killed_testbeds_last_processes_are_waited_for(held, monkeypatch):
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    write(held, ended.pid)
+    (Path(held.name).parent / "0123abcd").mkdir()
+    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(held, fcntl.LOCK_UN))
+    assert isolation.clean_up() == ["0123abcd"]
