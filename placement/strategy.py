@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
@@ -85,13 +85,17 @@ def load_strategy(name: str, /, **options: Any) -> Strategy:
     Raises:
         PlacementError: there is no such strategy, its class does not take the options, or it is not a strategy.
     """
-    make = _find(name)
+    found = _find(name)
+    needs = PlacementError(f"strategy {name!r}: needs `name`, `place_blocks` and `place_containers`; see Strategy")
+    decisions = (getattr(found, method, None) for method in ("place_blocks", "place_containers"))
+    if not isinstance(found, type) or not all(map(callable, decisions)):
+        raise needs  # before it is called: a name in a specification may lead to any function of any library
     try:
-        strategy = make(**options)
+        strategy = found(**options)
     except TypeError as error:
         raise PlacementError(f"strategy {name!r}: options {sorted(options)}: {error}") from error
     if not isinstance(strategy, Strategy):
-        raise PlacementError(f"strategy {name!r}: needs `name`, `place_blocks` and `place_containers`; see Strategy")
+        raise needs
     return strategy
 
 
@@ -100,13 +104,13 @@ def strategy_names() -> tuple[str, ...]:
     return (*BUILT_IN, *sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(BUILT_IN)))
 
 
-def _find(name: str) -> Callable[..., object]:
+def _find(name: str) -> object:
     module, colon, attribute = BUILT_IN.get(name, name).partition(":")
     point = None if colon else next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
     if not colon and point is None:
         raise PlacementError(f"strategy {name!r}: choose one of {', '.join(strategy_names())}, or give module:Class")
     try:
-        found: Callable[..., object] = point.load() if point else getattr(importlib.import_module(module), attribute)
+        found: object = point.load() if point else getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a module of the user's may fail with anything
         reason = f"{type(error).__name__}: {error}"
         raise PlacementError(f"strategy {name!r}: {reason}; give an importable module:Class") from error

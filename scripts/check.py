@@ -63,7 +63,8 @@ class Outcome:
     def again(self) -> str:
         """What to run to see it fail again: the tests that failed, or all of it."""
         failed = re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", "\n".join(self.lines), re.MULTILINE)
-        argv = [*self.check.argv[:-1], *failed] if failed else self.check.argv
+        command = [word for word in self.check.argv if not word.startswith("tests/")]
+        argv = [*command, *failed] if failed else self.check.argv
         return ("sudo " if self.check.root else "") + shlex.join(argv)
 
     @property

@@ -194,8 +194,12 @@ async def _watch_links(
 ) -> None:
     """Read the links at every interval; a controller that was killed is started again, and some readings are missing.
 
+    Args:
+        reconnect: connects the switches to a controller that has been started again.
+
     Raises:
         ControllerError: it has ended by itself, or does not answer.
+        EmulationError: started again, it does not listen in time.
     """
     restarted = False
     while True:

@@ -84,7 +84,7 @@ def goodput_mbps(network, pairs, seconds):
         server = ["iperf3", "-s", "-1", "-p", str(port)]
         network.popen(destination, server, stdout=subprocess.DEVNULL)
         network.wait_listening(destination, port)
-        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "3"]
+        client = ["iperf3", "-J", "-c", address[destination], "-p", str(port), "-t", str(seconds), "-O", "4"]
         measured.append(network.popen(source, client, stdout=subprocess.PIPE, text=True))
     reports = [json.loads(client.communicate(timeout=seconds + 20)[0]) for client in measured]
     return sum(report["end"]["sum_received"]["bits_per_second"] for report in reports) / 1e6

@@ -32,15 +32,17 @@ SPECIFICATION = {
 
 
 def started(folder: Path, *words: str) -> Testbed:
-    """The testbed's command line as a process that has begun to work; waits while somebody else's testbed runs."""
-    command = [sys.executable, "run_testbed.py", "run", "--force", *words]
+    """The testbed's command line as a process that has begun to work, started in `folder`; waits while somebody else's
+    testbed runs.
+    """
+    command = [sys.executable, str(ROOT / "run_testbed.py"), "run", "--force", *words]
     errors = folder / "errors.txt"
     while True:
         token = secrets.token_hex(8)
         with nobody_else(), errors.open("w") as output:
             variables = {**os.environ, _TOKEN: token}
             process = subprocess.Popen(
-                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=output, text=True, env=variables
+                command, cwd=folder, stdout=subprocess.PIPE, stderr=output, text=True, env=variables
             )
         testbed = Testbed(process, token, errors)
         testbed.stages.append(process.stdout.readline())

@@ -124,11 +124,24 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch):
         ("default", {"colour": 1}, r"options \['colour'\]"),
         ("default", {"blocks": "raid"}, "blocks 'raid': choose hdfs or thesis"),
         ("placement:Weights", {}, "needs `name`, `place_blocks` and `place_containers`"),
+        ("os:abort", {}, "needs `name`, `place_blocks` and `place_containers`"),
+        ("ctypes:string_at", {"ptr": 0}, "needs `name`, `place_blocks` and `place_containers`"),
     ],
 )
 def test_what_cannot_be_loaded_is_named(name, options, message):
     with pytest.raises(PlacementError, match=message):
         load_strategy(name, **options)
+
+
+def test_what_is_no_strategy_is_not_called(tmp_path):
+    mark = tmp_path / "mark"
+    for name, options in (
+        ("subprocess:getoutput", {"cmd": f"touch {mark}"}),
+        ("subprocess:Popen", {"args": ["touch", str(mark)]}),
+    ):
+        with pytest.raises(PlacementError, match="needs `name`, `place_blocks` and `place_containers`"):
+            load_strategy(name, **options)
+    assert not mark.exists()
 
 
 def test_the_public_names_exist():

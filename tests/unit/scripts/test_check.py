@@ -55,7 +55,7 @@ def test_summary_of_a_failure_says_what_was_not_run():
 
 def test_failed_tests_are_named_in_what_to_run_again():
     output = "FAILED tests/a.py::test_b[c] - assert 1 == 2\nERROR tests/d.py::e\n1 failed, 1 error in 1s"
-    (*_, last) = summary([outcome("unit tests", 1, output, ("pytest", "tests/unit"))], 1, 1.0)
+    (*_, last) = summary([outcome("unit tests", 1, output, ("pytest", "tests/unit", "tests/ui"))], 1, 1.0)
     assert last == "to see it again: pytest 'tests/a.py::test_b[c]' tests/d.py::e"
 
 
