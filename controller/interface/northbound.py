@@ -72,9 +72,9 @@ def application(sources: Sources) -> FastAPI:
 def _require_own_name(request: Request) -> None:
     """Refuse pages of the web that have their own name lead to this machine (DNS rebinding)."""
     host = request.headers.get("host", "")
-    name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:
-        own = name.lower() in ("", "localhost") or ipaddress.ip_address(name).is_loopback
+        own = host == "" or name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         own = False
     if not own:
