@@ -74,8 +74,9 @@ def rdd(rdd_id, *parents, kept=False, name="MapPartitionsRDD"):
     return {"RDD ID": rdd_id, "Name": name, "Parent IDs": list(parents), "Storage Level": level}
 
 
-def stage(stage_id, rdds, parents=()):
-    return {"Stage ID": stage_id, "Stage Name": f"s{stage_id}", "RDD Info": rdds, "Parent IDs": list(parents)}
+def stage(stage_id, rdds, parents=(), tasks=2):
+    told = {"Stage ID": stage_id, "Stage Name": f"s{stage_id}", "Number of Tasks": tasks}
+    return {**told, "RDD Info": rdds, "Parent IDs": list(parents)}
 
 
 def task(read=0, remote=0, local=0, sent=0, written=0, returned=0, cpu_ms=0, reason="Success"):
