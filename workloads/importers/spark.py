@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
-
-from workloads.importers.spark_log import Application, SparkStage, read_application
+from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
 from workloads.importers.trace import ImportedJob, Trace, TraceError, even, slug
 from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
@@ -232,15 +230,15 @@ def _broadcasts(application: Application) -> dict[int, list[Edge]]:
     fragments: dict[int, int] = {}  # accumulator -> the part of a plan between exchanges that it belongs to
     sent: list[tuple[int, int]] = []  # part that makes a broadcast, part that uses it
 
-    def walk(node: Mapping[str, Any], part: int) -> None:
+    def walk(node: Operator, part: int) -> None:
         inside = part
-        if node["nodeName"] in ("Exchange", "BroadcastExchange"):
+        if node.name in ("Exchange", "BroadcastExchange"):
             inside = id(node)
-            if node["nodeName"] == "BroadcastExchange":
+            if node.name == "BroadcastExchange":
                 sent.append((inside, part))
         else:
-            fragments.update((metric["accumulatorId"], part) for metric in node.get("metrics", ()))
-        for child in node.get("children", ()):
+            fragments.update((accumulator, part) for accumulator in node.accumulators)
+        for child in node.children:
             walk(child, inside)
 
     for plan in application.plans:

@@ -14,6 +14,9 @@ from typing import Any
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources, of_profile, of_properties
 from workloads.importers.trace import TraceError
 
+_MOST = 2**63
+_MOST_PARTITIONS = 10**6
+
 
 @dataclass(frozen=True)
 class Rdd:
@@ -28,6 +31,15 @@ class Rdd:
     parents: tuple[int, ...]
     kept: bool
     made: bool
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of an SQL plan, with the accumulators that its tasks update."""
+
+    name: str
+    accumulators: tuple[int, ...]
+    children: tuple[Operator, ...]
 
 
 @dataclass
@@ -128,7 +140,7 @@ class Application:
     stages: dict[int, SparkStage] = field(default_factory=dict)
     described: dict[int, SparkStage] = field(default_factory=dict)
     jobs: dict[int, SparkJob] = field(default_factory=dict)
-    plans: list[Mapping[str, Any]] = field(default_factory=list)
+    plans: list[Operator] = field(default_factory=list)
     executors: dict[str, tuple[int, int]] = field(default_factory=dict)
     peak: int = 0
     resources: dict[int, Resources] = field(default_factory=lambda: {DEFAULT_PROFILE: Resources()})
@@ -143,7 +155,7 @@ class Application:
         """Heeds one event; the method for each kind is named as the kind is.
 
         Raises:
-            KeyError, TypeError, ValueError: the event has not the fields of its kind.
+            KeyError, TypeError, ValueError, AttributeError, RecursionError: the event has not the fields of its kind.
         """
         self._number += 1
         kind = str(event["Event"]).rpartition(".")[2].removeprefix("SparkListener")
@@ -151,55 +163,57 @@ class Application:
             handler(event)
 
     def _on_LogStart(self, event: Mapping[str, Any]) -> None:
-        self.version = event["Spark Version"]
+        self.version = _text(event["Spark Version"])
 
     def _on_ApplicationStart(self, event: Mapping[str, Any]) -> None:
-        self.name = event["App Name"]
+        self.name = _text(event["App Name"])
 
     def _on_EnvironmentUpdate(self, event: Mapping[str, Any]) -> None:
         self.resources[DEFAULT_PROFILE] = of_properties(event["Spark Properties"])
 
     def _on_ResourceProfileAdded(self, event: Mapping[str, Any]) -> None:
-        if (profile := event["Resource Profile Id"]) != DEFAULT_PROFILE:
+        if (profile := _whole(event["Resource Profile Id"])) != DEFAULT_PROFILE:
             self.resources[profile] = of_profile(event, self.resources[DEFAULT_PROFILE])
 
     def _on_ApplicationEnd(self, _event: Mapping[str, Any]) -> None:
         self.ended = True
 
     def _on_ExecutorAdded(self, event: Mapping[str, Any]) -> None:
-        info = event["Executor Info"]
-        self.executors[event["Executor ID"]] = info["Total Cores"], info.get("Resource Profile Id", DEFAULT_PROFILE)
-        self._alive.add(event["Executor ID"])
+        name, info = _text(event["Executor ID"]), event["Executor Info"]
+        profile = _whole(info.get("Resource Profile Id", DEFAULT_PROFILE))
+        self.executors[name] = max(1, _whole(info["Total Cores"])), profile
+        self._alive.add(name)
         self.peak = max(self.peak, len(self._alive))
 
     def _on_ExecutorRemoved(self, event: Mapping[str, Any]) -> None:
-        self._alive.discard(event["Executor ID"])
+        self._alive.discard(_text(event["Executor ID"]))
 
     def _on_JobStart(self, event: Mapping[str, Any]) -> None:
-        infos = event.get("Stage Infos", [])
-        for info in infos:
-            self.described.setdefault(info["Stage ID"], _stage(info))
-        stage_ids = tuple(event.get("Stage IDs") or [info["Stage ID"] for info in infos])
-        self.jobs[event["Job ID"]] = SparkJob(event["Job ID"], event["Submission Time"], stage_ids)
+        stages = [_stage(info) for info in event.get("Stage Infos", [])]
+        for stage in stages:
+            self.described.setdefault(stage.stage_id, stage)
+        stage_ids = event.get("Stage IDs") or [stage.stage_id for stage in stages]
+        job_id = _whole(event["Job ID"])
+        self.jobs[job_id] = SparkJob(job_id, _whole(event["Submission Time"]), tuple(map(_whole, stage_ids)))
 
     def _on_JobEnd(self, event: Mapping[str, Any]) -> None:
-        if (job := self.jobs.get(event["Job ID"])) is not None:
-            job.ended_ms = event["Completion Time"]
+        if (job := self.jobs.get(_whole(event["Job ID"]))) is not None:
+            job.ended_ms = _whole(event["Completion Time"])
 
     def _on_UnpersistRDD(self, event: Mapping[str, Any]) -> None:
-        self.unpersisted.setdefault(event["RDD ID"], []).append(self._number)
+        self.unpersisted.setdefault(_whole(event["RDD ID"]), []).append(self._number)
 
     def _on_StageSubmitted(self, event: Mapping[str, Any]) -> None:
-        info = event["Stage Info"]
-        self.described.setdefault(info["Stage ID"], _stage(info))
-        self._running(info["Stage ID"])
+        stage = _stage(event["Stage Info"])
+        self.described.setdefault(stage.stage_id, stage)
+        self._running(stage.stage_id)
 
     def _on_StageCompleted(self, event: Mapping[str, Any]) -> None:
         info = event["Stage Info"]
-        stage = self._running(info["Stage ID"])
         told = _stage(info)
+        stage = self._running(told.stage_id)
         stage.name, stage.rdd_id, stage.rdds, stage.parents = told.name, told.rdd_id, told.rdds, told.parents
-        stage.accumulators |= {item["ID"] for item in info.get("Accumulables", [])}
+        stage.accumulators |= {_whole(item["ID"]) for item in info.get("Accumulables", [])}
         if stage.ended is None:
             stage.ended = self._number
 
@@ -207,17 +221,17 @@ class Application:
         if event["Task End Reason"]["Reason"] != "Success" or not event.get("Task Metrics"):
             return
         info, metrics = event["Task Info"], event["Task Metrics"]
-        stage = self._running(event["Stage ID"])
+        stage = self._running(_whole(event["Stage ID"]))
         shuffled = metrics["Shuffle Read Metrics"]
-        cpu_ns = metrics["Executor CPU Time"] + metrics["Executor Deserialize CPU Time"]
-        stage.tasks[self._partition(stage, event.get("Stage Attempt ID", 0), info)] = TaskVolumes(
-            read=metrics["Input Metrics"]["Bytes Read"],
-            shuffle_read=shuffled["Remote Bytes Read"] + shuffled["Local Bytes Read"],
-            shuffle_written=metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"],
-            written=metrics["Output Metrics"]["Bytes Written"],
-            returned=metrics["Result Size"],
+        cpu_ns = _whole(metrics["Executor CPU Time"]) + _whole(metrics["Executor Deserialize CPU Time"])
+        stage.tasks[self._partition(stage, _whole(event.get("Stage Attempt ID", 0)), info)] = TaskVolumes(
+            read=_whole(metrics["Input Metrics"]["Bytes Read"]),
+            shuffle_read=_whole(shuffled["Remote Bytes Read"]) + _whole(shuffled["Local Bytes Read"]),
+            shuffle_written=_whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
+            written=_whole(metrics["Output Metrics"]["Bytes Written"]),
+            returned=_whole(metrics["Result Size"]),
             cpu_s=cpu_ns / 1e9,
-            executor=info["Executor ID"],
+            executor=_text(info["Executor ID"]),
         )
 
     def _running(self, stage_id: int) -> SparkStage:
@@ -233,9 +247,9 @@ class Application:
         Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only: a later attempt computes
         what is missing in ascending order, and then what has been lost, of which the log does not tell.
         """
-        if (told := info.get("Partition ID", -1)) >= 0:
-            return int(told)
-        index = int(info["Index"])
+        if (told := info.get("Partition ID", -1)) != -1:
+            return _whole(told)
+        index = _whole(info["Index"])
         if attempt == 0:
             return index
         if (stage.stage_id, attempt) not in self._attempts:
@@ -247,10 +261,10 @@ class Application:
         return computed[index] if index < len(computed) else index
 
     def _on_SQLExecutionStart(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(event["sparkPlanInfo"])
+        self.plans.append(_operator(event["sparkPlanInfo"]))
 
     def _on_SQLAdaptiveExecutionUpdate(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(event["sparkPlanInfo"])
+        self.plans.append(_operator(event["sparkPlanInfo"]))
 
 
 def read_application(lines: Iterable[str], source: str) -> Application:
@@ -271,7 +285,7 @@ def read_application(lines: Iterable[str], source: str) -> Application:
             raise TraceError(
                 f"{place}: {event['Event']} lacks {error}; give the log of a Spark of at least 2.3"
             ) from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise TraceError(f"{place}: {event['Event']} is malformed ({error}); remove the line") from error
     application.stages = {key: stage for key, stage in application.stages.items() if stage.tasks}
     if not application.stages:
@@ -296,16 +310,37 @@ def _events(lines: Iterable[str], source: str) -> Iterator[tuple[str, Mapping[st
 def _stage(info: Mapping[str, Any]) -> SparkStage:
     rdds = [_rdd(entry) for entry in info["RDD Info"]]
     return SparkStage(
-        stage_id=info["Stage ID"],
-        name=info["Stage Name"],
+        stage_id=_whole(info["Stage ID"]),
+        name=_text(info["Stage Name"]),
         rdd_id=max((rdd.rdd_id for rdd in rdds), default=-1),
         rdds={rdd.rdd_id: rdd for rdd in rdds},
-        parents=tuple(info["Parent IDs"]),
-        partitions=info.get("Number of Tasks", 0),
+        parents=tuple(map(_whole, info["Parent IDs"])),
+        partitions=min(_whole(info.get("Number of Tasks", 0)), _MOST_PARTITIONS),
     )
 
 
 def _rdd(info: Mapping[str, Any]) -> Rdd:
     level = info["Storage Level"]
     made = str(info.get("Name", "")).startswith("ParallelCollection")
-    return Rdd(info["RDD ID"], tuple(info["Parent IDs"]), bool(level["Use Disk"] or level["Use Memory"]), made)
+    parents = tuple(map(_whole, info["Parent IDs"]))
+    return Rdd(_whole(info["RDD ID"]), parents, bool(level["Use Disk"] or level["Use Memory"]), made)
+
+
+def _operator(info: Mapping[str, Any]) -> Operator:
+    return Operator(
+        _text(info["nodeName"]),
+        tuple(_whole(metric["accumulatorId"]) for metric in info.get("metrics") or ()),
+        tuple(map(_operator, info.get("children") or ())),
+    )
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number from 0 on")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value
