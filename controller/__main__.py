@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import NoReturn
 from controller import openflow
 from controller.core import Core
 from controller.elephants import DatapathFlows
-from controller.interface import northbound
+from controller.interface import northbound, server
 from controller.journal import Journal, log_to_stderr
 from controller.messages import Switchboard
 from controller.paths import PathFinder
@@ -25,6 +26,8 @@ from controller.queues import queue_drops
 from topologies.topology import Topology
 
 RYU_ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-ryu"
+
+_ENOUGH_FILES = 16_384
 
 _LOG = logging.getLogger("controller")
 
@@ -116,6 +119,13 @@ def _token(path: Path | None) -> str | None:
     return token
 
 
+def _raise_limit_of_files() -> None:
+    """Every connection is an open file; the usual 1,024 are little beside many switches."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _ENOUGH_FILES if most == resource.RLIM_INFINITY else min(most, _ENOUGH_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
+
+
 def _end(code: int) -> NoReturn:
     """End now: threads that wait for the network must not hold the process."""
     logging.shutdown()
@@ -156,6 +166,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     token = _token(options.token_file)
     listener = _listener(options)
     log_to_stderr(options.log_level)
+    _raise_limit_of_files()
     _end_on_signal()
     journal = Journal()
     switchboard = Switchboard(generation=int(time.time()))
@@ -165,7 +176,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except ValueError as error:
         fail(f"--topology {options.topology}: {error}")
     sources = northbound.Sources(core, journal, PathFinder(topology), token)
-    northbound.serve(northbound.application(sources), listener, _api_failed)
+    server.serve(northbound.application(sources), listener, _api_failed)
     journal.record("started", topology=topology.name, openflow_port=options.openflow_port, seed=options.seed)
     openflow.serve(options.controller_library, options.openflow_port, core, switchboard, options.poll_interval)
     _LOG.critical("not_listening", extra={"fields": {"openflow_port": options.openflow_port}})

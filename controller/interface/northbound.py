@@ -1,19 +1,16 @@
 """The northbound API: reads immutable snapshots, and never touches the OpenFlow side."""
 
 import asyncio
+import ipaddress
 import json
 import secrets
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeAlias
 
-import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.core import Core
 from controller.interface import documents, schemas
@@ -22,16 +19,24 @@ from controller.journal import Event, Journal
 from controller.paths import FlowTuple, PathFinder, Protocol
 
 KEEP_ALIVE_S = 15.0
+MOST_STREAMS = 400
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 _NOT_FOUND: Responses = {404: {"model": schemas.Problem, "description": "no such thing"}}
 _UNAUTHORISED: Responses = {401: {"model": schemas.Problem, "description": "token needed"}}
+_MISDIRECTED: Responses = {
+    421: {"model": schemas.Problem, "description": "asked under a name that is not this machine's"}
+}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the answers come from; `token` is needed by every request unless it is None."""
+    """Where the answers come from.
+
+    Attributes:
+        token: needed by every request; None when only this machine can ask.
+    """
 
     core: Core
     journal: Journal
@@ -41,14 +46,14 @@ class Sources:
 
 def application(sources: Sources) -> FastAPI:
     """The API as an ASGI application."""
-    guard = [Depends(_require(sources.token))] if sources.token is not None else []
+    guard = _require_own_name if sources.token is None else _require(sources.token)
     app = FastAPI(
         title="Controller of the emulated network",
         version="1",
         description="What the SDN controller knows: the network against its plan, what every link carries, and "
         "which way flows go.",
-        dependencies=guard,
-        responses=_UNAUTHORISED if guard else {},
+        dependencies=[Depends(guard)],
+        responses=_MISDIRECTED if sources.token is None else _UNAUTHORISED,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -64,6 +69,18 @@ def application(sources: Sources) -> FastAPI:
         return app.openapi()
 
     return app
+
+
+def _require_own_name(request: Request) -> None:
+    """Refuse pages of the web that have their own name lead to this machine (DNS rebinding)."""
+    host = request.headers.get("host", "")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        own = host == "" or name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        own = False
+    if not own:
+        raise HTTPException(421, f"host {host!r} is not this machine's own name; ask 127.0.0.1")
 
 
 def _require(token: str) -> Callable[..., None]:
@@ -150,7 +167,9 @@ def _add_paths(app: FastAPI, sources: Sources) -> None:
 
 
 def _add_feeds(app: FastAPI, sources: Sources) -> None:
+    streams: set[object] = set()
     stream: Responses = {
+        503: {"model": schemas.Problem, "description": "too many streams"},
         200: {
             "description": "server-sent events; `data` is an EventDocument",
             "content": {
@@ -159,7 +178,7 @@ def _add_feeds(app: FastAPI, sources: Sources) -> None:
                     "x-data": schemas.EventDocument.model_json_schema(),
                 }
             },
-        }
+        },
     }
 
     @app.get("/v1/events", response_class=StreamingResponse, responses=stream)
@@ -170,7 +189,11 @@ def _add_feeds(app: FastAPI, sources: Sources) -> None:
         limit: Annotated[int | None, Query(ge=1, description="end after so many events")] = None,
     ) -> StreamingResponse:
         """What the controller sees and decides, as it happens; begins with the last events that are kept."""
-        return StreamingResponse(_stream(sources.journal, last_event_id, limit), media_type="text/event-stream")
+        if len(streams) >= MOST_STREAMS:
+            raise HTTPException(503, f"{MOST_STREAMS} streams are open; close one")
+        return StreamingResponse(
+            _stream(sources.journal, last_event_id, limit, streams), media_type="text/event-stream"
+        )
 
     text: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
@@ -180,7 +203,7 @@ def _add_feeds(app: FastAPI, sources: Sources) -> None:
         return Response(*exposition(sources.core))
 
 
-async def _stream(journal: Journal, after_id: int, limit: int | None) -> AsyncIterator[str]:
+async def _stream(journal: Journal, after_id: int, limit: int | None, streams: set[object]) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -188,6 +211,7 @@ async def _stream(journal: Journal, after_id: int, limit: int | None) -> AsyncIt
         loop.call_soon_threadsafe(queue.put_nowait, event)
 
     past, stop = journal.listen(hand_over, after_id)
+    streams.add(queue)
     sent = 0
     try:
         for event in past:
@@ -202,32 +226,4 @@ async def _stream(journal: Journal, after_id: int, limit: int | None) -> AsyncIt
             yield f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(asdict(event))}\n\n"
     finally:
         stop()
-
-
-class _WithoutDelay(H11Protocol):
-    """Sends at once. asyncio sees to that only for sockets that it has made itself; here every answer would wait 40 ms.
-
-    The listener's own option is not enough: a client may have connected before this process set it.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().connection_made(transport)
-
-
-def serve(app: FastAPI, listener: socket.socket, failed: Callable[[BaseException], None]) -> None:
-    """Serve the API on a listening socket, in a thread of its own; `failed` is called when that thread ends."""
-    config = uvicorn.Config(
-        app, http=_WithoutDelay, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60
-    )
-    server = uvicorn.Server(config)
-
-    def run() -> None:
-        try:
-            server.run(sockets=[listener])
-        except BaseException as error:
-            failed(error)
-        else:
-            failed(RuntimeError("the HTTP server has ended"))
-
-    threading.Thread(target=run, name="northbound", daemon=True).start()
+        streams.discard(queue)

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.analysis.likeness import MixedRunsError
-from experiments.records.results_folder import give_to_caller
+from experiments.records.ownership import give_to_caller
+from experiments.runs.rate_divisor import CACHE
 
 
 def carry_out(
@@ -36,5 +37,5 @@ def carry_out(
         console.print(f"stopped; `{command} --resume {path}` does what is left", highlight=False, soft_wrap=True)
         raise
     finally:
-        give_to_caller(path)
+        give_to_caller(path, CACHE)
     return 1 if problems else 0

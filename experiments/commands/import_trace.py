@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 SUMMARY = "turn a recorded trace into a specification that runs"
@@ -16,12 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", dest="trace_format", choices=("auto", "spark", "mremu", "coflow"), default="auto", help="[auto]"
     )
     parser.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
 
 
-def run(*, trace: Path, trace_format: str, output: Path | None) -> int:
-    """Import the trace and print what was written."""
+def run(*, trace: Path, trace_format: str, output: Path | None, force: bool) -> int:
+    """Import the trace, print what was written, and say what is missing in it."""
     from experiments.specification.imported import import_file
 
-    for path in import_file(trace, trace_format, output):
+    def notice(note: str) -> None:
+        print(f"note: {note}", file=sys.stderr)
+
+    for path in import_file(trace, trace_format, output, force, notice):
         print(path)
     return 0

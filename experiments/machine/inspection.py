@@ -11,7 +11,6 @@ import fcntl
 import importlib.util
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +19,7 @@ from typing import Literal
 
 import psutil
 
-from topologies.emulated import host_settings
+from topologies.emulated import host_settings, programs
 from topologies.emulated.isolation import STATE_DIRECTORY, holder
 
 _RYU_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ryu"
@@ -120,9 +119,9 @@ def gather() -> Facts:
         congestion_controls=tuple(_sysctl("net.ipv4.tcp_available_congestion_control").split()),
         default_congestion_control=_sysctl("net.ipv4.tcp_congestion_control"),
         send_buffer=_access(Path("/proc/sys/net/core/wmem_default"), root),
-        programs={name: _first_line([name, *arguments]) for name, arguments in PROGRAMS.items()},
+        programs={name: programs.first_line([name, *arguments]) for name, arguments in PROGRAMS.items()},
         mininet=_mininet_version(),
-        system_python=(_first_line(["/usr/bin/python3", "--version"]) or "").removeprefix("Python ") or None,
+        system_python=(programs.first_line(["/usr/bin/python3", "--version"]) or "").removeprefix("Python ") or None,
         python=platform.python_version(),
         controllers={"os-ken": _package_version("os-ken"), "ryu": _ryu_version()},
         holder=holder,
@@ -162,17 +161,13 @@ def _namespaces(root: bool) -> bool | None:
 def _in_namespaces(root: bool, kinds: list[str], script: str) -> str:
     """What a shell script prints in fresh namespaces; nothing where the kernel does not grant them."""
     rights = [] if root else ["--user", "--map-root-user"]
-    return _output(["unshare", *rights, *kinds, "sh", "-c", script])
+    return programs.output(["unshare", *rights, *kinds, "sh", "-c", script])
 
 
 def _openvswitch_module() -> Module:
     if Path("/sys/module/openvswitch").exists():
         return "loaded"
-    try:
-        code = subprocess.run(["modprobe", "--dry-run", "--quiet", "openvswitch"], check=False).returncode
-    except OSError:
-        return "absent"
-    return "absent" if code else "loadable"
+    return "loadable" if programs.succeeds(["modprobe", "--dry-run", "--quiet", "openvswitch"]) else "absent"
 
 
 def _testbeds(state: Path) -> tuple[str | None, tuple[str, ...]]:
@@ -221,22 +216,6 @@ def _sysctl(name: str) -> str:
     try:
         return host_settings.read(name)
     except OSError:
-        return ""
-
-
-def _first_line(argv: list[str]) -> str | None:
-    """First line that a program prints; None when there is no such program."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return next(iter((done.stdout or done.stderr).splitlines()), "")
-
-
-def _output(argv: list[str]) -> str:
-    try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30).stdout
-    except (OSError, subprocess.TimeoutExpired):
         return ""
 
 

@@ -7,13 +7,13 @@ import hashlib
 import importlib.util
 import os
 import platform
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
 from experiments.records.record import Provenance
+from topologies.emulated import programs
 from topologies.emulated.network import EmulatedNetwork
 
 _PACKAGES = ("numpy", "os-ken", "polars", "pydantic", "xxhash")
@@ -64,19 +64,20 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package.replace("-", "_")] = "absent"
     for name, argv in _PROGRAMS.items():
-        lines = _output(argv).splitlines()
-        found[name] = lines[0] if lines else "absent"
+        found[name] = programs.first_line(argv) or "absent"
     return found
 
 
 def checkout_version(root: Path) -> str:
     """The commit, with a mark of how the checkout differs from it, new files among its modules included, if it does."""
     git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
-    commit = _output([*git, "rev-parse", "--short=12", "HEAD"]).strip()
+    commit = programs.output([*git, "rev-parse", "--short=12", "HEAD"]).strip()
     if not commit:
         return "unknown"
-    changed = _output([*git, "diff", "HEAD"])
-    for name in _output([*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *_ROOMS]).split("\0")[:-1]:
+    changed = programs.output([*git, "diff", "HEAD"])
+    for name in programs.output([*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *_ROOMS]).split("\0")[
+        :-1
+    ]:
         changed += f"{name}\n{_read(root / name)}"
     return f"{commit}+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else commit
 
@@ -98,11 +99,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError:
-        return ""
-
-
-def _output(argv: list[str]) -> str:
-    try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.documents.atomic import write_text
-from experiments.records import series
+from experiments.records import ownership, series
 from experiments.records.record import RecordError, RunRecord
 from experiments.specification import specification_file
 from experiments.specification.model import Specification
@@ -194,7 +194,7 @@ class Assignment:
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:
     """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
-    parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(parent)
     stem = f"{now:%Y%m%dT%H%M%S}-{name}"
     path, copy = parent / stem, 1
     while True:
@@ -204,22 +204,6 @@ def new_folder(parent: Path, name: str, now: datetime) -> Path:
         except FileExistsError:
             copy += 1
             path = parent / f"{stem}-{copy}"
-
-
-def give_to_caller(path: Path) -> None:
-    """Hand a results folder made under sudo to the user who called it, and the folder that it lies in if all is theirs.
-
-    A folder that holds anything else, such as /tmp, stays whose it is.
-    """
-    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-    if user is None or group is None:
-        return
-    caches = list(path.parent.glob(".rate-divisors.json"))
-    items = [*caches, path, *path.rglob("*")]
-    if set(path.parent.iterdir()) == {*caches, path}:
-        items.append(path.parent)
-    for item in items:
-        os.chown(item, int(user), int(group), follow_symlinks=False)
 
 
 def _reason(error: BaseException) -> str:

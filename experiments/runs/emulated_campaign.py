@@ -13,7 +13,7 @@ from experiments.runs import campaign, emulated_run
 from experiments.runs.controller_process import listen
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.progress import OnProgress, Reporter
-from experiments.runs.rate_divisor import choose_divisor
+from experiments.runs.rate_divisor import choose_divisor, trial_key
 from experiments.specification import plan
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun, resolve
@@ -70,7 +70,7 @@ class _Emulation:
             same = record.status == "finished" and record.blocking_factor == run.blocking_factor
             if same and record.scale is not None:
                 return record.scale.rate_divisor
-        key = f"{run.topology.to_json()}\n{run.specification.model_dump_json(include={'network', 'scale'})}"
+        key = trial_key(run)
         if key not in self._divisors:
             self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, on_progress)
         return self._divisors[key]

@@ -14,9 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from experiments.errors import REFUSALS, ExperimentError
-from experiments.records.results_folder import ResultsFolder, give_to_caller
+from experiments.records.ownership import give_to_caller
+from experiments.records.results_folder import ResultsFolder
 from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
+from experiments.runs.rate_divisor import CACHE
 from experiments.specification import plan, specification_file
 from experiments.specification.model import Specification
 from topologies.emulated import isolation
@@ -35,7 +37,7 @@ def run_experiment(
             reporter = Reporter(Console(stderr=True), quiet)
             problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=force), reporter)
         finally:
-            give_to_caller(folder.path)
+            give_to_caller(folder.path, CACHE)
         return {"folder": str(folder.path), "problems": problems}
 
     done = _isolated(do)

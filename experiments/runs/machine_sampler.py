@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from experiments.records.verdict import Sample
+from topologies.emulated import programs
 from topologies.emulated.kernel_counters import frames_received, queues, receive_queues, tcp_counters
 
 INTERVAL_S = 0.5
@@ -67,14 +67,17 @@ class Sampler:
         """Begin to sample."""
         self._thread.start()
 
-    def stop(self) -> tuple[Sample, ...]:
-        """End and return all samples.
-
-        Raises:
-            OSError, subprocess.CalledProcessError: sampling had failed.
-        """
+    def stop(self) -> None:
+        """End it."""
         self._stop.set()
         self._thread.join()
+
+    def samples(self) -> tuple[Sample, ...]:
+        """All samples, when it has ended.
+
+        Raises:
+            OSError, psutil.Error, ProgramError: sampling had failed.
+        """
         if self._error is not None:
             raise self._error
         return tuple(self._samples)
@@ -132,9 +135,9 @@ def _mean_delay(before: tuple[float, int], after: tuple[float, int]) -> float:
 
 def _read(probes: Probes, now: float) -> _Counters:
     datapath = psutil.Process(probes.datapath_pid).cpu_times()
-    sockets = _output("ss", "--packet", "--memory", "--processes", "--no-header", "-0")
+    sockets = programs.run(["ss", "--packet", "--memory", "--processes", "--no-header", "-0"])
     waiting, lost = receive_queues(sockets)
-    forwarded, backlog, drops = queues(json.loads(_output("tc", "-j", "-s", "qdisc", "show")))
+    forwarded, backlog, drops = queues(json.loads(programs.run(["tc", "-j", "-s", "qdisc", "show"])))
     tcp = [tcp_counters(Path(f"/proc/{pid}/net/snmp").read_text()) for pid in probes.host_pids]
     return _Counters(
         time_s=now,
@@ -144,7 +147,7 @@ def _read(probes: Probes, now: float) -> _Counters:
         agent_delays=tuple(_delay(pid) for pid in probes.agent_pids),
         receive_queue_bytes=waiting,
         receive_drops=lost,
-        frames_received=frames_received(json.loads(_output("ip", "-j", "-s", "link", "show"))),
+        frames_received=frames_received(json.loads(programs.run(["ip", "-j", "-s", "link", "show"]))),
         backlog_bytes=backlog,
         queue_drops=drops,
         forwarded_bytes=forwarded,
@@ -160,7 +163,3 @@ def _delay(pid: int) -> tuple[float, int]:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0, 0  # the process has ended; its end is reported by who waits for it
     return int(waited_ns) / 1e9, int(turns)
-
-
-def _output(*argv: str) -> str:
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout

@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.runs.calibration_pairs import LinkTrial, link_rounds, ring
-from topologies.emulated import host_settings, isolation
+from topologies.emulated import host_settings, isolation, programs
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
 from topologies.fairness import max_min_rates
@@ -209,11 +209,11 @@ def _steered(source: Host, destination: Host, up: Link, down: Link) -> Iterator[
     entries += [(down.b.node, f"{match},actions=output:{down.b.port_no}")]
     try:
         for switch, entry in entries:
-            _run("ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry)
+            programs.run(["ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry])
         yield
     finally:
         for switch, _ in entries:
-            _run("ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1")
+            programs.run(["ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1"])
 
 
 @contextlib.contextmanager
@@ -273,7 +273,7 @@ def _settling_s(duration_s: int) -> int:
 
 def _sent_bytes() -> tuple[float, dict[str, int]]:
     """Now, and the bytes that every switch port has sent, from the queues of the kernel."""
-    qdiscs = json.loads(_run("tc", "-j", "-s", "qdisc", "show"))
+    qdiscs = json.loads(programs.run(["tc", "-j", "-s", "qdisc", "show"]))
     return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "bfifo"}
 
 
@@ -307,10 +307,3 @@ def _goodput(received: dict[str, Any]) -> float:
     if not seconds:
         raise CalibrationError("iperf3: the receiver saw no whole second")
     return float(sum(interval["bytes"] for interval in whole) * 8 / seconds / 1e6)
-
-
-def _run(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
-    if done.returncode != 0:
-        raise CalibrationError(f"{' '.join(argv[:4])}: {done.stderr.strip()}")
-    return done.stdout

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import PositiveFloat, TypeAdapter, ValidationError
+
 from experiments.documents.atomic import write_text
 from experiments.records import verdict
 from experiments.records.provenance import machine_fingerprint
@@ -31,7 +33,11 @@ HEADROOM = 2.0
 REHEARSAL_SPEED = 4.0
 REHEARSALS = 3
 """When so many fail, it is not for the links' rates: the agents have too much to do in a second of any divisor."""
+CACHE = ".rate-divisors.json"
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+
+_FINDINGS = TypeAdapter(dict[str, PositiveFloat])
+_LOAD = {"workload", "node", "data", "network", "controller", "scale", "fidelity"}
 
 
 def choose_divisor(
@@ -43,15 +49,15 @@ def choose_divisor(
     of the run. The first that is trusted in both, with reserve in the former, shows what the machine can carry; the
     divisor is `HEADROOM` times that one, because a run's bursts are longer. When `REHEARSALS` have failed, the first at
     which the links have reserve counts, and when there is none, the first at which they pass. The finding is kept in
-    `cache_folder` for this machine and topology. When none will do, the candidate at which the network falls least
-    short is used for now: the verdict on each run says what came of it.
+    `cache_folder` for this machine, network and workload. When none will do, the candidate at which the network falls
+    least short is used for now: the verdict on each run says what came of it.
     """
     wanted = run.specification.scale.rate_divisor
     if wanted != "auto":
         return wanted
-    cache = cache_folder / ".rate-divisors.json"
-    known: dict[str, float] = json.loads(cache.read_text()) if cache.is_file() else {}
-    key = _key(run)
+    cache = cache_folder / CACHE
+    known = _known(cache)
+    key = trial_key(run)
     if key in known:
         return known[key]
     divisor, passed = _search(run, listener, on_progress)
@@ -105,7 +111,8 @@ def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, on_progress:
         try:
             report, problem = emulated_run.calibrate(run, network, control, attempts=1)
         finally:
-            samples = sampler.stop()
+            sampler.stop()
+        samples = sampler.samples()
         with_reserve, passed = (
             verdict.assess(samples, thresholds, report["shortfall"], problem).verdict == "trusted"
             for thresholds in (_with_reserve(plain), plain)
@@ -145,7 +152,16 @@ def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:
     )
 
 
-def _key(run: ResolvedRun) -> str:
-    network = run.specification.network.model_dump_json()
-    text = "\n".join([machine_fingerprint(), run.topology.to_json(), network])
+def trial_key(run: ResolvedRun) -> str:
+    """The same for runs that a machine carries alike: on one network, with one workload, whatever the strategy."""
+    load = run.specification.model_dump_json(include=_LOAD)
+    text = "\n".join([machine_fingerprint(), run.topology.to_json(), load])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _known(cache: Path) -> dict[str, float]:
+    """What is in the cache; nothing when it is not there or damaged, and it will be made anew."""
+    try:
+        return _FINDINGS.validate_json(cache.read_bytes())
+    except (OSError, ValidationError):
+        return {}

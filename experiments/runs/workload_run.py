@@ -19,6 +19,7 @@ from experiments.runs.progress import OnProgress
 from experiments.runs.resource_manager import ResourceManager
 from experiments.specification.resolved_run import PlannedJob, ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
+from topologies.emulated.openvswitch import OpenVSwitch
 from workloads.coordination.events import Event, EventKind, JobResult
 from workloads.coordination.pool import AgentPool
 from workloads.node_model import NodeModel
@@ -47,6 +48,7 @@ async def run_workload(
         JobFailedError: a job failed for good.
         PlacementError: data or containers do not fit.
         ControllerError: the controller ended.
+        OpenVSwitchError: the switches ended or were stopped.
     """
     specification = run.specification
     outcome = Outcome(time.time())
@@ -64,7 +66,7 @@ async def run_workload(
         reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
         interval_s = specification.controller.poll_interval_s
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
-        background = [asyncio.create_task(watching)]
+        background = [asyncio.create_task(watching), asyncio.create_task(_watch_switches(network.switch))]
         for failure in specification.failures:
             failing = cause(failure, network, pool.pids, this.wait_until_s, this.record_event, on_progress)
             background.append(asyncio.create_task(failing))
@@ -76,7 +78,8 @@ async def run_workload(
             for task in (*running, *background):
                 task.cancel()
             await asyncio.gather(*running, *background, return_exceptions=True)
-            outcome.samples = sampler.stop()
+            sampler.stop()
+        outcome.samples = sampler.samples()
     return outcome
 
 
@@ -217,6 +220,17 @@ async def _watch_links(
                 raise
             record_event("controller_restarted", detail=killed_by.name)
             restarted = True
+
+
+async def _watch_switches(switch: OpenVSwitch) -> None:
+    """Look every second whether the switches are alive.
+
+    Raises:
+        OpenVSwitchError: they are not.
+    """
+    while True:
+        switch.require_alive()
+        await asyncio.sleep(1.0)
 
 
 async def _until_all_is_counted(interval_s: float, readings: Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from experiments.specification.plan import check
 from workloads.importers import Trace, TraceError, import_trace, profile_document
 
 
-def import_file(path: Path, trace_format: str = "auto", output: Path | None = None) -> list[Path]:
+def import_file(
+    path: Path,
+    trace_format: str = "auto",
+    output: Path | None = None,
+    force: bool = False,
+    notice: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
     """Write the specification of a trace, and the profile of each of its jobs into a folder next to it.
 
     The specification names the profiles by their absolute paths.
@@ -21,12 +28,14 @@ def import_file(path: Path, trace_format: str = "auto", output: Path | None = No
         path: The trace.
         trace_format: `auto`, `spark`, `mremu` or `coflow`.
         output: The specification; the trace's name with `.yaml` in the current folder when None.
+        force: Replace files that are there.
+        notice: Takes a sentence for everything that is missing in the trace or could not be told.
 
     Returns:
         What was written, the specification first.
 
     Raises:
-        TraceError: the trace cannot be imported, or the file cannot be written.
+        TraceError: the trace cannot be imported, or a file cannot be written or is there already.
         SpecificationError: what became of it cannot run.
     """
     trace = import_trace(Path(path), trace_format)
@@ -35,12 +44,20 @@ def import_file(path: Path, trace_format: str = "auto", output: Path | None = No
         raise TraceError(f"{target}: a specification is a YAML file; give a name that ends in .yaml")
     folder = target.with_name(f"{target.stem}-profiles")
     profiles = {folder / f"{imported.job.job_id}.yaml": profile_document(imported) for imported in trace.jobs}
+    for written in (target, *profiles):
+        if written.exists() and not force:
+            raise TraceError(f"{written}: is there already; give another --output, or --force to replace it")
+    for note in trace.notes:
+        notice(note)
+    head = "".join(
+        f"# {line}\n" for line in ("Imported; docs/importing.md says what was kept of the trace.", *trace.notes)
+    )
     text = yaml.safe_dump(_specification(trace, Path(path).name, list(profiles)), sort_keys=False, width=100)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for profile, document in profiles.items():
             profile.write_text(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100), encoding="utf-8")
-        target.write_text(f"# Imported; docs/importing.md says what was kept of the trace.\n{text}", encoding="utf-8")
+        target.write_text(f"{head}{text}", encoding="utf-8")
     except OSError as error:
         raise TraceError(f"{target}: cannot be written ({error}); give another output") from error
     check(specification_file.load(target))

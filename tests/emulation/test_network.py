@@ -7,6 +7,7 @@ import pytest
 
 from topologies.emulated import host_settings, isolation
 from topologies.emulated.network import EmulationError, emulated
+from topologies.emulated.programs import ProgramError
 from topologies.emulated.shaping import ShapingError
 from topologies.fat_tree import single_switch, thesis
 
@@ -43,7 +44,7 @@ def test_traffic_is_held_to_the_rate_and_bridges_without_flows_carry_nothing(mea
     topology = single_switch(2, host_mbps=100)
     with emulated(topology) as network:
         ping = ["ping", "-c", "1", "-W", "1", topology.hosts[0].ip]
-        with pytest.raises(EmulationError):
+        with pytest.raises(ProgramError):
             network.run("h2", ping)
         subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
         network.run("h2", ping)

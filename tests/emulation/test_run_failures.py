@@ -2,9 +2,12 @@
 
 import contextlib
 import functools
+import os
+import re
 import signal
 import sys
 import threading
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
 from topologies.emulated import isolation
+from topologies.emulated.openvswitch import OpenVSwitch, OpenVSwitchError
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration")]
 
@@ -161,6 +165,38 @@ def broken(self):
 core.Core.tick = broken
 program.main(sys.argv[3:])
 """
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGKILL, "has ended"), (signal.SIGSTOP, "has been stopped")])
+def test_switches_that_end_or_are_stopped_in_mid_run_fail_it_soon_and_are_named(
+    tmp_path, monkeypatch, measured, number, said
+):
+    reason = rf"ovs-vswitchd \(process \d+\) {said}"
+    look = OpenVSwitch.require_alive
+    times_s = []
+
+    def strike():
+        os.kill(int((isolation.current().directory / "ovs/ovs-vswitchd.pid").read_text()), number)
+        times_s.append(time.monotonic())
+
+    def look_and_note(switch):
+        try:
+            look(switch)
+        except OpenVSwitchError:
+            times_s.append(time.monotonic())
+            raise
+
+    monkeypatch.setattr(OpenVSwitch, "require_alive", look_and_note)
+    for trial in measured():
+        times_s.clear()
+        with prepared(tmp_path) as (folder, execute), pytest.raises(OpenVSwitchError, match=reason):
+            execute(when_the_job_has_started(strike))
+        record = folder.record()
+        assert record.status == "failed"
+        assert re.match(reason, record.reason)
+        struck_s, noticed_s = times_s
+        trial.expect("noticed_s", noticed_s - struck_s, at_most=2)
 
 
 def test_a_controller_that_fails_by_itself_fails_the_run_with_the_reason(tmp_path, monkeypatch):

@@ -19,7 +19,6 @@ import secrets
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from topologies.emulated import host_settings
+from topologies.emulated import host_settings, programs
 from topologies.errors import NetworkError
 
 STATE_DIRECTORY = Path("/run/placement-testbed")
@@ -226,7 +225,7 @@ def _be_init(isolation: Isolation, main: Callable[[], int], alive: tuple[int, in
     _call("unshare", _CLONE_NEWNET | _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
     _call("mount", b"proc", b"/proc", b"proc", 0, None)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    programs.run(["ip", "link", "set", "lo", "up"])
     document = [isolation.run_id, str(isolation.directory), isolation.host_network_fd]
     os.environ[_ENVIRONMENT] = json.dumps(document)
     child = os.fork()

@@ -22,7 +22,7 @@ from mininet.log import setLogLevel
 from mininet.net import VERSION, Mininet
 from mininet.node import Host, Switch
 
-from topologies.emulated import host_settings, isolation, openvswitch, shaping
+from topologies.emulated import host_settings, isolation, openvswitch, programs, shaping
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.openvswitch import Datapath, OpenVSwitch
 from topologies.emulated.shaping import Shape, ShapingError
@@ -38,7 +38,7 @@ _LINK_GROUP = 1
 
 
 class EmulationError(NetworkError):
-    """The network could not be built; the message holds what the failed command said."""
+    """The network cannot be built, or what should be in it is not; the message says what."""
 
 
 class _Interface(Intf):  # type: ignore[misc]
@@ -79,10 +79,10 @@ class EmulatedNetwork:
         """Run a program on a host to its end and return what it printed.
 
         Raises:
-            EmulationError: it failed or took longer than `timeout_s`.
+            ProgramError: it failed or took longer than `timeout_s`.
         """
         pid = self.mininet.get(host).pid
-        return _command(["mnexec", "-a", str(pid), *argv], timeout_s=timeout_s)
+        return programs.run(["mnexec", "-a", str(pid), *argv], deadline_s=timeout_s)
 
     def host_pid(self, host: str) -> int:
         """Process whose network namespace is the host's."""
@@ -131,11 +131,11 @@ class EmulatedNetwork:
         """Take a link down at its upper end, which both ends see, or bring it back.
 
         Raises:
-            EmulationError: the kernel refuses.
+            ProgramError: the kernel refuses.
             KeyError: no such link.
         """
         link = self.topology.link_by_id[link_id]
-        _command(["ip", "link", "set", shaping.interface(link.b), "up" if up else "down"])
+        programs.run(["ip", "link", "set", shaping.interface(link.b), "up" if up else "down"])
 
     def verify_shaping(self) -> None:
         """Compare the kernel's traffic control with the plan.
@@ -158,7 +158,7 @@ class EmulatedNetwork:
         for shapes, pid in self._by_namespace():
             with isolation.process_network(pid):
                 command, batch = shaping.read_back_commands(shapes)
-                yield shapes, _command(command, batch), _command(["tc", "-j", "qdisc", "show"])
+                yield shapes, programs.run(command, batch), programs.run(["tc", "-j", "qdisc", "show"])
 
     def _by_namespace(self) -> Iterator[tuple[Sequence[Shape], int]]:
         hosts = {host.name for host in self.topology.hosts}
@@ -186,7 +186,7 @@ def emulated(
 
     Raises:
         IsolationError: the process does not run in namespaces of its own (`topologies.emulated.isolation`).
-        EmulationError, OpenVSwitchError, ShapingError: it could not be built as planned.
+        EmulationError, OpenVSwitchError, ProgramError, ShapingError: it could not be built as planned.
     """
     own = isolation.current()
     setLogLevel("error")
@@ -200,7 +200,7 @@ def emulated(
             _add_nodes(network)
             _add_links(network)
             switch.vsctl(openvswitch.bridge_commands(topology, switch.datapath))
-            _command(["tc", "-batch", "-"], _tc_batch(next(network._by_namespace())[0]))
+            programs.run(["tc", "-batch", "-"], _tc_batch(next(network._by_namespace())[0]))
             _configure_hosts(network)
             openvswitch.settle_buffers(own, switch, topology)
             network.verify_shaping()
@@ -228,7 +228,7 @@ def _add_links(network: EmulatedNetwork) -> None:
         batch += [f"link add {far} group {_LINK_GROUP} type veth peer name {near}{place}", f"link set {far} up"]
         if not place:
             batch.append(f"link set {near} up")
-    _command(["ip", "-batch", "-"], "\n".join(batch) + "\n")
+    programs.run(["ip", "-batch", "-"], "\n".join(batch) + "\n")
     for link in network.topology.links:
         interfaces = []
         for end in (link.a, link.b):
@@ -257,8 +257,8 @@ def _configure_hosts(network: EmulatedNetwork) -> None:
                 if other is not host
             ]
             with isolation.process_network(network.host_pid(host.name)):
-                _command(["ip", "-batch", "-"], "\n".join(batch) + "\n")
-                _command(["tc", "-batch", "-"], _tc_batch(network.shapes[host.name]))
+                programs.run(["ip", "-batch", "-"], "\n".join(batch) + "\n")
+                programs.run(["tc", "-batch", "-"], _tc_batch(network.shapes[host.name]))
                 host_settings.write("net.ipv4.tcp_congestion_control", network.congestion_control)
                 _disable_ipv6()
 
@@ -311,18 +311,6 @@ def _stop(mininet: Mininet) -> None:
     """Remove all links at once (deleting one end of a virtual link deletes the other) and end the hosts' shells."""
     mininet.links.clear()
     group = ["group", str(_LINK_GROUP)]
-    if _command(["ip", "link", "show", *group]):  # none yet when the user stops it early
-        _command(["ip", "link", "delete", *group])
+    if programs.run(["ip", "link", "show", *group]):  # none yet when the user stops it early
+        programs.run(["ip", "link", "delete", *group])
     mininet.stop()
-
-
-def _command(argv: Sequence[str], standard_input: str | None = None, timeout_s: float = 60.0) -> str:
-    try:
-        done = subprocess.run(
-            argv, input=standard_input, capture_output=True, text=True, check=False, timeout=timeout_s
-        )
-    except subprocess.TimeoutExpired:
-        raise EmulationError(f"{' '.join(argv[:6])}: did not end within {timeout_s:g} s") from None
-    if done.returncode != 0:
-        raise EmulationError(f"{' '.join(argv[:6])}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout

@@ -12,14 +12,15 @@ import re
 import select
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from topologies.emulated import host_settings
+import psutil
+
+from topologies.emulated import host_settings, programs
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.shaping import interface
 from topologies.errors import NetworkError
@@ -27,6 +28,7 @@ from topologies.topology import Topology
 
 Datapath = Literal["kernel", "userspace"]
 
+_DAEMONS = ("ovs-vswitchd", "ovsdb-server")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _SEND_BUFFER_BYTES = 128 * 2**20
 _SENT_WITHIN_S = 5.0
@@ -34,15 +36,14 @@ _RECEIVE_BUFFER_BYTES = 2**20  # a dozen TCP super-frames; the usual 208 KB hold
 
 
 class OpenVSwitchError(NetworkError):
-    """Open vSwitch could not be started or refused a command; the message holds what it said."""
+    """Open vSwitch does not work as it has to; the message says how."""
 
 
 def detect_datapath() -> Datapath:
     """The kernel datapath where the module is loaded or can be, else the userspace one."""
     if Path("/sys/module/openvswitch").exists():
         return "kernel"
-    loaded = subprocess.run(["modprobe", "--quiet", "openvswitch"], capture_output=True, check=False).returncode == 0
-    return "kernel" if loaded else "userspace"
+    return "kernel" if programs.succeeds(["modprobe", "--quiet", "openvswitch"]) else "userspace"
 
 
 def bridge_commands(topology: Topology, datapath: Datapath) -> list[str]:
@@ -98,17 +99,35 @@ class OpenVSwitch:
     directory: Path
     datapath: Datapath
     vswitchd_pid: int
+    ovsdb_pid: int
 
     def vsctl(self, arguments: Sequence[str]) -> str:
         """Run one ovs-vsctl transaction and return its output."""
-        return _command(["ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=30", *arguments])
+        return programs.run(["ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=30", *arguments])
+
+    def require_alive(self) -> None:
+        """Look whether the daemons run.
+
+        Raises:
+            OpenVSwitchError: one has ended or has been stopped.
+        """
+        for name, pid in zip(_DAEMONS, (self.vswitchd_pid, self.ovsdb_pid), strict=True):
+            try:
+                status = psutil.Process(pid).status()
+            except psutil.NoSuchProcess:
+                status = psutil.STATUS_DEAD
+            if status in (psutil.STATUS_DEAD, psutil.STATUS_ZOMBIE):
+                log = self.directory / f"{name}.log"
+                raise OpenVSwitchError(f"{name} (process {pid}) has ended; its log's last line: {_last_line(log)}")
+            if status == psutil.STATUS_STOPPED:
+                raise OpenVSwitchError(f"{name} (process {pid}) has been stopped by a signal; nothing is forwarded")
 
     def send_buffer_bytes(self) -> int | None:
         """Size of the socket buffer through which the userspace datapath sends for all ports; None before it sent.
 
         It is the packet socket that is bound to no interface; those that receive are bound to theirs.
         """
-        listing = _command(["ss", "--packet", "--memory", "--processes", "--no-header", "-0"])
+        listing = programs.run(["ss", "--packet", "--memory", "--processes", "--no-header", "-0"])
         for line in listing.replace("\n\t", " ").splitlines():
             found = re.search(r':\*\s+\*\s+users:\(\("ovs-vswitchd".*\btb(\d+)', line)
             if found:
@@ -126,7 +145,7 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
     the machine are raised.
 
     Raises:
-        OpenVSwitchError: a daemon did not start.
+        ProgramError: a daemon did not start.
     """
     directory = isolation.directory / "ovs"
     directory.mkdir()
@@ -134,21 +153,22 @@ def running(isolation: Isolation, datapath: Datapath) -> Iterator[OpenVSwitch]:
     os.environ.update(variables)
     daemon = ["--no-chdir", "--detach", "--log-file", "-vconsole:off", "--pidfile"]
     try:
-        _command(["ovsdb-tool", "create", str(directory / "conf.db"), str(_SCHEMA)])
-        _command(["ovsdb-server", *daemon, f"--remote=punix:{directory}/db.sock", str(directory / "conf.db")])
+        programs.run(["ovsdb-tool", "create", str(directory / "conf.db"), str(_SCHEMA)])
+        programs.run(["ovsdb-server", *daemon, f"--remote=punix:{directory}/db.sock", str(directory / "conf.db")])
         vsctl = ["ovs-vsctl", f"--db=unix:{directory}/db.sock", "--no-wait"]
-        _command([*vsctl, "init"])
+        programs.run([*vsctl, "init"])
         if datapath == "userspace":
-            _command([*vsctl, "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"])
+            programs.run([*vsctl, "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"])
             with isolation.host_network():
                 host_settings.change(isolation.directory, "net.core.wmem_default", str(_SEND_BUFFER_BYTES))
                 host_settings.change(isolation.directory, "net.core.rmem_default", str(_RECEIVE_BUFFER_BYTES))
-        _command(["ovs-vswitchd", *daemon, f"unix:{directory}/db.sock"])
-        yield OpenVSwitch(directory, datapath, int((directory / "ovs-vswitchd.pid").read_text()))
+        programs.run(["ovs-vswitchd", *daemon, f"unix:{directory}/db.sock"])
+        vswitchd_pid, ovsdb_pid = (int((directory / f"{name}.pid").read_text()) for name in _DAEMONS)
+        yield OpenVSwitch(directory, datapath, vswitchd_pid, ovsdb_pid)
     finally:
         with isolation.host_network():
             host_settings.restore(isolation.directory)
-        for name in ("ovs-vswitchd", "ovsdb-server"):
+        for name in _DAEMONS:
             _end_daemon(directory / f"{name}.pid")
         shutil.rmtree(directory)
         for variable in variables:
@@ -166,7 +186,7 @@ def settle_buffers(isolation: Isolation, switch: OpenVSwitch, topology: Topology
     link = topology.links[0]
     frame = "ffffffffffff" + "020000000001" + "88b5" + "00" * 46  # local experimental EtherType, IEEE 802
     packet_out = f"in_port=LOCAL packet={frame} actions=output:{link.b.port_no}"
-    _command(["ovs-ofctl", "-OOpenFlow13", "packet-out", link.b.node, packet_out])
+    programs.run(["ovs-ofctl", "-OOpenFlow13", "packet-out", link.b.node, packet_out])
     deadline = time.monotonic() + _SENT_WITHIN_S
     while (size := switch.send_buffer_bytes()) is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -174,6 +194,14 @@ def settle_buffers(isolation: Isolation, switch: OpenVSwitch, topology: Topology
         host_settings.restore(isolation.directory)
     if size is None or size < _SEND_BUFFER_BYTES:
         raise OpenVSwitchError(f"ovs-vswitchd's send buffer is {size} bytes instead of {_SEND_BUFFER_BYTES}")
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError as error:
+        return str(error)
+    return lines[-1] if lines else "none"
 
 
 def _end_daemon(pid_file: Path) -> None:
@@ -186,15 +214,7 @@ def _end_daemon(pid_file: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)  # one that has been stopped ends, too
         if select.select([process], [], [], 5.0)[0]:
             break
     os.close(process)
-
-
-def _command(arguments: Sequence[str]) -> str:
-    try:
-        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
-    except FileNotFoundError:
-        raise OpenVSwitchError(f"{arguments[0]} is not installed; install openvswitch-switch") from None
-    except subprocess.CalledProcessError as error:
-        raise OpenVSwitchError(f"{arguments[0]}: {error.stderr.strip() or error}") from error

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import gzip
-import io
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-
-import zstandard
 
 from workloads.importers.coflow import import_coflows
 from workloads.importers.mremu import import_hadoop_job
+from workloads.importers.reading import lines
 from workloads.importers.spark import import_spark_log
 from workloads.importers.trace import ImportedJob, Trace, TraceError, profile_document
 
 __all__ = ["FORMATS", "ImportedJob", "Trace", "TraceError", "detect", "import_trace", "profile_document"]
 
 FORMATS = ("spark", "mremu", "coflow")
-_ROLLED = re.compile(r"events_(\d+)_")
+
+_IMPORTERS: Mapping[str, Callable[[Iterable[str], str], Trace]] = {
+    "spark": import_spark_log,
+    "mremu": lambda lines, source: import_hadoop_job("".join(lines), source),
+    "coflow": import_coflows,
+}
 
 
 def import_trace(path: Path, trace_format: str = "auto") -> Trace:
     """The jobs of a trace.
 
     Args:
-        path: A file, also compressed (`.gz`, `.zst`, `.zstd`), or the folder of a Spark event log in several files.
+        path: A file, also packed by gzip or Zstandard, or the folder of a Spark event log in several files.
         trace_format: `auto` or one of `FORMATS`.
 
     Raises:
@@ -34,18 +38,19 @@ def import_trace(path: Path, trace_format: str = "auto") -> Trace:
     """
     if trace_format not in ("auto", *FORMATS):
         raise TraceError(f"format {trace_format!r}: give auto, {', '.join(FORMATS)}")
+    notes: list[str] = []
     try:
+        read = lines(path, notes)
+        head: list[str] = []
         if trace_format == "auto":
-            trace_format = "spark" if path.is_dir() else detect(path.name, next(_lines(path), ""))
-        if trace_format == "mremu":
-            return import_hadoop_job("".join(_lines(path)), path.name)
-        return (import_spark_log if trace_format == "spark" else import_coflows)(_lines(path), path.name)
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: not text in UTF-8; decompress it first, such as with zstd -d or lz4 -d") from error
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+            head = _up_to_the_first_that_says_something(read)
+            trace_format = "spark" if path.is_dir() else detect(path.name, head[-1] if head else "")
+        trace = _IMPORTERS[trace_format](itertools.chain(head, read), path.name)
+    except OSError as error:
         raise TraceError(
             f"{path}: cannot be read ({error}); give a file, or the folder of a Spark event log"
         ) from error
+    return replace(trace, notes=(*notes, *trace.notes))
 
 
 def detect(source: str, first_line: str) -> str:
@@ -59,7 +64,7 @@ def detect(source: str, first_line: str) -> str:
     if first_line.lstrip().startswith("{"):
         try:
             document = json.loads(first_line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return "mremu"
         return "spark" if "Event" in document else "mremu"
     raise TraceError(
@@ -67,24 +72,11 @@ def detect(source: str, first_line: str) -> str:
     )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, or of all files of a log in their order."""
-    if path.is_dir():
-        found = [(int(match[1]), part) for part in path.iterdir() if (match := _ROLLED.match(part.name))]
-        if not found:
-            raise TraceError(f"{path}: no events_1_... in it; give the folder of one application's event log")
-        for _, part in sorted(found):
-            yield from _lines(part)
-        return
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            yield from lines
-    elif path.suffix in (".zst", ".zstd"):
-        with (
-            path.open("rb") as packed,
-            zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as raw,
-        ):
-            yield from io.TextIOWrapper(raw, encoding="utf-8")
-    else:
-        with path.open(encoding="utf-8") as lines:
-            yield from lines
+def _up_to_the_first_that_says_something(read: Iterator[str]) -> list[str]:
+    """Lines up to the first that is neither empty nor a comment."""
+    head = []
+    for line in read:
+        head.append(line)
+        if line.strip() and not line.startswith("#"):
+            break
+    return head

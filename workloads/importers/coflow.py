@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workloads.importers.trace import ImportedJob, Trace, TraceError, even, number, slug, whole
+from workloads.importers.trace import ImportedJob, Trace, TraceError, even, number, slug, unique, whole
 from workloads.job import Exchange, Job, Read, Stage
 
 _MB = 2**20  # as the simulators that read this format take it
@@ -44,11 +44,12 @@ def import_coflows(lines: Iterable[str], source: str) -> Trace:
     Raises:
         TraceError: a line that is not of the format.
     """
-    numbered = [(place, line.split()) for place, line in enumerate(lines, 1) if line.strip()]
+    numbered = [(place, words) for place, line in enumerate(lines, 1) if (words := line.partition("#")[0].split())]
     if not numbered:
         raise TraceError(f"{source}: empty; the first line has the numbers of racks and coflows")
     racks, count = _header(numbered[0][1], f"{source}: line {numbered[0][0]}")
-    coflows = [_coflow(words, f"{source}: line {place}") for place, words in numbered[1:]]
+    coflows = [_coflow(words, f"{source}: line {place}", racks) for place, words in numbered[1:]]
+    _one_numbering(numbered[1:], coflows, racks, source)
     if len(coflows) != count:
         raise TraceError(f"{source}: line 1: announces {count} coflows, {len(coflows)} follow; correct the number")
     seen: set[str] = set()
@@ -57,7 +58,11 @@ def import_coflows(lines: Iterable[str], source: str) -> Trace:
             raise TraceError(f"{source}: line {place}: coflow {coflow.coflow_id} was there before; rename one")
         seen.add(coflow.coflow_id)
     first_ms = min(coflow.arrival_ms for coflow in coflows)
-    jobs = sorted((_job(coflow, first_ms) for coflow in coflows), key=lambda imported: imported.at_s)
+    names = unique(f"coflow-{slug(coflow.coflow_id)}" for coflow in coflows)
+    jobs = sorted(
+        (_job(coflow, name, first_ms) for coflow, name in zip(coflows, names, strict=True)),
+        key=lambda imported: imported.at_s,
+    )
     slots = max(_LEAST_SLOTS, *(-(-imported.job.containers // racks) for imported in jobs))
     return Trace(
         name=slug(Path(source).stem),
@@ -84,9 +89,28 @@ def _header(words: Sequence[str], place: str) -> tuple[int, int]:
     return racks, count
 
 
-def _coflow(words: Sequence[str], place: str) -> Coflow:
-    """A coflow from the words of its line."""
+def _one_numbering(
+    numbered: Sequence[tuple[int, Sequence[str]]], coflows: Sequence[Coflow], racks: int, source: str
+) -> None:
+    """Refuse racks that count both from 0 and up to their number: one of them does not exist."""
+    named = [{*coflow.mapper_racks, *(rack for rack, _ in coflow.reducers)} for coflow in coflows]
+    if any(0 in found for found in named):
+        for (place, _), found in zip(numbered, named, strict=True):
+            if racks in found:
+                raise TraceError(
+                    f"{source}: line {place}: rack {racks} of {racks}, and others count from 0; correct it"
+                )
+
+
+def _coflow(words: Sequence[str], place: str, racks: int) -> Coflow:
+    """A coflow from the words of its line; racks are numbered from 0 or from 1."""
     rest = iter(words)
+
+    def rack(word: str, where: str) -> int:
+        number = whole(word, where)
+        if number > racks:
+            raise TraceError(f"{where}: {number}; there are {racks} racks, correct line 1 or the rack")
+        return number
 
     def take(what: str) -> str:
         word = next(rest, None)
@@ -98,15 +122,15 @@ def _coflow(words: Sequence[str], place: str) -> Coflow:
     arrival_ms = number(take("the arrival"), f"{place}: arrival")
     mappers = whole(take("the number of mappers"), f"{place}: mappers", 1)
     mapper_racks = tuple(
-        whole(take(f"the rack of mapper {i + 1}"), f"{place}: rack of mapper {i + 1}") for i in range(mappers)
+        rack(take(f"the rack of mapper {i + 1}"), f"{place}: rack of mapper {i + 1}") for i in range(mappers)
     )
     reducers: list[tuple[int, float]] = []
     for i in range(whole(take("the number of reducers"), f"{place}: reducers", 1)):
-        rack, colon, size = take(f"reducer {i + 1}").partition(":")
+        name, colon, size = take(f"reducer {i + 1}").partition(":")
         where = f"{place}: reducer {i + 1}"
         if not colon:
-            raise TraceError(f"{where}: {rack!r} has no megabytes; write rack:MB")
-        reducers.append((whole(rack, f"{where}: rack"), number(size, f"{where}: MB") * _MB))
+            raise TraceError(f"{where}: {name!r} has no megabytes; write rack:MB")
+        reducers.append((rack(name, f"{where}: rack"), number(size, f"{where}: MB") * _MB))
     if (extra := next(rest, None)) is not None:
         raise TraceError(f"{place}: {extra!r} after the last reducer; correct the numbers of mappers and reducers")
     coflow = Coflow(coflow_id, arrival_ms, mapper_racks, tuple(reducers))
@@ -115,11 +139,10 @@ def _coflow(words: Sequence[str], place: str) -> Coflow:
     return coflow
 
 
-def _job(coflow: Coflow, first_ms: float) -> ImportedJob:
+def _job(coflow: Coflow, job_id: str, first_ms: float) -> ImportedJob:
     mappers, reducers = len(coflow.mapper_racks), len(coflow.reducers)
     tasks = max(mappers, reducers, 2)
     total = coflow.bytes
-    job_id = f"coflow-{slug(coflow.coflow_id)}"
     ends = [total * i // mappers for i in range(mappers + 1)]
     reads = tuple(Read(f"{job_id}/map-{i + 1}", ends[i + 1] - ends[i]) for i in range(mappers))
     sizes = tuple(size for _, size in coflow.reducers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def _document(text: str, source: str) -> Mapping[str, Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise TraceError(f"{source}: line {error.lineno}: not JSON ({error.msg}); give a trace of MRemu") from error
+    except (ValueError, RecursionError) as error:  # numbers too long, objects too deep
+        raise TraceError(f"{source}: not JSON ({error}); give a trace of MRemu") from error
     if not isinstance(document, dict):
         raise TraceError(f"{source}: not an object; give a trace of MRemu, with tasks and transfers")
     return document
@@ -105,7 +108,9 @@ def _field(document: Mapping[str, Any], key: str, kind: type, place: str) -> Any
     if key not in document:
         raise TraceError(f"{place}: {key} is missing; add it")
     if not isinstance(document[key], kind):
-        raise TraceError(f"{place}: {key} {document[key]!r} has the wrong type; give one of {kind.__name__}")
+        raise TraceError(
+            f"{place}: {key} {reprlib.repr(document[key])} has the wrong type; give one of {kind.__name__}"
+        )
     return document[key]
 
 
@@ -113,7 +118,7 @@ def _entries(document: Mapping[str, Any], key: str, source: str) -> list[tuple[s
     entries = _field(document, key, list, source)
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise TraceError(f"{source}: {key}.{i} {entry!r} has the wrong type; give an object")
+            raise TraceError(f"{source}: {key}.{i} {reprlib.repr(entry)} has the wrong type; give an object")
     return [(f"{source}: {key}.{i}", entry) for i, entry in enumerate(entries)]
 
 

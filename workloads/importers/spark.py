@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from graphlib import CycleError, TopologicalSorter
 
-from workloads.importers.spark_log import Application, SparkStage, read_application
+from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
+from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
 from workloads.importers.trace import ImportedJob, Trace, TraceError, even, slug
 from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
 
@@ -32,13 +35,15 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
         TraceError: a line is not an event, no task succeeded, or a stage reads the shuffle of a stage that is missing.
     """
     application = read_application(lines, source)
-    edges = dependencies(application, source)
-    executors, cores = _executors(application)
+    notes = list(_missing(application))
+    edges = dependencies(application, source, notes)
+    executors, cores, resources = _executors(application)
+    slots = max(1, cores // resources.task_cpus)
     name = slug(application.name)
     stages = tuple(
-        _stage(application.stages[stage_id], before, name, executors * cores) for stage_id, before in edges.items()
+        _stage(application.stages[stage_id], before, name, executors * slots) for stage_id, before in edges.items()
     )
-    job = Job(name, name, stages, executors + 1, cores, application.memory_mb, cores)
+    job = Job(name, name, stages, executors + 1, slots, resources.memory_mb, cores)
     if not job.input_bytes:
         raise TraceError(f"{source}: no stage reads anything; give the log of an application with an input")
     a_node = -(-job.containers // _NODES)
@@ -49,7 +54,24 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
     }
     description = f"Spark application {application.name!r}: {len(stages)} stages in {len(application.jobs)} jobs."
     imported = ImportedJob(job, description, _provenance(application, edges), recorded=_recorded(application))
-    return Trace(name, "spark", (imported,), {"node": node})
+    return Trace(name, "spark", (imported,), {"node": node}, tuple(notes))
+
+
+def _missing(application: Application) -> Iterator[str]:
+    """What the log does not tell of the application, a sentence each."""
+    if not application.ended:
+        yield "the log ends before the application does; what came later is missing"
+    if running := [stage.stage_id for stage in application.stages.values() if stage.ended is None]:
+        yield f"stages {_numbers(running)} had not ended; their tasks so far are taken for all"
+    if unknown := [stage.stage_id for stage in application.stages.values() if stage.rdd_id < 0]:
+        yield f"stages {_numbers(unknown)} are described nowhere, as Spark lost these events; they come after nothing"
+    started = {stage_id for job in application.jobs.values() for stage_id in job.stage_ids}
+    if lost := application.stages.keys() - started:
+        yield f"stages {_numbers(lost)} belong to no job, as Spark lost these events; they wait for no earlier job"
+
+
+def _numbers(stage_ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(stage_ids)))
 
 
 def _recorded(application: Application) -> str:
@@ -75,22 +97,34 @@ def _provenance(application: Application, edges: Mapping[int, list[Edge]]) -> st
     )
 
 
-def dependencies(application: Application, source: str) -> dict[int, list[Edge]]:
+def dependencies(application: Application, source: str, notes: list[str]) -> dict[int, list[Edge]]:
     """What every stage that ran gets from others; stages stand in an order in which sources come first.
+
+    Args:
+        application: what the log says.
+        source: names the log in errors.
+        notes: takes a sentence for what cannot be told apart.
 
     Raises:
         TraceError: a stage reads the shuffle of a stage that is not in the log.
     """
-    order = sorted(application.stages.values(), key=lambda stage: (stage.completed_ms, stage.stage_id))
     ran: dict[int, int] = {}  # the RDD that a stage computes -> the last stage that did
     kept: dict[int, int] = {}  # an RDD that stays -> the stage that made it
     edges: dict[int, list[Edge]] = {}
     broadcasts = _broadcasts(application)
-    for stage in order:
-        visited, read_again, shuffled = _frontier(stage, kept)
+    for stage in _in_order(application, source):
+        still_kept = {rdd: maker for rdd, maker in kept.items() if not _unpersisted(application, rdd, maker, stage)}
+        visited, read_again, shuffled = _frontier(stage, still_kept)
         found = _shuffles(application, stage, [ran[rdd] for rdd in shuffled if rdd in ran], ran, source)
         makers = sorted({kept[rdd] for rdd in read_again})
-        sizes = _divide(stage.read_bytes, [1] * len(makers))
+        kept_bytes = stage.read_bytes
+        if makers and kept_bytes and _reads_files(stage, visited):
+            notes.append(
+                f"stage {stage.stage_id} reads files and what was kept in memory, and the log does not tell them "
+                "apart: all of it is taken for files"
+            )
+            kept_bytes = 0
+        sizes = _divide(kept_bytes, [1] * len(makers))
         found += [Edge(maker, "forward", size) for maker, size in zip(makers, sizes, strict=True)]
         found += [edge for edge in broadcasts.get(stage.stage_id, ()) if edge.source in edges]
         found += _after_the_job_before(application, stage, found, edges)
@@ -98,8 +132,44 @@ def dependencies(application: Application, source: str) -> dict[int, list[Edge]]
         ran[stage.rdd_id] = stage.stage_id
         for rdd in visited:
             if stage.rdds[rdd].kept:
-                kept.setdefault(rdd, stage.stage_id)
+                kept[rdd] = stage.stage_id
     return edges
+
+
+def _in_order(application: Application, source: str) -> Iterator[SparkStage]:
+    """Stages after those whose shuffles they read, and else as they ended: a stage may be computed again later.
+
+    Raises:
+        TraceError: there is no such order.
+    """
+    stages = application.stages
+    order = TopologicalSorter({key: set(stage.parents) & stages.keys() for key, stage in stages.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        raise TraceError(f"{source}: stages {error.args[1]} come after each other; give a whole log") from error
+    ready: list[tuple[float, int]] = []
+    while order.is_active():
+        for key in order.get_ready():
+            heapq.heappush(ready, (_ended(stages[key]), key))
+        _, key = heapq.heappop(ready)
+        yield stages[key]
+        order.done(key)
+
+
+def _ended(stage: SparkStage) -> float:
+    return math.inf if stage.ended is None else stage.ended
+
+
+def _unpersisted(application: Application, rdd: int, maker: int, user: SparkStage) -> bool:
+    """Whether an RDD was given up between the stage that made it and one that would read it again."""
+    made = application.stages[maker].begun
+    return any(made < number < user.begun for number in application.unpersisted.get(rdd, ()))
+
+
+def _reads_files(stage: SparkStage, computed: Iterable[int]) -> bool:
+    """Whether one of the RDDs that a stage computes comes out of files."""
+    return any(not stage.rdds[rdd].parents and not stage.rdds[rdd].made for rdd in computed)
 
 
 def _frontier(stage: SparkStage, kept: Mapping[int, int]) -> tuple[list[int], list[int], list[int]]:
@@ -161,15 +231,15 @@ def _broadcasts(application: Application) -> dict[int, list[Edge]]:
     fragments: dict[int, int] = {}  # accumulator -> the part of a plan between exchanges that it belongs to
     sent: list[tuple[int, int]] = []  # part that makes a broadcast, part that uses it
 
-    def walk(node: Mapping[str, Any], part: int) -> None:
+    def walk(node: Operator, part: int) -> None:
         inside = part
-        if node["nodeName"] in ("Exchange", "BroadcastExchange"):
+        if node.name in ("Exchange", "BroadcastExchange"):
             inside = id(node)
-            if node["nodeName"] == "BroadcastExchange":
+            if node.name == "BroadcastExchange":
                 sent.append((inside, part))
         else:
-            fragments.update((metric["accumulatorId"], part) for metric in node.get("metrics", ()))
-        for child in node.get("children", ()):
+            fragments.update((accumulator, part) for accumulator in node.accumulators)
+        for child in node.children:
             walk(child, inside)
 
     for plan in application.plans:
@@ -237,12 +307,13 @@ def _shares(stage: SparkStage, tasks: int) -> tuple[float, ...]:
     return () if not any(got) or even(got, tasks) else tuple(got)
 
 
-def _executors(application: Application) -> tuple[int, int]:
-    """How many executors there were at once, and the cores of most of them."""
+def _executors(application: Application) -> tuple[int, int, Resources]:
+    """How many executors there were at once, and the cores and resources of most of them."""
     if not application.executors:
         used = {task.executor for stage in application.stages.values() for task in stage.tasks.values()}
-        return len(used), 1
-    return application.peak, Counter(application.executors.values()).most_common(1)[0][0]
+        return len(used), 1, application.resources[DEFAULT_PROFILE]
+    (cores, profile), _ = Counter(application.executors.values()).most_common(1)[0]
+    return application.peak, cores, application.resources.get(profile, application.resources[DEFAULT_PROFILE])
 
 
 def _divide(total: int, weights: list[int]) -> list[int]:

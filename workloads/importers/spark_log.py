@@ -1,25 +1,45 @@
-"""Reading a Spark event log: which stages ran, what they moved, and what depends on what."""
+"""Reading a Spark event log: which stages ran, what they moved, and what depends on what.
+
+A log may lack events: Spark drops some when it is too busy to write them, and an application that still runs has not
+written its last ones. What such events would have told is taken from others where these tell it too.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources, of_profile, of_properties
 from workloads.importers.trace import TraceError
 
-_MEMORY_UNITS = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
-_DEFAULT_MEMORY_MB = 1024
+_MOST = 2**63
+_MOST_PARTITIONS = 10**6
 
 
 @dataclass(frozen=True)
 class Rdd:
-    """One RDD as a stage describes it; `kept` when it is asked to stay in memory or on disk."""
+    """One RDD as a stage describes it.
+
+    Attributes:
+        kept: it is asked to stay in memory or on disk.
+        made: it holds what the driver gave it, and reads no file.
+    """
 
     rdd_id: int
     parents: tuple[int, ...]
     kept: bool
+    made: bool
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of an SQL plan, with the accumulators that its tasks update."""
+
+    name: str
+    accumulators: tuple[int, ...]
+    children: tuple[Operator, ...]
 
 
 @dataclass
@@ -43,6 +63,9 @@ class SparkStage:
         rdd_id: The RDD that it computes.
         rdds: All RDDs of the stage by id; parents that are not among them are behind a shuffle.
         parents: Stages whose shuffles it may read, also those that were skipped because their output was there.
+        partitions: Tasks of the first attempt.
+        begun: Number of the first event in the log that tells of it.
+        ended: Number of the event that first tells of its end; None when none does.
         accumulators: Ids of the accumulators that its tasks updated.
         tasks: By partition, the last success.
     """
@@ -52,7 +75,9 @@ class SparkStage:
     rdd_id: int
     rdds: Mapping[int, Rdd]
     parents: tuple[int, ...]
-    completed_ms: int = 0
+    partitions: int = 0
+    begun: int = 0
+    ended: int | None = None
     accumulators: frozenset[int] = frozenset()
     tasks: dict[int, TaskVolumes] = field(default_factory=dict)
 
@@ -105,89 +130,141 @@ class Application:
         stages: That ran, by id.
         described: All stages that jobs listed, also skipped ones, by id.
         plans: Trees of SQL operators.
-        executors: Cores of each executor; `peak` is how many there were at once.
+        executors: Cores of each executor and its resource profile; `peak` is how many there were at once.
+        resources: What an executor and a task of a profile were given.
+        unpersisted: Numbers of the events by which an RDD was no longer kept.
+        ended: Whether the log has the application's end.
     """
 
     name: str = "spark"
     stages: dict[int, SparkStage] = field(default_factory=dict)
     described: dict[int, SparkStage] = field(default_factory=dict)
     jobs: dict[int, SparkJob] = field(default_factory=dict)
-    plans: list[Mapping[str, Any]] = field(default_factory=list)
-    executors: dict[str, int] = field(default_factory=dict)
+    plans: list[Operator] = field(default_factory=list)
+    executors: dict[str, tuple[int, int]] = field(default_factory=dict)
     peak: int = 0
-    memory_mb: int = _DEFAULT_MEMORY_MB
+    resources: dict[int, Resources] = field(default_factory=lambda: {DEFAULT_PROFILE: Resources()})
+    unpersisted: dict[int, list[int]] = field(default_factory=dict)
     version: str = ""
+    ended: bool = False
     _alive: set[str] = field(default_factory=set)
+    _attempts: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    _number: int = 0
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Heeds one event; the method for each kind is named as the kind is.
 
         Raises:
-            KeyError, TypeError, ValueError: the event has not the fields of its kind.
+            KeyError, TypeError, ValueError, AttributeError, RecursionError: the event has not the fields of its kind.
         """
+        self._number += 1
         kind = str(event["Event"]).rpartition(".")[2].removeprefix("SparkListener")
         if (handler := getattr(self, f"_on_{kind}", None)) is not None:
             handler(event)
 
     def _on_LogStart(self, event: Mapping[str, Any]) -> None:
-        self.version = event["Spark Version"]
+        self.version = _text(event["Spark Version"])
 
     def _on_ApplicationStart(self, event: Mapping[str, Any]) -> None:
-        self.name = event["App Name"]
+        self.name = _text(event["App Name"])
 
     def _on_EnvironmentUpdate(self, event: Mapping[str, Any]) -> None:
-        self.memory_mb = _memory_mb(event["Spark Properties"].get("spark.executor.memory", "1g"))
+        self.resources[DEFAULT_PROFILE] = of_properties(event["Spark Properties"])
+
+    def _on_ResourceProfileAdded(self, event: Mapping[str, Any]) -> None:
+        if (profile := _whole(event["Resource Profile Id"])) != DEFAULT_PROFILE:
+            self.resources[profile] = of_profile(event, self.resources[DEFAULT_PROFILE])
+
+    def _on_ApplicationEnd(self, _event: Mapping[str, Any]) -> None:
+        self.ended = True
 
     def _on_ExecutorAdded(self, event: Mapping[str, Any]) -> None:
-        self.executors[event["Executor ID"]] = event["Executor Info"]["Total Cores"]
-        self._alive.add(event["Executor ID"])
+        name, info = _text(event["Executor ID"]), event["Executor Info"]
+        profile = _whole(info.get("Resource Profile Id", DEFAULT_PROFILE))
+        self.executors[name] = max(1, _whole(info["Total Cores"])), profile
+        self._alive.add(name)
         self.peak = max(self.peak, len(self._alive))
 
     def _on_ExecutorRemoved(self, event: Mapping[str, Any]) -> None:
-        self._alive.discard(event["Executor ID"])
+        self._alive.discard(_text(event["Executor ID"]))
 
     def _on_JobStart(self, event: Mapping[str, Any]) -> None:
-        infos = event.get("Stage Infos", [])
-        for info in infos:
-            self.described.setdefault(info["Stage ID"], _stage(info))
-        stage_ids = tuple(event.get("Stage IDs") or [info["Stage ID"] for info in infos])
-        self.jobs[event["Job ID"]] = SparkJob(event["Job ID"], event["Submission Time"], stage_ids)
+        stages = [_stage(info) for info in event.get("Stage Infos", [])]
+        for stage in stages:
+            self.described.setdefault(stage.stage_id, stage)
+        stage_ids = event.get("Stage IDs") or [stage.stage_id for stage in stages]
+        job_id = _whole(event["Job ID"])
+        self.jobs[job_id] = SparkJob(job_id, _whole(event["Submission Time"]), tuple(map(_whole, stage_ids)))
 
     def _on_JobEnd(self, event: Mapping[str, Any]) -> None:
-        self.jobs[event["Job ID"]].ended_ms = event["Completion Time"]
+        if (job := self.jobs.get(_whole(event["Job ID"]))) is not None:
+            job.ended_ms = _whole(event["Completion Time"])
+
+    def _on_UnpersistRDD(self, event: Mapping[str, Any]) -> None:
+        self.unpersisted.setdefault(_whole(event["RDD ID"]), []).append(self._number)
+
+    def _on_StageSubmitted(self, event: Mapping[str, Any]) -> None:
+        stage = _stage(event["Stage Info"])
+        self.described.setdefault(stage.stage_id, stage)
+        self._running(stage.stage_id)
 
     def _on_StageCompleted(self, event: Mapping[str, Any]) -> None:
         info = event["Stage Info"]
-        stage = _stage(info)
-        if stage.stage_id in self.stages:  # an attempt before
-            stage.tasks = self.stages[stage.stage_id].tasks
-        stage.completed_ms = info.get("Completion Time", 0)
-        stage.accumulators = frozenset(item["ID"] for item in info.get("Accumulables", []))
-        self.stages[stage.stage_id] = stage
+        told = _stage(info)
+        stage = self._running(told.stage_id)
+        stage.name, stage.rdd_id, stage.rdds, stage.parents = told.name, told.rdd_id, told.rdds, told.parents
+        stage.accumulators |= {_whole(item["ID"]) for item in info.get("Accumulables", [])}
+        if stage.ended is None:
+            stage.ended = self._number
 
     def _on_TaskEnd(self, event: Mapping[str, Any]) -> None:
         if event["Task End Reason"]["Reason"] != "Success" or not event.get("Task Metrics"):
             return
-        stage_id, info, metrics = event["Stage ID"], event["Task Info"], event["Task Metrics"]
-        if stage_id not in self.stages:
-            self.stages[stage_id] = self.described[stage_id]
+        info, metrics = event["Task Info"], event["Task Metrics"]
+        stage = self._running(_whole(event["Stage ID"]))
         shuffled = metrics["Shuffle Read Metrics"]
-        cpu_ns = metrics["Executor CPU Time"] + metrics["Executor Deserialize CPU Time"]
-        self.stages[stage_id].tasks[info.get("Partition ID", info["Index"])] = TaskVolumes(
-            read=metrics["Input Metrics"]["Bytes Read"],
-            shuffle_read=shuffled["Remote Bytes Read"] + shuffled["Local Bytes Read"],
-            shuffle_written=metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"],
-            written=metrics["Output Metrics"]["Bytes Written"],
-            returned=metrics["Result Size"],
+        cpu_ns = _whole(metrics["Executor CPU Time"]) + _whole(metrics["Executor Deserialize CPU Time"])
+        stage.tasks[self._partition(stage, _whole(event.get("Stage Attempt ID", 0)), info)] = TaskVolumes(
+            read=_whole(metrics["Input Metrics"]["Bytes Read"]),
+            shuffle_read=_whole(shuffled["Remote Bytes Read"]) + _whole(shuffled["Local Bytes Read"]),
+            shuffle_written=_whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
+            written=_whole(metrics["Output Metrics"]["Bytes Written"]),
+            returned=_whole(metrics["Result Size"]),
             cpu_s=cpu_ns / 1e9,
-            executor=info["Executor ID"],
+            executor=_text(info["Executor ID"]),
         )
 
+    def _running(self, stage_id: int) -> SparkStage:
+        """A stage that runs: as it was described, or without a description where that event was lost."""
+        if stage_id not in self.stages:
+            described = self.described.get(stage_id, SparkStage(stage_id, "", -1, {}, ()))
+            self.stages[stage_id] = replace(described, begun=self._number, tasks={})
+        return self.stages[stage_id]
+
+    def _partition(self, stage: SparkStage, attempt: int, info: Mapping[str, Any]) -> int:
+        """The partition that a task computed.
+
+        Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only: a later attempt computes
+        what is missing in ascending order, and then what has been lost, of which the log does not tell.
+        """
+        if (told := info.get("Partition ID", -1)) != -1:
+            return _whole(told)
+        index = _whole(info["Index"])
+        if attempt == 0:
+            return index
+        if (stage.stage_id, attempt) not in self._attempts:
+            known = set(stage.tasks)
+            partitions = max(stage.partitions, max(known, default=-1) + 1)
+            missing = [partition for partition in range(partitions) if partition not in known]
+            self._attempts[stage.stage_id, attempt] = [*missing, *sorted(known)]
+        computed = self._attempts[stage.stage_id, attempt]
+        return computed[index] if index < len(computed) else index
+
     def _on_SQLExecutionStart(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(event["sparkPlanInfo"])
+        self.plans.append(_operator(event["sparkPlanInfo"]))
 
     def _on_SQLAdaptiveExecutionUpdate(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(event["sparkPlanInfo"])
+        self.plans.append(_operator(event["sparkPlanInfo"]))
 
 
 def read_application(lines: Iterable[str], source: str) -> Application:
@@ -208,7 +285,7 @@ def read_application(lines: Iterable[str], source: str) -> Application:
             raise TraceError(
                 f"{place}: {event['Event']} lacks {error}; give the log of a Spark of at least 2.3"
             ) from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise TraceError(f"{place}: {event['Event']} is malformed ({error}); remove the line") from error
     application.stages = {key: stage for key, stage in application.stages.items() if stage.tasks}
     if not application.stages:
@@ -223,8 +300,8 @@ def _events(lines: Iterable[str], source: str) -> Iterator[tuple[str, Mapping[st
         place = f"{source}: line {number}"
         try:
             event = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise TraceError(f"{place}: not JSON ({error.msg}); give a whole event log or remove the line") from error
+        except (ValueError, RecursionError) as error:
+            raise TraceError(f"{place}: not JSON ({error}); give a whole event log or remove the line") from error
         if not isinstance(event, dict) or "Event" not in event:
             raise TraceError(f"{place}: no Event; give a Spark event log")
         yield place, event
@@ -233,23 +310,37 @@ def _events(lines: Iterable[str], source: str) -> Iterator[tuple[str, Mapping[st
 def _stage(info: Mapping[str, Any]) -> SparkStage:
     rdds = [_rdd(entry) for entry in info["RDD Info"]]
     return SparkStage(
-        stage_id=info["Stage ID"],
-        name=info["Stage Name"],
+        stage_id=_whole(info["Stage ID"]),
+        name=_text(info["Stage Name"]),
         rdd_id=max((rdd.rdd_id for rdd in rdds), default=-1),
         rdds={rdd.rdd_id: rdd for rdd in rdds},
-        parents=tuple(info["Parent IDs"]),
+        parents=tuple(map(_whole, info["Parent IDs"])),
+        partitions=min(_whole(info.get("Number of Tasks", 0)), _MOST_PARTITIONS),
     )
 
 
 def _rdd(info: Mapping[str, Any]) -> Rdd:
     level = info["Storage Level"]
-    return Rdd(info["RDD ID"], tuple(info["Parent IDs"]), bool(level["Use Disk"] or level["Use Memory"]))
+    made = str(info.get("Name", "")).startswith("ParallelCollection")
+    parents = tuple(map(_whole, info["Parent IDs"]))
+    return Rdd(_whole(info["RDD ID"]), parents, bool(level["Use Disk"] or level["Use Memory"]), made)
 
 
-def _memory_mb(text: str) -> int:
-    """MiB of a size as Spark writes it: `4g`, `512m`, `1024` (MiB)."""
-    text = text.strip().lower().removesuffix("b")
-    unit = text[-1:]
-    if unit in _MEMORY_UNITS:
-        return max(1, round(float(text[:-1]) * _MEMORY_UNITS[unit]))
-    return max(1, round(float(text)))
+def _operator(info: Mapping[str, Any]) -> Operator:
+    return Operator(
+        _text(info["nodeName"]),
+        tuple(_whole(metric["accumulatorId"]) for metric in info.get("metrics") or ()),
+        tuple(map(_operator, info.get("children") or ())),
+    )
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number from 0 on")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value

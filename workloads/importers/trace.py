@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,12 +45,14 @@ class Trace:
         name: Of the trace; letters, digits, dots, dashes and underscores.
         format: Name of its format.
         cluster: Parts of a specification that the trace determines: `topology`, `node`, `data`.
+        notes: What is missing or could not be told, a sentence each.
     """
 
     name: str
     format: str
     jobs: tuple[ImportedJob, ...]
     cluster: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def profile_document(imported: ImportedJob) -> dict[str, Any]:
@@ -87,6 +90,15 @@ def slug(text: str) -> str:
     """A text as a name of a trace, a job or a file."""
     letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in text)
     return letters.strip("-._")[:50].rstrip("-._") or "trace"
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Names that differ: those that were there before get a number."""
+    found: dict[str, None] = {}
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        found[next(candidate for candidate in candidates if candidate not in found)] = None
+    return list(found)
 
 
 def number(value: object, place: str, least: float = 0.0) -> float:

@@ -38,15 +38,40 @@ def world_and_sources(token=None, ask=trace):
     return world, northbound.Sources(world.core, world.journal, PathFinder(world.topology, ask), token)
 
 
+OWN = "http://127.0.0.1"
 WORLD, SOURCES = world_and_sources()
 APP = northbound.application(SOURCES)
-CLIENT = TestClient(APP)
+CLIENT = TestClient(APP, base_url=OWN)
 
 
 def get(path, **parameters):
     answer = CLIENT.get(path, params=parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8181", "localhost:1", "127.0.0.5", "LOCALHOST", "[::1]:8181", "[::1]"]
+)
+def test_the_machines_own_names_are_answered(host):
+    assert CLIENT.get("/v1/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8181", "127.0.0.1.evil.example", "[::2]:1", "[", "10.0.0.1"]
+)
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/openapi.json", "/v1/events", "/metrics"])
+def test_other_names_are_refused(host, path):
+    answer = CLIENT.get(path, headers={"host": host})
+    assert answer.status_code == 421
+    assert answer.json()["detail"].endswith("is not this machine's own name; ask 127.0.0.1")
+
+
+def test_with_a_token_any_name_will_do():
+    _, sources = world_and_sources("a-token-of-16-letters")
+    client = TestClient(northbound.application(sources), base_url="http://testbed.example")
+    assert client.get("/v1/health").status_code == 401
+    assert client.get("/v1/health", headers={"authorization": "Bearer a-token-of-16-letters"}).status_code == 200
 
 
 def test_health_names_nothing_when_all_is_as_planned():
@@ -102,7 +127,7 @@ def test_a_switch_that_cannot_be_asked_leaves_the_path_unknown_and_says_why():
         raise TraceError("ovs-vswitchd does not answer")
 
     _, sources = world_and_sources(ask=ask)
-    client = TestClient(northbound.application(sources))
+    client = TestClient(northbound.application(sources), base_url=OWN)
     answer = client.get("/v1/paths", params={"src": "h1", "dst": "h3", "src_port": 1, "dst_port": 2}).json()
     assert answer["selected"] is None
     assert answer["selected_by"] == "ovs-vswitchd does not answer"
@@ -112,7 +137,7 @@ def test_a_switch_that_cannot_be_asked_leaves_the_path_unknown_and_says_why():
 def test_events_are_sent_from_the_oldest_kept_and_continue_live():
     world, sources = world_and_sources()
     count = len(world.events)
-    client = TestClient(northbound.application(sources))
+    client = TestClient(northbound.application(sources), base_url=OWN)
     later = threading.Timer(0.3, lambda: world.journal.record("something_new", what="x"))
     later.start()
     with client.stream("GET", "/v1/events", params={"limit": count + 1}) as answer:
@@ -134,7 +159,7 @@ def test_metrics_are_prometheus_text():
 
 def test_with_a_token_nothing_is_told_without_it():
     _, sources = world_and_sources(token="0123456789abcdef")
-    client = TestClient(northbound.application(sources))
+    client = TestClient(northbound.application(sources), base_url=OWN)
     paths = ["/v1/openapi.json", "/v1/links/t1-c1/1/history", "/v1/paths?src=h1&dst=h3", "/v1/events?limit=1"]
     paths += [
         path for path in get("/v1/openapi.json")["paths"] if "{" not in path and not path.endswith(("events", "paths"))
@@ -146,6 +171,13 @@ def test_with_a_token_nothing_is_told_without_it():
         assert client.get(path, headers={"Authorization": "Bearer 0123456789abcdef"}).status_code == 200
 
 
+def test_streams_have_a_limit(monkeypatch):
+    monkeypatch.setattr(northbound, "MOST_STREAMS", 0)
+    answer = CLIENT.get("/v1/events", params={"limit": 1})
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "0 streams are open; close one"}
+
+
 def test_the_document_is_openapi_3_1_and_versioned():
     document = get("/v1/openapi.json")
     assert document["openapi"].startswith("3.1")
@@ -153,13 +185,14 @@ def test_the_document_is_openapi_3_1_and_versioned():
     assert all(path.startswith("/v1/") or path == "/metrics" for path in document["paths"])
 
 
-SCHEMA = schemathesis.openapi.from_asgi("/v1/openapi.json", APP).exclude(path="/v1/events")
+OWN_NAME = {"Host": "127.0.0.1"}
+SCHEMA = schemathesis.openapi.from_asgi("/v1/openapi.json", APP, headers=OWN_NAME).exclude(path="/v1/events")
 
 
 @SCHEMA.parametrize()
 @settings(max_examples=15, deadline=None)
 def test_no_request_is_answered_against_the_schema(case):
-    case.call_and_validate()
+    case.call_and_validate(headers=OWN_NAME)
 
 
 def test_the_dashboard_asks_for_figures_that_exist():

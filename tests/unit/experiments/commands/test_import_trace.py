@@ -4,6 +4,7 @@ import json
 import pytest
 import zstandard
 
+from experiments.commands.main import main
 from experiments.specification import specification_file
 from experiments.specification.imported import import_file
 from experiments.specification.plan import check
@@ -79,9 +80,10 @@ def test_compressed_logs_and_logs_in_several_files_are_read(tmp_path):
     [
         ("trace", b"something else\n", "line 1: 'something else' begins no known format; give --format"),
         ("trace", b"", "begins no known format"),
-        ("trace", b"\xff\xfe\xb5", "decompress it first"),
-        ("trace.gz", b"not compressed", "cannot be read"),
-        ("trace.zst", b"not compressed", "cannot be read"),
+        ("trace", b"\xff\xfe\xb5", "trace: line 1: not text in UTF-8"),
+        ("trace.gz", b"not compressed", "'not compressed' begins no known format"),
+        ("trace", b"\x1f\x8b damaged", "trace: damaged .*; copy it again"),
+        ("trace", b"\x28\xb5\x2f\xfd" + b"\xff" * 64, "trace: damaged .*; copy it again"),
     ],
 )
 def test_other_files_are_refused(tmp_path, name, content, said):
@@ -89,6 +91,31 @@ def test_other_files_are_refused(tmp_path, name, content, said):
     path.write_bytes(content)
     with pytest.raises(TraceError, match=said):
         import_file(path, "auto", tmp_path / "mine.yaml")
+
+
+def test_what_is_there_is_not_replaced_unless_told_to(tmp_path):
+    trace, target = written(tmp_path, TRACES["spark"]), tmp_path / "mine.yaml"
+    first = import_file(trace, "auto", target)
+    target.write_text("edited")
+    for output in (target, tmp_path / "other.yaml"):
+        if output != target:
+            (tmp_path / "other-profiles").mkdir()
+            (tmp_path / "other-profiles" / "word-count.yaml").write_text("edited")
+        with pytest.raises(TraceError, match="is there already; give another --output, or --force to replace it"):
+            import_file(trace, "auto", output)
+    assert target.read_text() == "edited"
+    assert not (tmp_path / "other.yaml").exists()
+    assert import_file(trace, "auto", target, force=True) == first
+    assert target.read_text() != "edited"
+
+
+def test_what_is_missing_is_said_and_written_into_the_specification(tmp_path, capsys):
+    trace, target = written(tmp_path, "".join(word_count().lines()[:-1]) + '{"Event": "Spark'), tmp_path / "mine.yaml"
+    assert main(["import", str(trace), "--output", str(target)]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "note: trace ends in the middle; what it has been cut off from is missing"
+    assert told[1].startswith("note: the log ends before the application does")
+    assert [f"# {line.removeprefix('note: ')}" for line in told] == target.read_text().splitlines()[1 : 1 + len(told)]
 
 
 def test_missing_files_folders_formats_and_outputs_are_named(tmp_path):

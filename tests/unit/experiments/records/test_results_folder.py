@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from experiments.documents.atomic import atomic_file
 from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRecord
-from experiments.records.results_folder import ResultsFolder, give_to_caller, new_folder
+from experiments.records.results_folder import ResultsFolder, new_folder
 from experiments.records.series import EVENTS, FIDELITY, SeriesError, event_row
 from experiments.records.verdict import Sample
 from experiments.specification.plan import runs_of
@@ -237,18 +237,3 @@ def test_folders_of_one_moment_are_numbered(tmp_path):
     now = datetime(2026, 3, 2, tzinfo=timezone.utc)
     names = [new_folder(tmp_path / "a" / "b", "thesis", now).name for _ in range(3)]
     assert names == ["20260302T000000-thesis", "20260302T000000-thesis-2", "20260302T000000-thesis-3"]
-
-
-def test_a_folder_of_others_is_not_handed_over(tmp_path, monkeypatch):
-    given = []
-    monkeypatch.setattr(os, "chown", lambda path, *_, **__: given.append(path))
-    monkeypatch.setenv("SUDO_UID", "1000")
-    monkeypatch.setenv("SUDO_GID", "1000")
-    path = tmp_path / "results" / "run"
-    (path / "runs").mkdir(parents=True)
-    give_to_caller(path)
-    assert set(given) == {path.parent, path, path / "runs"}
-    given.clear()
-    (path.parent / "of-somebody-else").mkdir()
-    give_to_caller(path)
-    assert set(given) == {path, path / "runs"}

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.emulated import host_settings, isolation, openvswitch
-from topologies.fat_tree import thesis
+from topologies.emulated import host_settings, isolation
 
 
 def test_outside_of_an_isolation_the_remedy_is_told(monkeypatch):
@@ -38,26 +37,6 @@ def test_settings_are_put_back_to_what_they_were_before_the_first_change(tmp_pat
     assert [host_settings.read(name) for name in "ab"] == ["1", "2"]
     host_settings.restore(tmp_path)
     assert host_settings.read("a") == "1"
-
-
-def test_bridges_have_the_planned_ports_and_nothing_forwards_by_itself():
-    topology = thesis()
-    arguments = openvswitch.bridge_commands(topology, "userspace")
-    text = " ".join(arguments)
-    assert text.count("add-br") == 6
-    assert text.count("add-port") == 8 + 2 * 32
-    assert text.count("fail_mode=secure") == 6
-    assert "set interface t1-eth3 ofport_request=3" in text
-    assert f"datapath-id={topology.switches[0].dpid:016x}" in text
-    assert "datapath_type=netdev" in text
-    assert "datapath_type=system" in " ".join(openvswitch.bridge_commands(topology, "kernel"))
-
-
-def test_a_controller_that_starts_again_is_another_target_of_the_same_address():
-    first = openvswitch.controller_target(6653)
-    second = openvswitch.controller_target(6653, other_than=first)
-    assert first == openvswitch.controller_target(6653, other_than=second) != second
-    assert {int(target.rpartition(":")[2]) for target in (first, second)} == {6653}
 
 
 @pytest.fixture

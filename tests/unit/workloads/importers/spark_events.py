@@ -6,12 +6,15 @@ import json
 class Log:
     """Collects events; times count up by themselves."""
 
-    def __init__(self, executors=2, cores=2, memory="2g"):
+    def __init__(self, executors=2, cores=2, memory="2g", **properties):
         self.now = 0
         self.events = [
             {"Event": "SparkListenerLogStart", "Spark Version": "3.5.0"},
             {"Event": "SparkListenerApplicationStart", "App Name": "word count", "Timestamp": 0},
-            {"Event": "SparkListenerEnvironmentUpdate", "Spark Properties": {"spark.executor.memory": memory}},
+            {
+                "Event": "SparkListenerEnvironmentUpdate",
+                "Spark Properties": {"spark.executor.memory": memory, **properties},
+            },
         ]
         for number in range(executors):
             info = {"Host": f"n{number}", "Total Cores": cores}
@@ -38,12 +41,28 @@ class Log:
     def end(self, job_id):
         self.events.append({"Event": "SparkListenerJobEnd", "Job ID": job_id, "Completion Time": self.tick()})
 
-    def ran(self, stage, *tasks, accumulators=()):
-        """A stage that ran, with a task a partition."""
+    def tasks(self, stage, *tasks, attempt=0, partitions=None):
+        """Tasks of a stage; the log tells their partitions where these are given, as it does since Spark 3.3."""
+        place = {"Stage ID": stage["Stage ID"], "Stage Attempt ID": attempt}
         for index, one in enumerate(tasks):
-            self.events.append({**one, "Stage ID": stage["Stage ID"], "Task Info": task_info(index, one)})
+            info = task_info(index, one) | ({} if partitions is None else {"Partition ID": partitions[index]})
+            self.events.append({**one, **place, "Task Info": info})
+
+    def ran(self, stage, *tasks, accumulators=(), attempt=0, partitions=None):
+        """A stage that ran, with a task a partition."""
+        self.tasks(stage, *tasks, attempt=attempt, partitions=partitions)
         info = {**stage, "Completion Time": self.tick(), "Accumulables": [{"ID": key} for key in accumulators]}
         self.events.append({"Event": "SparkListenerStageCompleted", "Stage Info": info})
+
+    def unpersisted(self, rdd_id):
+        self.events.append({"Event": "SparkListenerUnpersistRDD", "RDD ID": rdd_id})
+
+    def submitted(self, stage):
+        self.events.append({"Event": "SparkListenerStageSubmitted", "Stage Info": stage})
+
+    def finished(self):
+        self.events.append({"Event": "SparkListenerApplicationEnd", "Timestamp": self.tick()})
+        return self
 
     def lines(self):
         return [json.dumps(event) + "\n" for event in self.events]
@@ -53,13 +72,14 @@ def task_info(index, event):
     return {"Index": index, "Executor ID": event.get("executor", str(index % 2))}
 
 
-def rdd(rdd_id, *parents, kept=False):
+def rdd(rdd_id, *parents, kept=False, name="MapPartitionsRDD"):
     level = {"Use Disk": False, "Use Memory": kept}
-    return {"RDD ID": rdd_id, "Parent IDs": list(parents), "Storage Level": level}
+    return {"RDD ID": rdd_id, "Name": name, "Parent IDs": list(parents), "Storage Level": level}
 
 
-def stage(stage_id, rdds, parents=()):
-    return {"Stage ID": stage_id, "Stage Name": f"s{stage_id}", "RDD Info": rdds, "Parent IDs": list(parents)}
+def stage(stage_id, rdds, parents=(), tasks=2):
+    told = {"Stage ID": stage_id, "Stage Name": f"s{stage_id}", "Number of Tasks": tasks}
+    return {**told, "RDD Info": rdds, "Parent IDs": list(parents)}
 
 
 def task(read=0, remote=0, local=0, sent=0, written=0, returned=0, cpu_ms=0, reason="Success"):

@@ -23,6 +23,33 @@ def test_mappers_send_and_reducers_get_what_the_trace_says():
     assert (first.tasks, first.stages[1].exchanges[0].shares) == (3, (8,))
 
 
+def test_comments_and_empty_lines_say_nothing():
+    commented = ["# a trace", LINES[0], "", "# a coflow", f"{LINES[1]} # with much to send", LINES[2]]
+    assert import_coflows(commented, "trace") == import_coflows(LINES, "trace")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["4 1", "1 0 2 9 1 1 2:10"], "line 2: rack of mapper 1: 9; there are 4 racks"),
+        (["4 1", "1 0 1 1 1 77:10"], "line 2: reducer 1: rack: 77; there are 4 racks"),
+        (["4 2", "1 0 1 0 1 1:1", "2 0 1 1 1 4:1"], "line 3: rack 4 of 4, and others count from 0"),
+    ],
+)
+def test_racks_that_there_are_not_are_refused(lines, said):
+    with pytest.raises(TraceError, match=said):
+        import_coflows(lines, "trace")
+
+
+def test_racks_may_count_from_one():
+    assert len(import_coflows(["4 1", "1 0 1 1 1 4:1"], "trace").jobs) == 1
+
+
+def test_coflows_whose_names_become_alike_are_told_apart():
+    trace = import_coflows(["4 3", "a/b 0 1 0 1 1:1", "a-b 1 1 0 1 1:1", "a+b 2 1 0 1 1:1"], "trace")
+    assert [imported.job.job_id for imported in trace.jobs] == ["coflow-a-b", "coflow-a-b-2", "coflow-a-b-3"]
+
+
 def test_provenance_has_the_racks_of_the_trace():
     provenance = import_coflows(LINES, "trace").jobs[0].provenance
     assert "mappers 0, 2 (2 times); reducers 1" in provenance

@@ -146,6 +146,196 @@ def test_a_stage_that_makes_its_data_reads_as_much_as_it_passes_on():
     assert "pass on: stage-0" in found.provenance
 
 
+def sums(log):
+    """By stage what the successful tasks of a log read, shuffled, wrote and computed, each partition counted once."""
+    by_partition = {}
+    for event in log.events:
+        if event["Event"].endswith("TaskEnd") and event["Task End Reason"]["Reason"] == "Success":
+            info = event["Task Info"]
+            by_partition[event["Stage ID"], info.get("Partition ID", info["Index"])] = event["Task Metrics"]
+    found: dict[str, list[float]] = {}
+    for (stage_id, _), metrics in by_partition.items():
+        shuffled = metrics["Shuffle Read Metrics"]
+        cpu_ns = metrics["Executor CPU Time"] + metrics["Executor Deserialize CPU Time"]
+        figures = (
+            metrics["Input Metrics"]["Bytes Read"],
+            shuffled["Remote Bytes Read"] + shuffled["Local Bytes Read"],
+            metrics["Output Metrics"]["Bytes Written"],
+            cpu_ns / 1e9,
+        )
+        found[f"stage-{stage_id}"] = [
+            a + b for a, b in zip(found.get(f"stage-{stage_id}", [0] * 4), figures, strict=True)
+        ]
+    return found
+
+
+def volumes(job):
+    """The same of an imported job; what a stage takes from another's memory is read."""
+    found = {}
+    for stage_ in job.stages:
+        forwarded = sum(item.bytes for item in stage_.exchanges if item.kind == "forward")
+        shuffled = sum(item.bytes for item in stage_.exchanges if item.kind == "repartition")
+        read = sum(item.bytes for item in stage_.reads) + forwarded
+        found[stage_.name] = [read, shuffled, stage_.write_bytes, pytest.approx(stage_.cpu_s)]
+    return found
+
+
+def test_every_stage_has_the_volumes_of_its_tasks():
+    assert volumes(imported(word_count()).job) == sums(word_count())
+
+
+def test_what_was_given_up_in_memory_is_read_from_its_file_again():
+    log = Log()
+    first = stage(0, [rdd(1, 0, kept=True), rdd(0)])
+    second = stage(1, [rdd(1, 0), rdd(0)])
+    log.job(0, first)
+    log.ran(first, task(read=500), task(read=500))
+    log.end(0)
+    log.unpersisted(1)
+    log.job(1, second)
+    log.ran(second, task(read=500), task(read=500))
+    log.end(1)
+    job = imported(log).job
+    assert job.input_bytes == 2000
+    assert volumes(job) == sums(log)
+
+
+def test_what_is_kept_again_after_it_was_given_up_is_that_of_the_later_stage():
+    log = Log()
+    for number in range(3):
+        log.job(number, stage(number, [rdd(1, 0, kept=True), rdd(0)]))
+        log.ran(stage(number, [rdd(1, 0, kept=True), rdd(0)]), task(read=500))
+        log.end(number)
+        if number == 0:
+            log.unpersisted(1)
+    job = imported(log).job
+    assert [item.bytes for item in job.stage_by_name["stage-1"].reads] == [500]
+    assert exchange(job, "stage-2", "stage-1").bytes == 500
+
+
+def test_files_that_a_stage_reads_beside_what_was_kept_stay_files_and_it_is_said():
+    log = Log()
+    keep = stage(0, [rdd(1, 0, kept=True), rdd(0)])
+    union = stage(1, [rdd(4, 1, 3), rdd(1, 0, kept=True), rdd(0), rdd(3, 2), rdd(2)])
+    log.job(0, keep)
+    log.ran(keep, task(read=1000))
+    log.end(0)
+    log.job(1, union)
+    log.ran(union, task(read=1000), task(read=1000))
+    log.end(1)
+    trace = import_spark_log(log.finished().lines(), "log")
+    assert volumes(trace.jobs[0].job) == sums(log)
+    assert [item.bytes for item in trace.jobs[0].job.stage_by_name["stage-1"].reads] == [2000]
+    assert trace.notes == (
+        "stage 1 reads files and what was kept in memory, and the log does not tell them apart: all of it is taken for "
+        "files",
+    )
+
+
+def test_what_the_driver_gave_is_no_file():
+    log = Log()
+    keep = stage(0, [rdd(1, 0, kept=True), rdd(0)])
+    union = stage(1, [rdd(4, 1, 2), rdd(1, 0, kept=True), rdd(0), rdd(2, name="ParallelCollectionRDD")])
+    log.job(0, keep)
+    log.ran(keep, task(read=1000))
+    log.job(1, union)
+    log.ran(union, task(read=1000))
+    assert exchange(imported(log).job, "stage-1", "stage-0").bytes == 1000
+
+
+def test_tasks_that_take_several_cores_are_fewer_at_a_time():
+    log = word_count(executors=4, cores=8, **{"spark.task.cpus": "4"})
+    job = imported(log).job
+    assert (job.containers, job.slots_per_container, job.vcores) == (5, 2, 8)
+
+
+def test_executors_of_a_resource_profile_have_its_memory_and_tasks():
+    log = word_count(executors=0)
+    amounts = {"memory": {"Amount": 2048}, "memoryOverhead": {"Amount": 384}}
+    log.events[3:3] = [
+        {
+            "Event": "SparkListenerResourceProfileAdded",
+            "Resource Profile Id": 1,
+            "Executor Resource Requests": amounts,
+            "Task Resource Requests": {"cpus": {"Amount": 3.0}},
+        },
+        *(
+            {
+                "Event": "SparkListenerExecutorAdded",
+                "Executor ID": str(number),
+                "Executor Info": {"Total Cores": 6, "Resource Profile Id": 1},
+            }
+            for number in range(2)
+        ),
+    ]
+    job = imported(log).job
+    assert (job.containers, job.slots_per_container, job.vcores, job.memory_mb) == (3, 2, 6, 2432)
+
+
+def retried(**partitions):
+    """A map stage is computed again, in part, after a stage that read its shuffle had ended."""
+    log = Log()
+    scan, first = stage(0, [rdd(1, 0), rdd(0)]), stage(1, [rdd(3, 2), rdd(2, 1)], [0])
+    second, last = stage(2, [rdd(5, 4), rdd(4, 1)], [0]), stage(3, [rdd(7, 6), rdd(6, 3, 5)], [1, 2])
+    log.job(0, scan, first, second, last)
+    both = {"partitions": [0, 1]} if partitions else {}
+    log.ran(scan, task(read=200, sent=100), task(read=300, sent=100), **both)
+    log.ran(first, task(remote=100, sent=50), task(remote=100, sent=50), **both)
+    log.tasks(second, task(remote=100, sent=50), task(reason="FetchFailed"), **both)
+    again = {"partitions": [1]} if partitions else {}
+    log.ran(scan, task(read=300, sent=100), attempt=1, **again)
+    log.ran(second, task(remote=100, sent=50), attempt=1, **again)
+    log.ran(last, task(remote=100), task(remote=100), **both)
+    log.end(0)
+    return log
+
+
+def test_a_stage_that_is_computed_again_counts_once_and_comes_before_what_reads_it():
+    log = retried(told=True)
+    job = imported(log).job
+    assert volumes(job) == sums(log)
+    assert job.input_bytes == 500
+    assert [stage_.name for stage_ in job.stages] == ["stage-0", "stage-1", "stage-2", "stage-3"]
+
+
+def test_before_spark_3_3_a_later_attempt_computes_what_is_missing():
+    job = imported(retried()).job
+    assert [exchange(job, "stage-2", "stage-0").bytes, exchange(job, "stage-3", "stage-2").bytes] == [200, 100]
+    assert [stage_.name for stage_ in job.stages] == ["stage-0", "stage-1", "stage-2", "stage-3"]
+
+
+def test_events_that_spark_lost_are_said_and_the_rest_is_imported():
+    log = word_count().finished()
+    (start,) = [event for event in log.events if event["Event"].endswith("JobStart")]
+    log.events.remove(start)
+    log.submitted(start["Stage Infos"][0])
+    trace = import_spark_log(log.lines(), "log")
+    assert volumes(trace.jobs[0].job) == sums(log)
+    assert trace.notes == ("stages 0, 1 belong to no job, as Spark lost these events; they wait for no earlier job",)
+
+
+def test_a_log_that_is_still_written_is_imported_as_far_as_it_goes():
+    log = word_count()
+    del log.events[-2:]  # the end of the second stage, and of the job
+    trace = import_spark_log(log.lines(), "log")
+    assert volumes(trace.jobs[0].job) == sums(log)
+    assert trace.notes == (
+        "the log ends before the application does; what came later is missing",
+        "stages 1 had not ended; their tasks so far are taken for all",
+    )
+    assert import_spark_log(word_count().finished().lines(), "log").notes == ()
+
+
+def test_stages_that_come_after_each_other_are_refused():
+    log = Log()
+    one, other = stage(0, [rdd(0)], [1]), stage(1, [rdd(1)], [0])
+    log.job(0, one, other)
+    log.ran(one, task(read=1))
+    log.ran(other, task(read=1))
+    with pytest.raises(TraceError, match=r"log: stages .* come after each other"):
+        imported(log)
+
+
 def broken(change):
     log = word_count()
     change(log)

@@ -1,0 +1,148 @@
+"""The lines of a trace: of a file or of all files of a log, packed or not, whole or cut off.
+
+What a file is, is told by its content. One that ends in the middle, as the log of an application that still runs does,
+is read as far as it goes, and a note says so.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from workloads.importers.trace import TraceError
+
+MOST_LINE_BYTES = 64 * 2**20
+
+_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_UNREADABLE = {
+    b"LZ4Block": "packed by Spark's LZ4, which no common program unpacks; set spark.eventLog.compression.codec=zstd",
+    b"\x04\x22\x4d\x18": "packed by lz4; unpack it first with lz4 -d",
+    b"\x82SNAPPY\x00": "packed by Snappy for Java; set spark.eventLog.compression.codec=zstd",
+    b"ZV": "packed by LZF; set spark.eventLog.compression.codec=zstd",
+}
+_ROLLED = re.compile(r"events_(\d+)_(?!.*\.compact)")
+_COMPACTED = re.compile(r"events_(\d+)_.*\.compact")
+_DATED = re.compile(r"eventlog-(.+)\.gz")
+_PIECE_BYTES = 512  # of what is packed: it unpacks to some 16 MiB at most
+_UNPACKED_BYTES = 2**20
+
+
+def lines(path: Path, notes: list[str]) -> Iterator[str]:
+    """The lines of a file, or of all files of a Spark event log in their order, without an end that is missing.
+
+    Args:
+        path: a file or a folder.
+        notes: takes a sentence for everything that is missing.
+
+    Raises:
+        TraceError: a folder without a log, a file in a format that cannot be unpacked, damaged or not text, or a line
+            of more than `MOST_LINE_BYTES`.
+        OSError: it cannot be read.
+    """
+    for part in _parts(path, notes) if path.is_dir() else (path,):
+        with part.open("rb") as raw:
+            yield from _lines(raw, part.name, notes)
+
+
+def _parts(folder: Path, notes: list[str]) -> list[Path]:
+    """The files of a rolled log in the order in which they were written."""
+    names = [path.name for path in folder.iterdir()]
+    rolled = {int(match[1]): name for name in names if (match := _ROLLED.match(name))}
+    compacted = {int(match[1]): name for name in names if (match := _COMPACTED.match(name))}
+    if rolled or compacted:
+        last = max(compacted, default=-1)
+        order = [compacted[last]] if compacted else []
+        if compacted:
+            notes.append(f"{compacted[last]} was compacted: jobs that had ended by then are missing")
+        missing = set(range(max(last + 1, 1), max(rolled, default=0) + 1)) - rolled.keys()
+        if missing:
+            notes.append(f"{folder.name}: files {', '.join(map(str, sorted(missing)))} of the log are missing")
+        return [folder / name for name in [*order, *(rolled[number] for number in sorted(rolled) if number > last)]]
+    dated = sorted(name for name in names if _DATED.fullmatch(name))
+    order = [*dated, *(name for name in names if name == "eventlog")]
+    if not order:
+        raise TraceError(f"{folder}: no events_1_... and no eventlog in it; give the folder of one application's log")
+    return [folder / name for name in order]
+
+
+def _lines(raw: BinaryIO, name: str, notes: list[str]) -> Iterator[str]:
+    start = raw.read(8)
+    raw.seek(0)
+    for magic, what in _UNREADABLE.items():
+        if start.startswith(magic):
+            raise TraceError(f"{name}: {what}")
+    cut: list[str] = []
+    if start.startswith(_GZIP):
+        chunks = _gunzipped(raw, name, cut)
+    elif start.startswith(_ZSTD):
+        chunks = _unzstandard(raw, name, cut)
+    else:
+        chunks = iter(lambda: raw.read(_UNPACKED_BYTES), b"")
+    for number, line in enumerate(_split(chunks, name), 1):
+        if not line.endswith(b"\n") and (cut or _is_cut(line)):
+            cut.append(name)
+            break
+        try:
+            yield line.removeprefix(_BOM).decode() if number == 1 else line.decode()
+        except UnicodeDecodeError as error:
+            raise TraceError(f"{name}: line {number}: not text in UTF-8 ({error.reason}); give a trace") from error
+    if cut:
+        notes.append(f"{name} ends in the middle; what it has been cut off from is missing")
+
+
+def _is_cut(last_line: bytes) -> bool:
+    """Whether a last line, which has no end, is part of an object of JSON."""
+    return last_line.lstrip(_BOM + b" ").startswith(b"{") and not last_line.rstrip().endswith(b"}")
+
+
+def _gunzipped(raw: BinaryIO, name: str, cut: list[str]) -> Iterator[bytes]:
+    while piece := raw.read(_UNPACKED_BYTES):
+        unpacking = zlib.decompressobj(wbits=31)  # of one member; another may follow
+        while piece and not unpacking.eof:
+            try:
+                yield unpacking.decompress(piece, _UNPACKED_BYTES)
+            except zlib.error as error:
+                raise TraceError(f"{name}: damaged ({error}); copy it again") from error
+            piece = unpacking.unconsumed_tail or (b"" if unpacking.eof else raw.read(_UNPACKED_BYTES))
+        if not unpacking.eof:
+            cut.append(name)
+        raw.seek(-len(unpacking.unused_data), io.SEEK_CUR)
+
+
+def _unzstandard(raw: BinaryIO, name: str, cut: list[str]) -> Iterator[bytes]:
+    while piece := raw.read(_PIECE_BYTES):
+        unpacking = zstandard.ZstdDecompressor().decompressobj()  # of one frame; another may follow
+        while piece and not unpacking.eof:
+            try:
+                yield unpacking.decompress(piece)
+            except zstandard.ZstdError as error:
+                raise TraceError(f"{name}: damaged ({error}); copy it again") from error
+            piece = b"" if unpacking.eof else raw.read(_PIECE_BYTES)
+        if not unpacking.eof:
+            cut.append(name)
+        raw.seek(-len(unpacking.unused_data), io.SEEK_CUR)
+
+
+def _split(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Lines with their ends; the last one may have none."""
+    begun: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        first, *rest = chunk.split(b"\n")
+        begun.append(first)
+        size += len(first)
+        for piece in rest:
+            yield b"".join(begun) + b"\n"
+            begun, size = [piece], len(piece)
+        if size > MOST_LINE_BYTES:
+            raise TraceError(f"{name}: a line of more than {MOST_LINE_BYTES // 2**20} MiB; give a trace")
+    if size:
+        yield b"".join(begun)
