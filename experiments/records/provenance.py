@@ -75,9 +75,8 @@ def checkout_version(root: Path) -> str:
     if not commit:
         return "unknown"
     changed = programs.output([*git, "diff", "HEAD"])
-    for name in programs.output([*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *_ROOMS]).split("\0")[
-        :-1
-    ]:
+    new = programs.output([*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *_ROOMS])
+    for name in new.split("\0")[:-1]:
         changed += f"{name}\n{_read(root / name)}"
     return f"{commit}+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else commit
 

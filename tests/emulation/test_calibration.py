@@ -24,7 +24,7 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched(measure
             return (topology.host_link[source].id, "up"), (topology.host_link[destination].id, "down")
 
         for trial in measured():
-            found = network_calibration.all_uplinks(network, path, duration_s=3)
+            found = network_calibration.all_uplinks(network, path, network_calibration.settled_duration_s(topology))
             assert found.flows == 256
             assert found.loaded_directions == HOSTS
             trial.expect("error", found.error, -0.1, 0.1)

@@ -58,14 +58,13 @@ def _parts(folder: Path, notes: list[str]) -> list[Path]:
     rolled = {int(match[1]): name for name in names if (match := _ROLLED.match(name))}
     compacted = {int(match[1]): name for name in names if (match := _COMPACTED.match(name))}
     if rolled or compacted:
-        last = max(compacted, default=-1)
-        order = [compacted[last]] if compacted else []
+        last = max(compacted) if compacted else min(0, min(rolled) - 1)
         if compacted:
             notes.append(f"{compacted[last]} was compacted: jobs that had ended by then are missing")
-        missing = set(range(max(last + 1, 1), max(rolled, default=0) + 1)) - rolled.keys()
-        if missing:
-            notes.append(f"{folder.name}: files {', '.join(map(str, sorted(missing)))} of the log are missing")
-        return [folder / name for name in [*order, *(rolled[number] for number in sorted(rolled) if number > last)]]
+        later = [number for number in sorted(rolled) if number > last]
+        if missing := max(later, default=last) - last - len(later):
+            notes.append(f"{folder.name}: {missing} files of the log are missing")
+        return [folder / name for name in ([compacted[last]] if compacted else []) + [rolled[one] for one in later]]
     dated = sorted(name for name in names if _DATED.fullmatch(name))
     order = [*dated, *(name for name in names if name == "eventlog")]
     if not order:
