@@ -20,9 +20,8 @@ class _Connection(H11Protocol):
     """A client. When there are too many, the one that has been idle for longest is closed."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Sends at once from now on. asyncio sees to that only for sockets that it has made itself; here every answer
-        would wait 40 ms. The listener's own option is not enough: a client may have connected before it was set.
-        """
+        # asyncio sends at once only on sockets that it has made itself; here every answer would wait 40 ms. The
+        # listener's own option is not enough: a client may have connected before this process set it.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
         self._active_s = time.monotonic()

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import zstandard
 
@@ -20,8 +21,6 @@ from workloads.importers.trace import TraceError
 MOST_LINE_BYTES = 64 * 2**20
 
 _BOM = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _UNREADABLE = {
     b"LZ4Block": "packed by Spark's LZ4, which no common program unpacks; set spark.eventLog.compression.codec=zstd",
     b"\x04\x22\x4d\x18": "packed by lz4; unpack it first with lz4 -d",
@@ -32,7 +31,33 @@ _ROLLED = re.compile(r"events_(\d+)_(?!.*\.compact)")
 _COMPACTED = re.compile(r"events_(\d+)_.*\.compact")
 _DATED = re.compile(r"eventlog-(.+)\.gz")
 _PIECE_BYTES = 512  # of what is packed: it unpacks to some 16 MiB at most
-_UNPACKED_BYTES = 2**20
+_CHUNK_BYTES = 2**20
+
+
+class _Unpacking(Protocol):
+    """What unpacks one member or frame."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class _Codec:
+    """How to unpack, and what is raised where that cannot be done."""
+
+    begin: Callable[[], _Unpacking]
+    error: type[Exception]
+
+
+_CODECS = {
+    b"\x1f\x8b": _Codec(lambda: zlib.decompressobj(wbits=31), zlib.error),
+    b"\x28\xb5\x2f\xfd": _Codec(lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError),
+}
 
 
 def lines(path: Path, notes: list[str]) -> Iterator[str]:
@@ -79,12 +104,8 @@ def _lines(raw: BinaryIO, name: str, notes: list[str]) -> Iterator[str]:
         if start.startswith(magic):
             raise TraceError(f"{name}: {what}")
     cut: list[str] = []
-    if start.startswith(_GZIP):
-        chunks = _gunzipped(raw, name, cut)
-    elif start.startswith(_ZSTD):
-        chunks = _unzstandard(raw, name, cut)
-    else:
-        chunks = iter(lambda: raw.read(_UNPACKED_BYTES), b"")
+    codec = next((codec for magic, codec in _CODECS.items() if start.startswith(magic)), None)
+    chunks = iter(lambda: raw.read(_CHUNK_BYTES), b"") if codec is None else _unpacked(raw, name, codec, cut)
     for number, line in enumerate(_split(chunks, name), 1):
         if not line.endswith(b"\n") and (cut or _is_cut(line)):
             cut.append(name)
@@ -102,27 +123,13 @@ def _is_cut(last_line: bytes) -> bool:
     return last_line.lstrip(_BOM + b" ").startswith(b"{") and not last_line.rstrip().endswith(b"}")
 
 
-def _gunzipped(raw: BinaryIO, name: str, cut: list[str]) -> Iterator[bytes]:
-    while piece := raw.read(_UNPACKED_BYTES):
-        unpacking = zlib.decompressobj(wbits=31)  # of one member; another may follow
-        while piece and not unpacking.eof:
-            try:
-                yield unpacking.decompress(piece, _UNPACKED_BYTES)
-            except zlib.error as error:
-                raise TraceError(f"{name}: damaged ({error}); copy it again") from error
-            piece = unpacking.unconsumed_tail or (b"" if unpacking.eof else raw.read(_UNPACKED_BYTES))
-        if not unpacking.eof:
-            cut.append(name)
-        raw.seek(-len(unpacking.unused_data), io.SEEK_CUR)
-
-
-def _unzstandard(raw: BinaryIO, name: str, cut: list[str]) -> Iterator[bytes]:
+def _unpacked(raw: BinaryIO, name: str, codec: _Codec, cut: list[str]) -> Iterator[bytes]:
     while piece := raw.read(_PIECE_BYTES):
-        unpacking = zstandard.ZstdDecompressor().decompressobj()  # of one frame; another may follow
+        unpacking = codec.begin()  # one member or frame; another may follow
         while piece and not unpacking.eof:
             try:
                 yield unpacking.decompress(piece)
-            except zstandard.ZstdError as error:
+            except codec.error as error:
                 raise TraceError(f"{name}: damaged ({error}); copy it again") from error
             piece = b"" if unpacking.eof else raw.read(_PIECE_BYTES)
         if not unpacking.eof:
