@@ -21,6 +21,9 @@ class SpecificationError(ExperimentError, ValueError):
         self.problems = tuple(" ".join(line.split()) for line in problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[SpecificationError], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)  # as it is otherwise pickled, each letter would be a problem
+
 
 def dotted(path: Path) -> str:
     """A path as it is written on the command line: `strategies.0.options`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,14 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
 )
+
+
+_MOST_NODES = 200_000
+"""Values in a document, each alias counted as what it stands for."""
+_DEEPEST = 64
+"""Levels of values within values."""
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+"""What no text has: it would move a terminal's cursor, or cannot be written as UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +83,12 @@ def parse(text: str, source: str) -> Document:
         SpecificationError: not YAML, or something else than keys and values.
     """
     try:
-        tree = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
+        tree, content = _read(text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        what = " ".join(
-            str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
-        )
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        what = " ".join(str(part) for part in parts if part)
         raise SpecificationError([f"{place}: not YAML: {what or error}"]) from error
     if tree is None or not isinstance(content, dict):
         raise SpecificationError([f"{source}:1:1: must hold keys such as `name`"])
@@ -95,9 +102,54 @@ def value(dotted_path: str, text: str) -> Any:  # noqa: ANN401 - anything that Y
         SpecificationError: not YAML.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise SpecificationError([f"{dotted_path}: {text!r}: not a YAML value; put it in quotes"]) from error
+        return _read(text)[1]
+    except yaml.YAMLError as error:
+        raise SpecificationError([f"{dotted_path}: {text[:60]!r}: not a YAML value; put it in quotes"]) from error
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes of a YAML text and what they stand for.
+
+    Raises:
+        yaml.YAMLError: not YAML, values that do not fit their tags, too many of them, or too deep.
+    """
+    loader = _Loader(text)
+    try:
+        tree = loader.get_single_node()
+        if tree is None:
+            return None, None
+        _count(tree, {})
+        return tree, loader.construct_document(tree)
+    except yaml.YAMLError:
+        raise
+    except RecursionError as error:
+        raise yaml.YAMLError(f"values within values, deeper than {_DEEPEST}") from error
+    except Exception as error:  # its constructors raise anything where a value does not fit its tag: `!!bool x`
+        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, counted: dict[int, int], depth: int = 1) -> int:
+    """How many values a node stands for; `counted` holds those of nodes before, 0 while they are being counted.
+
+    Raises:
+        yaml.YAMLError: too many, too deep, or a node that holds itself.
+    """
+    if depth > _DEEPEST:
+        raise yaml.MarkedYAMLError(None, None, f"deeper than {_DEEPEST} levels", node.start_mark)
+    if isinstance(node, yaml.ScalarNode) and (found := _CONTROL.search(node.value)):
+        raise yaml.MarkedYAMLError(None, None, f"the control character {found.group()!r} in a text", node.start_mark)
+    if id(node) not in counted:
+        counted[id(node)] = 0
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        pairs = itertools.chain.from_iterable(inner) if isinstance(node, yaml.MappingNode) else inner
+        counted[id(node)] = 1 + sum(_count(part, counted, depth + 1) for part in pairs)
+    elif not counted[id(node)]:
+        raise yaml.MarkedYAMLError(None, None, "a value that holds itself", node.start_mark)
+    if counted[id(node)] > _MOST_NODES:
+        raise yaml.MarkedYAMLError(None, None, f"more than {_MOST_NODES} values", node.start_mark)
+    return counted[id(node)]
 
 
 def _position(tree: yaml.Node, path: diagnostics.Path) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from experiments.documents.atomic import write_text
 from experiments.records import series
 from experiments.records.results_folder import ResultsFolder, RunFolder
@@ -23,9 +21,8 @@ def describe(folder: ResultsFolder) -> dict[str, Any]:
 
     See https://datapackage.org/standard/data-package/.
     """
-    specification = yaml.safe_load((folder.path / "specification.yaml").read_text(encoding="utf-8"))
-    title = specification.get("description") or specification["name"]
-    return _package(folder.path, title, [*_resources(folder)])
+    specification = folder.specification()
+    return _package(folder.path, specification.description or specification.name, [*_resources(folder)])
 
 
 def describe_sweep(folder: SweepFolder) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from topologies.topology import Topology
 
 SCHEMA_VERSION: Final = 1
 
-Status = Literal["running", "finished", "failed", "interrupted"]
-Count = Annotated[int, Field(ge=0)]
+Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class RecordError(ExperimentError, ValueError):
@@ -30,7 +30,7 @@ class RecordError(ExperimentError, ValueError):
 class _Value(BaseModel):
     """Validated and unchangeable; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReadBytes(_Value):
@@ -135,12 +135,12 @@ class Provenance(BaseModel):
     `strategy_sha256` is of the module of a strategy of one's own, of which `versions` tells nothing.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     machine: str = ""
     cpu_model: str = ""
-    cpu_count: int = 0
-    memory_bytes: int = 0
+    cpu_count: Count = 0
+    memory_bytes: Count = 0
     kernel: str = ""
     datapath: str = ""
     congestion_control: str = ""

@@ -13,16 +13,17 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.documents.atomic import write_text
+from experiments.documents.regular_file import FileError, read_text
 from experiments.records import ownership, series
 from experiments.records.record import RecordError, RunRecord
 from experiments.specification import specification_file
 from experiments.specification.model import Specification
-from experiments.specification.plan import Run
+from experiments.specification.plan import Run, runs_of
 from experiments.specification.workload import self_contained
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RunFolder:
         """The run's record; one left "running" by a process that is gone is given as "interrupted".
 
         Raises:
-            RecordError: there is none, or it is of another version.
+            RecordError: there is none, it is damaged, or of another version.
         """
         record = self._read()
         if record.status == "running" and not self._is_locked():
@@ -57,9 +58,9 @@ class RunFolder:
     def _read(self) -> RunRecord:
         file = self.path / "record.json"
         try:
-            return RunRecord.from_json(file.read_text(encoding="utf-8"), source=str(file))
-        except OSError as error:
-            raise RecordError(f"{file}: {error.strerror}; give the folder of a run") from error
+            return RunRecord.from_json(read_text(file), source=str(file))
+        except FileError as error:
+            raise RecordError(str(error)) from error
 
     def events(self) -> pl.DataFrame:
         """Rows of events.parquet (`series.EVENTS`), none when there is no such file."""
@@ -170,6 +171,10 @@ class ResultsFolder:
         """The specification that the runs follow."""
         return specification_file.load(self.path / "specification.yaml")
 
+    def specification_text(self) -> str:
+        """The same as it is on disk."""
+        return read_text(self.path / "specification.yaml")
+
     def run(self, run_id: str) -> RunFolder:
         """The folder of one run, whether it exists yet or not."""
         return RunFolder(self.path / "runs" / run_id)
@@ -179,8 +184,25 @@ class ResultsFolder:
         return tuple(RunFolder(path.parent) for path in sorted((self.path / "runs").glob("*/record.json")))
 
     def records(self) -> tuple[RunRecord, ...]:
-        """Records of all runs that were started, in the order in which they were."""
-        return tuple(sorted((run.record() for run in self.runs()), key=lambda record: record.started_at))
+        """Records of all runs that were started, in the order in which they were.
+
+        One that cannot be read is given as "damaged", with the reason, so that the others are not lost with it.
+
+        Raises:
+            RecordError: one cannot be read, and the specification does not know its run.
+        """
+        return tuple(sorted((self._record(run) for run in self.runs()), key=lambda record: record.started_at))
+
+    def _record(self, folder: RunFolder) -> RunRecord:
+        try:
+            return folder.record()
+        except RecordError as error:
+            planned = {run.id: run for run in runs_of(self.specification())}
+            run = planned.get(folder.run_id.removesuffix("-again"))
+            if run is None:
+                raise
+            when = datetime.fromtimestamp(folder.path.stat().st_mtime, timezone.utc)
+            return RunRecord.open(run, when, run_id=folder.run_id, status="damaged", reason=str(error))
 
 
 @dataclass(frozen=True)

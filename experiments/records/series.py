@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.documents.atomic import atomic_file
+from experiments.documents.regular_file import FileError, read_bytes
 from experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -120,14 +122,21 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     """The rows of a Parquet file; no rows when the run did not get as far as writing it.
 
     Columns that were added since it was written are null.
+
+    Raises:
+        SeriesError: it is damaged, or a column has another type.
     """
     import polars as pl
 
-    if not path.is_file():
-        return pl.DataFrame(schema=_schema([], columns))
-    frame = pl.read_parquet(path)
-    added = {name: kind for name, kind in _schema([], columns).items() if name not in frame.columns}
-    return frame.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in added.items())
+    known = _schema([], columns)
+    if not path.exists():
+        return pl.DataFrame(schema=known)
+    try:
+        frame = pl.read_parquet(io.BytesIO(read_bytes(path)))
+        added = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
+        return frame.with_columns(added).cast({name: known.get(name, pl.Float64()) for name in frame.columns})
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FileError, OSError) as error:
+        raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
 
 
 def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from experiments.analysis.comparison import Comparison, compare
 from experiments.analysis.pairing import select, summed_time_s
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import RunFolder
+from experiments.records.series import SeriesError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,15 +74,25 @@ class Evidence:
     folder: Path
 
 
-def gather(runs: tuple[RunFolder, ...], specification_yaml: str, folder: Path, allow_mixed: bool = False) -> Evidence:
-    """Read records and series of some runs.
+def gather(
+    records: tuple[RunRecord, ...],
+    folders: Callable[[str], RunFolder],
+    specification_yaml: str,
+    folder: Path,
+    allow_mixed: bool = False,
+) -> Evidence:
+    """Read the series of those runs that are drawn; one whose series are damaged is listed as such, not drawn.
+
+    Args:
+        records: of all runs, in the order in which they were started.
+        folders: where a run is, by its id.
+        specification_yaml: what the runs follow.
+        folder: holds all of it.
+        allow_mixed: see `compare`.
 
     Raises:
         MixedRunsError: see `compare`.
-        RecordError: a record cannot be read.
     """
-    by_id = {run.run_id: run for run in runs}
-    records = tuple(sorted((run.record() for run in runs), key=lambda record: record.started_at))
     comparison = compare(records, allow_mixed=allow_mixed)
     places: dict[str, int] = {}
     for network in comparison.networks:
@@ -92,8 +104,13 @@ def gather(runs: tuple[RunFolder, ...], specification_yaml: str, folder: Path, a
         for summary in network.strategies:
             used = select(records, summary.strategy, network.blocking_factor).runs
             drawn = sorted(used, key=summed_time_s)[(len(used) - 1) // 2]
-            run = by_id[drawn.run_id]
-            series = (run.events(), run.links(), run.fidelity())
+            run = folders(drawn.run_id)
+            try:
+                series = (run.events(), run.links(), run.fidelity())
+            except SeriesError as error:
+                damaged = drawn.updated(status="damaged", reason=str(error))
+                others = tuple(damaged if record is drawn else record for record in records)
+                return gather(others, folders, specification_yaml, folder, allow_mixed)
             cells.append(Cell(summary.strategy, places[summary.strategy], drawn, used, *series))
         networks.append(Network(network.blocking_factor, network.baseline, tuple(cells)))
     return Evidence(comparison.experiment, comparison, tuple(networks), records, specification_yaml, folder)

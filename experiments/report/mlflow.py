@@ -33,7 +33,7 @@ INSTALLATION = ".venv/bin/python -m pip install mlflow-skinny"
 ORIGIN = "testbed.run"
 """Tag that says which run of which folder this is, and of when: one that is resumed is another."""
 
-_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "damaged": "FAILED"}
 _LONGEST_VALUE = 500
 _BATCH = 100  # parameters in one request, at most
 

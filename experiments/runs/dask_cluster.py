@@ -159,8 +159,7 @@ def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Tas
         groups.setdefault((assignment.folder.path, assignment.run.repeat), []).append(assignment)
     for group in groups.values():
         folder, ids = group[0].folder, tuple(assignment.run.id for assignment in group)
-        records = {run.run_id: run.record() for run in folder.runs()}
-        finished = {run_id: record.to_json() for run_id, record in records.items() if record.status == "finished"}
+        finished = {record.run_id: record.to_json() for record in folder.records() if record.status == "finished"}
         specification = specification_file.dump(folder.specification())
         yield Task(group[0].prefix, specification, ids, finished, force), group
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.documents import yaml_document
 from experiments.documents.diagnostics import SpecificationError, nearest
+from experiments.documents.regular_file import FileError, read_text
 from experiments.documents.yaml_document import Document
 
 _PRESETS = Path(__file__).with_name("presets")
@@ -30,10 +31,9 @@ def read(name_or_path: str | Path) -> Document:
     """
     path = locate(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecificationError([f"{path}: cannot be read ({error}); give a YAML file"]) from error
-    return yaml_document.parse(text, source=path.name)
+        return yaml_document.parse(read_text(path), source=path.name)
+    except FileError as error:
+        raise SpecificationError([str(error)]) from error
 
 
 def locate(name_or_path: str | Path) -> Path:

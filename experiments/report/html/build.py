@@ -53,12 +53,12 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> Evidence:
     """
     if (path / "runs").is_dir():
         folder = ResultsFolder.open(path)
-        text = (path / "specification.yaml").read_text(encoding="utf-8")
-        return gather(folder.runs(), text, path, allow_mixed)
+        return gather(folder.records(), folder.run, folder.specification_text(), path, allow_mixed)
     if (path / "record.json").is_file():
         run = RunFolder(path)
-        document = run.record().specification
-        return gather((run,), yaml.safe_dump(document, sort_keys=False, allow_unicode=True), path, allow_mixed)
+        record = run.record()
+        text = yaml.safe_dump(record.specification, sort_keys=False, allow_unicode=True)
+        return gather((record,), lambda _: run, text, path, allow_mixed)
     raise RecordError(f"{path}: neither a results folder (runs/) nor a run (record.json); give one of them")
 
 
@@ -144,7 +144,7 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
 
 def counts(records: Iterable[RunRecord]) -> dict[str, int]:
     """How many runs ended how."""
-    found = {"trusted": 0, "doubtful": 0, "failed": 0, "interrupted": 0, "running": 0}
+    found = {"trusted": 0, "doubtful": 0, "failed": 0, "interrupted": 0, "running": 0, "damaged": 0}
     for record in records:
         finished = "doubtful" if record.doubtful else "trusted"
         found[finished if record.status == "finished" else record.status] += 1
