@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workloads.importers.trace import ImportedJob, Trace, TraceError, number, slug, whole
+from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, number, slug, whole
 from workloads.job import Exchange, Job, Read, Stage
 
 _ATTEMPT = re.compile(r"_\d+\Z")
@@ -56,11 +56,12 @@ def import_hadoop_job(text: str, source: str) -> Trace:
     dealt = [received[name] for name in reducers], [task.cpu_s for task in reducers.values()]
     shares, work = (_shares(amounts, hosts, slots) for amounts in dealt)
     shuffled = sum(received.values())
+    mapped_s = sum(task.cpu_s for task in maps.values())
     span = _span(document, source)
     overlapped = span is None or span[0] < max(task.finished_s for task in maps.values())
     name = slug(str(_field(document, "name", str, source)))
     stages = (
-        Stage("map", (Read(f"{name}/input", shuffled, sum(task.cpu_s for task in maps.values())),)),
+        Stage("map", (Read(f"{name}/input", shuffled, mapped_s, block_bytes(shuffled, len(maps))),)),
         Stage("shuffle", (Exchange("map", shuffled, pipelined=overlapped, shares=shares),)),
         Stage("reduce", (Exchange("shuffle", 0, sum(dealt[1]), "forward", pipelined=False, shares=work),)),
     )
@@ -74,7 +75,7 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         cluster={
             "topology": {"preset": "single-switch", "parameters": {"hosts": hosts + 1, "host_mbps": 1000}},
             "node": {"slots": 1, "cores": slots, "disk_mb_per_s": _DISK_MB_PER_S},
-            "data": {"replication": min(3, hosts + 1), "block_bytes": -(-shuffled // len(maps))},
+            "data": {"replication": min(3, hosts + 1)},
         },
     )
 

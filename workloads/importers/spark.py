@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
-from workloads.importers.trace import ImportedJob, Trace, TraceError, even, slug
+from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, slug
 from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
 
 _NODES = 8  # of the network that the specification names
@@ -293,7 +293,8 @@ def _stage(stage: SparkStage, before: list[Edge], job_id: str, tasks: int) -> St
         for edge, seconds in zip(before, cpu_s, strict=False)
     ]
     if read_bytes:
-        inputs.append(Read(f"{job_id}/input-{stage.stage_id}", read_bytes, cpu_s[-1]))
+        blocks = block_bytes(read_bytes, stage.reading_tasks)
+        inputs.append(Read(f"{job_id}/input-{stage.stage_id}", read_bytes, cpu_s[-1], blocks))
     return Stage(f"stage-{stage.stage_id}", tuple(inputs), stage.written_bytes, 3 if stage.written_bytes else 1)
 
 

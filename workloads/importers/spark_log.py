@@ -87,6 +87,11 @@ class SparkStage:
         return sum(task.read for task in self.tasks.values())
 
     @property
+    def reading_tasks(self) -> int:
+        """Tasks that read input; all of them where none does, and the stage makes its data."""
+        return sum(task.read > 0 for task in self.tasks.values()) or len(self.tasks)
+
+    @property
     def shuffle_read_bytes(self) -> int:
         """From earlier stages' shuffles, whether from the same executor or another."""
         return sum(task.shuffle_read for task in self.tasks.values())

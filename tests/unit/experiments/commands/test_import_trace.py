@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections import Counter
 
 import pytest
 import zstandard
@@ -7,13 +8,17 @@ import zstandard
 from experiments.commands.main import main
 from experiments.specification import specification_file
 from experiments.specification.imported import import_file
-from experiments.specification.plan import check
+from experiments.specification.plan import check, runs_of
+from experiments.specification.resolved_run import resolve
 from experiments.specification.workload import submissions
 from tests.unit.workloads.importers.test_coflow import LINES
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
 from tests.unit.workloads.importers.test_spark import word_count
 from workloads.importers import TraceError, import_trace
 from workloads.profiles import load_profile
+from workloads.scale import Scale
+from workloads.splits import BlockKey
+from workloads.volumes import plan_job
 
 TRACES = {
     "spark": "".join(word_count().lines()),
@@ -46,6 +51,21 @@ def test_what_is_written_can_run_and_has_the_volumes_of_the_trace(tmp_path, kind
             for exchange, other in zip(stage.exchanges, wanted.exchanges, strict=True):
                 assert (exchange.source, exchange.kind, exchange.bytes) == (other.source, other.kind, other.bytes)
                 assert (exchange.shares, exchange.pipelined) == (other.shares, other.pipelined)
+
+
+@pytest.mark.parametrize(("kind", "splits"), [("spark", [2]), ("mremu", [3]), ("coflow", [1, 1, 1, 1])])
+def test_a_stage_has_as_many_splits_as_the_trace_had_tasks_also_when_it_is_loaded(tmp_path, kind, splits):
+    specification, *_ = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
+    run = resolve(runs_of(specification_file.load(specification))[0])
+    found: list[int] = []
+    for planned in run.jobs:
+        sizes: dict[BlockKey, int] = {
+            block: file.block_size(block.index) for file in planned.files for block in file.blocks
+        }
+        plans = plan_job(planned.job, Scale(1, 1), dict.fromkeys(sizes, ("h1",)), sizes)
+        for plan in plans.values():
+            found += Counter(split.file for split in plan.splits).values()
+    assert found == splits
 
 
 @pytest.mark.parametrize(("kind", "said"), [("spark", " s from the submission"), ("mremu", "22.5 s from submission")])

@@ -33,7 +33,7 @@ def word_count(**options):
 def test_bytes_and_cpu_seconds_of_every_stage_are_conserved():
     job = imported(word_count()).job
     scan, count = job.stages
-    assert scan.reads == (Read("word-count/input-0", 4000, 0.5),)
+    assert scan.reads == (Read("word-count/input-0", 4000, 0.5, block_bytes=2000),)
     assert count.exchanges[0].bytes == 700
     assert count.exchanges[0].shares == (500, 200)
     assert (count.write_bytes, count.cpu_s) == (50, pytest.approx(1.5))
