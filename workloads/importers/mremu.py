@@ -6,7 +6,7 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ _ATTEMPT = re.compile(r"_\d+\Z")
 _MEMORY_MB = 1024
 _DISK_MB_PER_S = 10_000
 _COUNTS = {"MAP": "numMaps", "REDUCE": "numReduces"}
+_ROLES = {"MAP": "mapper", "REDUCE": "reducer"}
 _MOST_HOSTS = 254
 
 
@@ -45,9 +46,11 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         TraceError: not JSON, a field is missing or malformed, or transfers of unknown tasks.
     """
     document = _document(text, source)
-    maps = _successful(document, "MAP", source)
-    reducers = _successful(document, "REDUCE", source)
-    received = _received(document, source, maps, reducers)
+    attempts = {kind: _attempts(document, kind, source) for kind in _COUNTS}
+    maps, reducers = (_successful(document, kind, attempts[kind], source) for kind in ("MAP", "REDUCE"))
+    received = _received(document, source, attempts, reducers)
+    if sum(received.values()) < len(maps):
+        raise TraceError(f"{source}: transfers: they move nothing; give the trace of a job that shuffles")
     hosts = len({task.host for task in (*maps.values(), *reducers.values())})
     if hosts >= _MOST_HOSTS:
         raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
@@ -123,16 +126,10 @@ def _entries(document: Mapping[str, Any], key: str, source: str) -> list[tuple[s
     return [(f"{source}: {key}.{i}", entry) for i, entry in enumerate(entries)]
 
 
-def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
-    """Attempts of one kind that count, by name: of a task's attempts the one with transfers, else the first to finish.
-
-    Speculative and failed attempts are left out, as is their work. Hadoop's set-up and clean-up run in map slots, and
-    some traces list them as maps: when there are more maps than `numMaps`, those without transfers are left out.
-    """
-    role = "mapper" if kind == "MAP" else "reducer"
-    used = {str(_field(entry, role, str, place)) for place, entry in _entries(document, "transfers", source)}
+def _attempts(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
+    """All attempts of one kind, by name."""
     began = "startTime" if kind == "MAP" else "shuffleFinished"
-    chosen: dict[str, _Task] = {}
+    found: dict[str, _Task] = {}
     for place, entry in _entries(document, "tasks", source):
         if _field(entry, "type", str, place) != kind:
             continue
@@ -140,7 +137,19 @@ def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str
         start, finish = (number(_field(entry, key, object, place), f"{place}: {key}") for key in (began, "finishTime"))
         if finish < start:
             raise TraceError(f"{place}: finishTime {finish} is before {began} {start}; correct one of them")
-        task = _Task(name, _field(entry, "host", str, place), finish - start, finish)
+        found[name] = _Task(name, _field(entry, "host", str, place), finish - start, finish)
+    return found
+
+
+def _successful(document: Mapping[str, Any], kind: str, attempts: Mapping[str, _Task], source: str) -> dict[str, _Task]:
+    """Attempts of one kind that count, by name: of those of a task with transfers, or else of all, the first to end.
+
+    Speculative and failed attempts are left out, as is their work. Hadoop's set-up and clean-up run in map slots, and
+    some traces list them as maps: when there are more maps than `numMaps`, those without transfers are left out.
+    """
+    used = {str(_field(entry, _ROLES[kind], str, place)) for place, entry in _entries(document, "transfers", source)}
+    chosen: dict[str, _Task] = {}
+    for name, task in attempts.items():
         rival = chosen.get(_ATTEMPT.sub("", name))
         if rival is None or (task.name not in used, task.finished_s) < (rival.name not in used, rival.finished_s):
             chosen[_ATTEMPT.sub("", name)] = task
@@ -151,18 +160,18 @@ def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str
 
 
 def _received(
-    document: Mapping[str, Any], source: str, maps: Mapping[str, _Task], reducers: Mapping[str, _Task]
+    document: Mapping[str, Any], source: str, attempts: Mapping[str, Mapping[str, _Task]], reducers: Iterable[str]
 ) -> Counter[str]:
-    """Bytes that each reducer gets."""
+    """Bytes that each reducer that counts gets, from whichever attempts of the maps."""
     received: Counter[str] = Counter(dict.fromkeys(reducers, 0))
     for place, entry in _entries(document, "transfers", source):
-        for role, known in (("mapper", maps), ("reducer", reducers)):
+        for kind, role in _ROLES.items():
             name = _field(entry, role, str, place)
-            if name not in known:
+            if name not in attempts[kind]:
                 raise TraceError(f"{place}: {role} {name!r} is not among the tasks; add it or remove the transfer")
-        received[entry["reducer"]] += whole(_field(entry, "size", object, place), f"{place}: size")
-    if sum(received.values()) < len(maps):
-        raise TraceError(f"{source}: transfers: they move nothing; give the trace of a job that shuffles")
+        size = whole(_field(entry, "size", object, place), f"{place}: size")
+        if entry["reducer"] in received:
+            received[entry["reducer"]] += size
     return received
 
 

@@ -44,8 +44,9 @@ class Operator:
 
 @dataclass
 class TaskVolumes:
-    """What one successful task moved, in bytes, and its CPU seconds."""
+    """What one successful task moved, in bytes, and its CPU seconds; `attempt` is that of its stage."""
 
+    attempt: int
     read: int
     shuffle_read: int
     shuffle_written: int
@@ -67,7 +68,7 @@ class SparkStage:
         begun: Number of the first event in the log that tells of it.
         ended: Number of the event that first tells of its end; None when none does.
         accumulators: Ids of the accumulators that its tasks updated.
-        tasks: By partition, the last success.
+        tasks: By partition, the last success of the last attempt of the stage that had one.
     """
 
     stage_id: int
@@ -211,7 +212,7 @@ class Application:
     def _on_StageSubmitted(self, event: Mapping[str, Any]) -> None:
         stage = _stage(event["Stage Info"])
         self.described.setdefault(stage.stage_id, stage)
-        self._running(stage.stage_id)
+        self._computed_by(self._running(stage.stage_id), _whole(event["Stage Info"].get("Stage Attempt ID", 0)))
 
     def _on_StageCompleted(self, event: Mapping[str, Any]) -> None:
         info = event["Stage Info"]
@@ -226,10 +227,14 @@ class Application:
         if event["Task End Reason"]["Reason"] != "Success" or not event.get("Task Metrics"):
             return
         info, metrics = event["Task Info"], event["Task Metrics"]
-        stage = self._running(_whole(event["Stage ID"]))
+        stage, attempt = self._running(_whole(event["Stage ID"])), _whole(event.get("Stage Attempt ID", 0))
+        partition = self._partition(stage, attempt, info)
+        if partition in stage.tasks and stage.tasks[partition].attempt > attempt:
+            return
         shuffled = metrics["Shuffle Read Metrics"]
         cpu_ns = _whole(metrics["Executor CPU Time"]) + _whole(metrics["Executor Deserialize CPU Time"])
-        stage.tasks[self._partition(stage, _whole(event.get("Stage Attempt ID", 0)), info)] = TaskVolumes(
+        stage.tasks[partition] = TaskVolumes(
+            attempt=attempt,
             read=_whole(metrics["Input Metrics"]["Bytes Read"]),
             shuffle_read=_whole(shuffled["Remote Bytes Read"]) + _whole(shuffled["Local Bytes Read"]),
             shuffle_written=_whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
@@ -249,21 +254,26 @@ class Application:
     def _partition(self, stage: SparkStage, attempt: int, info: Mapping[str, Any]) -> int:
         """The partition that a task computed.
 
-        Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only: a later attempt computes
-        what is missing in ascending order, and then what has been lost, of which the log does not tell.
+        Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only.
         """
         if (told := info.get("Partition ID", -1)) != -1:
             return _whole(told)
         index = _whole(info["Index"])
+        computed = self._computed_by(stage, attempt)
+        return computed[index] if index < len(computed) else index
+
+    def _computed_by(self, stage: SparkStage, attempt: int) -> list[int]:
+        """Partitions that an attempt of a stage computes, in the order of its tasks: those that are missing when it
+        begins in ascending order, and then what has been lost, of which the log does not tell.
+        """
         if attempt == 0:
-            return index
+            return []
         if (stage.stage_id, attempt) not in self._attempts:
             known = set(stage.tasks)
             partitions = max(stage.partitions, max(known, default=-1) + 1)
             missing = [partition for partition in range(partitions) if partition not in known]
             self._attempts[stage.stage_id, attempt] = [*missing, *sorted(known)]
-        computed = self._attempts[stage.stage_id, attempt]
-        return computed[index] if index < len(computed) else index
+        return self._attempts[stage.stage_id, attempt]
 
     def _on_SQLExecutionStart(self, event: Mapping[str, Any]) -> None:
         self.plans.append(_operator(event["sparkPlanInfo"]))

@@ -11,9 +11,9 @@ from experiments.specification.imported import import_file
 from experiments.specification.plan import check, runs_of
 from experiments.specification.resolved_run import resolve
 from experiments.specification.workload import submissions
+from tests.unit.workloads.importers.spark_logs import word_count
 from tests.unit.workloads.importers.test_coflow import LINES
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
-from tests.unit.workloads.importers.test_spark import word_count
 from workloads.importers import TraceError, import_trace
 from workloads.profiles import load_profile
 from workloads.scale import Scale

@@ -1,6 +1,9 @@
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workloads.importers.mremu import import_hadoop_job
 from workloads.importers.trace import TraceError
@@ -64,6 +67,51 @@ def test_the_transfers_and_durations_are_conserved(quoted):
     assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == total
     assert scan.cpu_s == pytest.approx(4 + 5 + 6)
     assert reduce.cpu_s == pytest.approx(2.5 + 6)
+
+
+@st.composite
+def traces(draw):
+    """Tasks in up to three attempts, and transfers between any of them."""
+    document = trace()
+    document["tasks"], document["transfers"] = [], []
+    names: dict[str, list[str]] = {"m": [], "r": []}
+    for kind, letter, began in (("MAP", "m", "startTime"), ("REDUCE", "r", "shuffleFinished")):
+        for index in range(draw(st.integers(1, 3))):
+            for attempt in range(draw(st.integers(1, 3))):
+                name, start = f"attempt_7_{letter}_{index:06}_{attempt}", draw(st.integers(0, 50))
+                names[letter].append(name)
+                times = {began: start, "finishTime": start + draw(st.integers(0, 50))}
+                document["tasks"].append({"name": name, "host": f"n{attempt}", "type": kind, **times})
+    pairs = st.tuples(st.sampled_from(names["m"]), st.sampled_from(names["r"]), st.integers(1000, 10**9))
+    for mapper, reducer, size in draw(st.lists(pairs, min_size=1, max_size=8)):
+        document["transfers"].append({"mapper": mapper, "reducer": reducer, "size": size})
+    return document
+
+
+def of_each_task(document, kind, role):
+    """The attempt of each task that counts: the first to finish of those with transfers, or of all without such."""
+    used = {transfer[role] for transfer in document["transfers"]}
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for task in document["tasks"]:
+        if task["type"] == kind:
+            by_task.setdefault(task["name"].rpartition("_")[0], []).append(task)
+    chosen = [
+        min([one for one in tasks if one["name"] in used] or tasks, key=lambda one: one["finishTime"])
+        for tasks in by_task.values()
+    ]
+    return {one["name"]: one for one in chosen}
+
+
+@given(traces())
+def test_each_task_counts_once_and_what_its_reducers_got(document):
+    maps, reducers = of_each_task(document, "MAP", "mapper"), of_each_task(document, "REDUCE", "reducer")
+    document |= {"numMaps": len(maps), "numReduces": len(reducers)}
+    scan, shuffle, reduce = imported(document).jobs[0].job.stages
+    moved = sum(item["size"] for item in document["transfers"] if item["reducer"] in reducers)
+    assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == moved
+    assert scan.cpu_s == pytest.approx(sum(one["finishTime"] - one["startTime"] for one in maps.values()))
+    assert reduce.cpu_s == pytest.approx(sum(one["finishTime"] - one["shuffleFinished"] for one in reducers.values()))
+    assert -(-moved // (scan.reads[0].block_bytes or 0)) == len(maps)
 
 
 def test_set_up_and_clean_up_that_are_listed_as_maps_are_left_out():
