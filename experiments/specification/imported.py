@@ -26,7 +26,7 @@ def import_file(
 
     Args:
         path: The trace.
-        trace_format: `auto`, `spark`, `mremu` or `coflow`.
+        trace_format: `auto`, `spark`, `jhist`, `mremu` or `coflow`.
         output: The specification; the trace's name with `.yaml` in the current folder when None.
         force: Replace files that are there.
         notice: Takes a sentence for everything that is missing in the trace or could not be told.

@@ -6,12 +6,14 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, number, slug, whole
-from workloads.job import Exchange, Job, Read, Stage
+from workloads.importers import map_reduce
+from workloads.importers.map_reduce import Phase
+from workloads.importers.trace import ImportedJob, Trace, TraceError, number, slug, whole
+from workloads.job import Job
 
 _ATTEMPT = re.compile(r"_\d+\Z")
 _MEMORY_MB = 1024
@@ -19,6 +21,11 @@ _DISK_MB_PER_S = 10_000
 _COUNTS = {"MAP": "numMaps", "REDUCE": "numReduces"}
 _ROLES = {"MAP": "mapper", "REDUCE": "reducer"}
 _MOST_HOSTS = 254
+_PROVENANCE = (
+    "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
+    "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
+    "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -56,25 +63,20 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
     config = _field(document, "config", dict, source)
     slots = whole(_field(config, "numMapSlots", object, f"{source}: config"), f"{source}: config.numMapSlots", 1)
-    dealt = [received[name] for name in reducers], [task.cpu_s for task in reducers.values()]
-    shares, work = (_shares(amounts, hosts, slots) for amounts in dealt)
     shuffled = sum(received.values())
-    mapped_s = sum(task.cpu_s for task in maps.values())
     span = _span(document, source)
     overlapped = span is None or span[0] < max(task.finished_s for task in maps.values())
     name = slug(str(_field(document, "name", str, source)))
-    stages = (
-        Stage("map", (Read(f"{name}/input", shuffled, mapped_s, block_bytes(shuffled, len(maps))),)),
-        Stage("shuffle", (Exchange("map", shuffled, pipelined=overlapped, shares=shares),)),
-        Stage("reduce", (Exchange("shuffle", 0, sum(dealt[1]), "forward", pipelined=False, shares=work),)),
-    )
+    mapping = _phase(maps, read_bytes=shuffled, readers=len(maps))
+    reducing = _phase(reducers, received=[received[reducer] for reducer in reducers])
+    stages = map_reduce.stages(name, mapping, reducing, hosts, slots, overlapped)
     job = Job(name, name, stages, hosts + 1, slots, _MEMORY_MB * slots, slots)
     about = f"Hadoop 1 job with {len(maps)} maps and {len(reducers)} reducers."
     recorded = _recorded(document, source, maps, reducers, span)
     return Trace(
         name=name,
         format="mremu",
-        jobs=(ImportedJob(job, about, _provenance(maps, reducers), recorded=recorded),),
+        jobs=(ImportedJob(job, about, _PROVENANCE + map_reduce.places(mapping, reducing), recorded=recorded),),
         cluster={
             "topology": {"preset": "single-switch", "parameters": {"hosts": hosts + 1, "host_mbps": 1000}},
             "node": {"slots": 1, "cores": slots, "disk_mb_per_s": _DISK_MB_PER_S},
@@ -83,14 +85,8 @@ def import_hadoop_job(text: str, source: str) -> Trace:
     )
 
 
-def _provenance(maps: Mapping[str, _Task], reducers: Mapping[str, _Task]) -> str:
-    return (
-        "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
-        "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
-        "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
-        "Tasks by host in the trace, which placement does not heed: maps "
-        f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n"
-    )
+def _phase(tasks: Mapping[str, _Task], **volumes: Any) -> Phase:
+    return Phase([task.host for task in tasks.values()], [task.cpu_s for task in tasks.values()], **volumes)
 
 
 _TIMES = ("submitTime", "finishTime")
@@ -196,24 +192,5 @@ def _recorded(
     """What the stages of the imported job can be compared with, and the whole."""
     submitted, finished = (number(_field(document, key, object, source), f"{source}: {key}") for key in _TIMES)
     mapped = max(task.finished_s for task in maps.values()) - min(task.began_s for task in maps.values())
-    transferred = f"transfers {span[1] - span[0]:.1f} s, " if span else ""
     longest = max(task.cpu_s for task in reducers.values())
-    return (
-        f"Recorded: {finished - submitted:.1f} s from submission to end; maps {mapped:.1f} s, {transferred}"
-        f"longest reducer after its shuffle {longest:.1f} s."
-    )
-
-
-def _shares(amounts: Sequence[float], hosts: int, slots: int) -> tuple[float, ...]:
-    """What each task slot gets when the reducers are dealt out to the TaskTrackers in turn."""
-    shares = [0.0] * hosts * slots
-    for i, amount in enumerate(amounts):
-        shares[i % hosts * slots + i // hosts % slots] += amount
-    while shares and not shares[-1]:
-        shares.pop()
-    return tuple(shares)
-
-
-def _by_host(tasks: Mapping[str, _Task]) -> str:
-    counts = Counter(task.host for task in tasks.values())
-    return ", ".join(f"{host} {counts[host]}" for host in sorted(counts))
+    return map_reduce.recorded(finished - submitted, mapped, span[1] - span[0] if span else None, longest)

@@ -11,12 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
-from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, slug
+from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, roomy_node, slug
 from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
-
-_NODES = 8  # of the network that the specification names
-_LEAST_SLOTS = 8
-_LEAST_MEMORY_MB = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,9 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
     job = Job(name, name, stages, executors + 1, slots, resources.memory_mb, cores)
     if not job.input_bytes:
         raise TraceError(f"{source}: no stage reads anything; give the log of an application with an input")
-    a_node = -(-job.containers // _NODES)
-    node = {
-        "slots": max(_LEAST_SLOTS, a_node),
-        "cores": max(_LEAST_SLOTS, a_node * cores),
-        "memory_bytes": max(_LEAST_MEMORY_MB, a_node * job.memory_mb) * 2**20,
-    }
     description = f"Spark application {application.name!r}: {len(stages)} stages in {len(application.jobs)} jobs."
     imported = ImportedJob(job, description, _provenance(application, edges), recorded=_recorded(application))
-    return Trace(name, "spark", (imported,), {"node": node}, tuple(notes))
+    return Trace(name, "spark", (imported,), {"node": roomy_node(job)}, tuple(notes))
 
 
 def _missing(application: Application) -> Iterator[str]:

@@ -12,6 +12,9 @@ from workloads.errors import WorkloadError
 from workloads.job import MOST_BLOCKS, Exchange, Job, Read, Stage
 
 _GB = 1e9
+_NODES = 8  # of the network of a specification that names none
+_LEAST_SLOTS = 8
+_LEAST_MEMORY_MB = 32 * 1024
 
 
 class TraceError(WorkloadError, ValueError):
@@ -88,6 +91,16 @@ def block_bytes(size: int, tasks: int) -> int:
     file may have blocks.
     """
     return max(1, -(-size // min(max(1, tasks), MOST_BLOCKS)))
+
+
+def roomy_node(job: Job) -> dict[str, int]:
+    """The `node` of a specification on whose usual network all containers of a job find room at once."""
+    a_node = -(-job.containers // _NODES)
+    return {
+        "slots": max(_LEAST_SLOTS, a_node),
+        "cores": max(_LEAST_SLOTS, a_node * job.vcores),
+        "memory_bytes": max(_LEAST_MEMORY_MB, a_node * job.memory_mb) * 2**20,
+    }
 
 
 def even(shares: Sequence[float], tasks: int) -> bool:

@@ -13,6 +13,7 @@ from experiments.specification.resolved_run import resolve
 from experiments.specification.workload import submissions
 from tests.unit.workloads.importers.spark_logs import word_count
 from tests.unit.workloads.importers.test_coflow import LINES
+from tests.unit.workloads.importers.test_jhist import word_count as job_history
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
 from workloads.importers import TraceError, import_trace
 from workloads.profiles import load_profile
@@ -24,6 +25,7 @@ TRACES = {
     "spark": "".join(word_count().lines()),
     "mremu": json.dumps(hadoop_trace(), indent=4),
     "coflow": "\n".join(LINES),
+    "jhist": "".join(job_history().lines()),
 }
 
 
@@ -53,7 +55,7 @@ def test_what_is_written_can_run_and_has_the_volumes_of_the_trace(tmp_path, kind
                 assert (exchange.shares, exchange.pipelined) == (other.shares, other.pipelined)
 
 
-@pytest.mark.parametrize(("kind", "splits"), [("spark", [2]), ("mremu", [3]), ("coflow", [1, 1, 1, 1])])
+@pytest.mark.parametrize(("kind", "splits"), [("spark", [2]), ("jhist", [3]), ("mremu", [3]), ("coflow", [1, 1, 1, 1])])
 def test_a_stage_has_as_many_splits_as_the_trace_had_tasks_also_when_it_is_loaded(tmp_path, kind, splits):
     specification, *_ = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
     run = resolve(runs_of(specification_file.load(specification))[0])
@@ -68,7 +70,10 @@ def test_a_stage_has_as_many_splits_as_the_trace_had_tasks_also_when_it_is_loade
     assert found == splits
 
 
-@pytest.mark.parametrize(("kind", "said"), [("spark", " s from the submission"), ("mremu", "22.5 s from submission")])
+RECORDED = {"spark": " s from the submission", "jhist": "8.0 s from submission", "mremu": "22.5 s from submission"}
+
+
+@pytest.mark.parametrize(("kind", "said"), RECORDED.items())
 def test_the_recorded_time_is_said_where_a_user_compares(tmp_path, kind, said):
     specification, profile = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
     assert said in specification_file.load(specification).description

@@ -187,7 +187,7 @@ def broken(change):
     ("lines", "said"),
     [
         (["not json\n"], "log: line 1: not JSON"),
-        (['{"a": 1}\n'], "log: line 1: no Event"),
+        (['{"a": 1}\n'], "log: line 1: no Event; give a log"),
         ([], "no task succeeded"),
         (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
