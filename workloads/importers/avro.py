@@ -14,7 +14,7 @@ from typing import Any
 JSON, BINARY = "Avro-Json", "Avro-Binary"
 """First lines of Hadoop's job histories in either encoding; the second line has the schema."""
 
-_MOST_ITEMS = 10**6
+_MOST_VALUES = 10**6
 _MOST_BYTES = 64 * 2**20
 _NUMBER_BITS = 70  # of a long, seven a byte
 
@@ -35,19 +35,28 @@ def json_lines(schema: str, chunks: Iterable[bytes]) -> Iterator[str]:
         root = json.loads(schema)
         types = _Types(root)
         while not data.ended():
-            data.items_left = _MOST_ITEMS
-            yield json.dumps(types.value(root, data)) + "\n"
+            data.values_left, before = _MOST_VALUES, data.taken
+            value = types.value(root, data)
+            if data.taken == before:
+                raise ValueError("a record of no bytes")
+            yield json.dumps(value) + "\n"
     except (LookupError, TypeError, AttributeError, struct.error, RecursionError) as error:
         raise ValueError(f"it does not follow its schema: {error}") from error
 
 
 class _Data:
-    """Takes values out of pieces of bytes; `items_left` is how many items the arrays of a record may still have."""
+    """Takes values out of pieces of bytes.
+
+    Attributes:
+        taken: bytes so far.
+        values_left: how many a record may still have, also such that take no bytes.
+    """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._chunk = io.BytesIO()
-        self.items_left = _MOST_ITEMS
+        self.taken = 0
+        self.values_left = _MOST_VALUES
 
     def ended(self) -> bool:
         """Whether nothing is left."""
@@ -66,6 +75,7 @@ class _Data:
             if self.ended():
                 raise EOFError
             taken += self._chunk.read(size - len(taken))
+        self.taken += size
         return taken
 
     def number(self) -> int:
@@ -84,9 +94,6 @@ class _Data:
             if count < 0:
                 count = -count
                 self.number()  # bytes of the block
-            self.items_left -= count
-            if self.items_left < 0:
-                raise ValueError(f"a record of more than {_MOST_ITEMS} items")
             yield from range(count)
 
 
@@ -99,6 +106,9 @@ class _Types:
 
     def value(self, schema: Any, data: _Data) -> Any:  # noqa: ANN401 - anything of JSON
         """The next value, which has this type."""
+        data.values_left -= 1
+        if data.values_left < 0:
+            raise ValueError(f"a record of more than {_MOST_VALUES} values")
         if isinstance(schema, list):
             chosen = schema[_index(data.number(), len(schema))]
             value = self.value(chosen, data)

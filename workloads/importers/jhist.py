@@ -55,7 +55,7 @@ def _missing(history: History, maps: Sequence[Attempt], reducers: Sequence[Attem
     if not history.status:
         yield "the history ends before the job does; what came later is missing"
     elif history.status != "SUCCEEDED":
-        yield f"the job ended as {history.status}: what had succeeded by then is imported"
+        yield f"the job ended as {slug(history.status)}: what had succeeded by then is imported"
     for kind, attempts in (("MAP", maps), ("REDUCE", reducers)):
         announced = history.announced.get(kind, 0)
         if len(attempts) < announced:

@@ -143,6 +143,13 @@ def test_what_is_missing_is_said_and_written_into_the_specification(tmp_path, ca
     assert [f"# {line.removeprefix('note: ')}" for line in told] == target.read_text().splitlines()[1 : 1 + len(told)]
 
 
+def test_what_a_trace_says_stays_within_the_comment(tmp_path):
+    (tmp_path / "log\nstrategies: []").write_text("".join(word_count().lines()[:-1]) + '{"Event": "Spark')
+    specification, _ = import_file(tmp_path / "log\nstrategies: []", output=tmp_path / "mine.yaml")
+    assert len(specification_file.load(specification).strategies) == 2
+    assert "# log strategies: [] ends in the middle" in specification.read_text()
+
+
 def test_missing_files_folders_formats_and_outputs_are_named(tmp_path):
     path = written(tmp_path, TRACES["coflow"])
     with pytest.raises(TraceError, match="absent: cannot be read"):

@@ -1,6 +1,7 @@
 """What is encoded in binary is read as the same in JSON."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,18 @@ def test_data_that_ends_within_a_record_is_told_from_data_that_ends_behind_one()
     assert next(lines) == '"some text"\n'
     with pytest.raises(EOFError):
         next(lines)
+
+
+def test_records_without_bytes_and_types_that_multiply_are_refused_in_time():
+    doubled: list[dict[str, Any]] = [{"type": "record", "name": "A0", "fields": []}]
+    for number in range(40):
+        fields = [{"name": name, "type": f"A{number}"} for name in ("left", "right")]
+        doubled.append({"type": "record", "name": f"A{number + 1}", "fields": fields})
+    schema = json.dumps({"type": "record", "name": "All", "fields": [{"name": "a", "type": doubled}]})
+    with pytest.raises(ValueError, match="more than 1000000 values"):
+        list(json_lines(schema, [b"\x50"]))  # choice 40
+    with pytest.raises(ValueError, match="a record of no bytes"):
+        list(json_lines('{"type": "null"}', [b"\0"]))
 
 
 @pytest.mark.parametrize(
