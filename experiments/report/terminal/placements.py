@@ -12,6 +12,7 @@ from typing import Any
 from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -27,13 +28,14 @@ _RULE = (
 def show(document: Mapping[str, Any], console: Console) -> None:
     """Print a dry run: the racks as a picture for each strategy, then the costs."""
     for result in document["strategies"]:
-        console.print(Panel(_picture(document["racks"], result), title=result["strategy"], title_align="left"))
+        title = escape(result["strategy"])
+        console.print(Panel(_picture(document["racks"], result), title=title, title_align="left"))
     console.print(_costs(document))
     if any(job["ended"] for result in document["strategies"] for job in result["jobs"]):
         console.print(_RULE, style="dim")
     refused = [(r["strategy"], j) for r in document["strategies"] for j in r["jobs"] if "refused" in j]
     for strategy, job in refused:
-        console.print(f"{strategy}: {job['refused']}", style="red")
+        console.print(escape(f"{strategy}: {job['refused']}"), style="red")
 
 
 def _picture(racks: Mapping[str, Any], result: Mapping[str, Any]) -> RenderableType:
@@ -95,7 +97,7 @@ def _cost_rows(document: Mapping[str, Any], exact: bool) -> Iterator[list[str]]:
     for number in range(len(results[0]["jobs"]) if results else 0):
         for result in results:
             job = result["jobs"][number]
-            named = [_mark(number), job["job"], result["strategy"], f"{job['at_s']:g}"]
+            named = [_mark(number), escape(job["job"]), escape(result["strategy"]), f"{job['at_s']:g}"]
             if "refused" in job:
                 yield [*named, "refused"]
                 continue

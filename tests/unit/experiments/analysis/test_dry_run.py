@@ -146,6 +146,13 @@ def test_many_jobs_have_marks_of_their_own_and_fit_80_columns():
     assert "…" not in text
 
 
+def test_names_are_shown_as_they_are(inputs):
+    document = dry_run(**{**inputs, "strategies": {"my[/bold][red]": load_strategy("default")}})
+    written = io.StringIO()
+    show(document, Console(file=written, width=120, color_system=None))
+    assert written.getvalue().count("my[/bold][red]") == 7  # above the picture, and with each job
+
+
 def test_marks_differ_however_many_jobs_there_are():
     assert len({_mark(number) for number in range(20_000)}) == 20_000
     assert [_mark(number) for number in (0, 25, 26, 51, 52, 701, 702)] == ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]
