@@ -14,6 +14,9 @@ from typing import Literal
 
 from workloads.errors import WorkloadError
 
+MOST_BLOCKS = 100_000
+"""Of a file whose block size is its own; each takes the testbed half a millisecond."""
+
 ExchangeKind = Literal["repartition", "broadcast", "forward"]
 
 
@@ -29,15 +32,22 @@ class Read:
         file: Name of the file; its blocks are the input splits.
         bytes: Modelled size.
         cpu_s: Modelled CPU seconds to process all of it, over all tasks.
+        block_bytes: Modelled size of its blocks, an attribute of a file as in HDFS; the cluster's when None.
     """
 
     file: str
     bytes: int
     cpu_s: float = 0.0
+    block_bytes: int | None = None
 
     def __post_init__(self) -> None:
         _check_volume(f"read of {self.file}: bytes", self.bytes)
         _check_volume(f"read of {self.file}: cpu_s", self.cpu_s)
+        if self.block_bytes is not None and self.block_bytes * MOST_BLOCKS < max(1, self.bytes):
+            raise JobError(
+                f"read of {self.file}: block_bytes {self.block_bytes}; "
+                f"give at least {max(1, -(-self.bytes // MOST_BLOCKS))}, a file has at most {MOST_BLOCKS} blocks"
+            )
 
 
 @dataclass(frozen=True)
@@ -193,9 +203,14 @@ class Job:
         return {stage.name: stage for stage in self.stages}
 
     @property
+    def reads(self) -> tuple[Read, ...]:
+        """The files that its stages scan, each once."""
+        return tuple(read for stage in self.stages for read in stage.reads)
+
+    @property
     def files(self) -> Mapping[str, int]:
         """Modelled bytes of each input file, by name."""
-        return {read.file: read.bytes for stage in self.stages for read in stage.reads}
+        return {read.file: read.bytes for read in self.reads}
 
     @property
     def input_bytes(self) -> int:

@@ -24,7 +24,7 @@ from placement import (
     load_strategy,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def dry_run(
@@ -36,8 +36,11 @@ def dry_run(
     colocations: Sequence[Colocation] = (),
     objective: Objective | None = None,
     exact_within_s: float | None = None,
+    times: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """Store all files, then submit all jobs one after the other, under each strategy; no job ends in between.
+    """Store all files, then submit all jobs one after the other, under each strategy.
+
+    How long they take is not known. They stay as long as they can: where one has no room, those that came first end.
 
     Args:
         cluster: the machines.
@@ -48,32 +51,30 @@ def dry_run(
         colocations: descriptions, for strategies that heed them.
         objective: the cost that all are rated by; the weighted sum unless given.
         exact_within_s: also find each job's best placement within this time; None does not.
+        times: modelled seconds at which each job comes; all come at 0 when None.
 
     Returns:
-        A JSON document; a job that found no room has `refused` with the reason instead of a placement.
+        A JSON document. Each job has those that `ended` to make room for it; one that has no room on the empty cluster
+        has `refused` with the reason instead of a placement. `present` are the jobs that are there at the end.
 
     Raises:
         PlacementError: a file does not fit, or an input that cannot be.
     """
     objective = objective or Objective()
-    racks = {
-        str(rack): [{"node": name, "slots": cluster.node(name).slots} for name in names]
-        for rack, names in cluster.racks.items()
-    }
+    coming = list(zip(requests, times or [0.0] * len(requests), strict=True))
     results = []
     for name, strategy in strategies.items():
-        state = ClusterState(cluster)
+        placer = Placer(ClusterState(cluster), strategy, seed)
         for colocation in colocations:
-            state.describe(colocation)
-        placer = Placer(state, strategy, seed)
+            placer.state.describe(colocation)
         stored = [_stored(placer, file) for file in files]
-        jobs = [_submitted(placer, request, objective, exact_within_s) for request in requests]
-        results.append({"strategy": name, "files": stored, "jobs": jobs})
+        jobs = [_submitted(placer, request, at_s, objective, exact_within_s) for request, at_s in coming]
+        results.append({"strategy": name, "files": stored, "jobs": jobs, "present": list(placer.state.view().running)})
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
         "objective": dataclasses.asdict(objective),
-        "racks": racks,
+        "racks": _racks(cluster),
         "strategies": results,
     }
 
@@ -94,10 +95,18 @@ def placements(specification: Specification) -> dict[str, Any]:
             {run.strategy.label: load_strategy(run.strategy.name, **run.strategy.options)},
             run.seed,
             [planned.colocation for planned in run.jobs if planned.colocation is not None],
+            times=[planned.at_s for planned in run.jobs],
         )
         for run in runs  # in the order of the specification, as the first repeat on the first network has them
     ]
     return {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
+
+
+def _racks(cluster: Cluster) -> dict[str, Any]:
+    return {
+        str(rack): [{"node": name, "slots": cluster.node(name).slots} for name in names]
+        for rack, names in cluster.racks.items()
+    }
 
 
 def _stored(placer: Placer, file: File) -> dict[str, Any]:
@@ -108,16 +117,17 @@ def _stored(placer: Placer, file: File) -> dict[str, Any]:
 
 
 def _submitted(
-    placer: Placer, request: ContainerRequest, objective: Objective, exact_within_s: float | None
+    placer: Placer, request: ContainerRequest, at_s: float, objective: Objective, exact_within_s: float | None
 ) -> dict[str, Any]:
+    placer.state.advance(at_s)
+    job = {"job": request.job_id, "at_s": at_s, "ended": _make_room(placer, request)}
     before = placer.state.view()
     try:
         placement = placer.submit(request)
     except PlacementError as error:
-        return {"job": request.job_id, "refused": str(error)}
+        return {**job, "refused": str(error)}
     explanation = explain(before, request, placement, objective, exact_within_s)
-    job = {
-        "job": request.job_id,
+    job |= {
         "application_master": placement[0] if request.application_master else None,
         "workers": list(request.worker_nodes(placement)),
         "terms": dataclasses.asdict(explanation.terms),
@@ -128,3 +138,15 @@ def _submitted(
         optimum = {"cost": best.cost, "bound": best.bound, "proven": best.proven}
         job["optimum"] = {**optimum, "above": explanation.above_optimum}
     return job
+
+
+def _make_room(placer: Placer, request: ContainerRequest) -> list[str]:
+    """End jobs, the first to come first, until a further one has room; none where it has none on the empty cluster."""
+    state = placer.state
+    if dataclasses.replace(state.view(), running={}).room(request).sum() < request.containers:
+        return []
+    ended = []
+    while state.view().room(request).sum() < request.containers:
+        ended.append(next(iter(state.view().running)))
+        placer.finish(ended[-1])
+    return ended

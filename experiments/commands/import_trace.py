@@ -12,10 +12,10 @@ EXAMPLES = ("import application_1 --output q3.yaml",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("trace", type=Path, help="Spark event log, Hadoop job trace (MRemu), or coflow benchmark")
-    parser.add_argument(
-        "--format", dest="trace_format", choices=("auto", "spark", "mremu", "coflow"), default="auto", help="[auto]"
-    )
+    known = "Spark event log, Hadoop job history (.jhist), MRemu job, or coflow trace"
+    parser.add_argument("trace", type=Path, help=known)
+    formats = ("auto", "spark", "jhist", "mremu", "coflow")
+    parser.add_argument("--format", dest="trace_format", choices=formats, default="auto", help="[auto]")
     parser.add_argument("--output", type=Path, metavar="SPEC.yaml", help="where to write it [./NAME.yaml]")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
 

@@ -26,7 +26,7 @@ def import_file(
 
     Args:
         path: The trace.
-        trace_format: `auto`, `spark`, `mremu` or `coflow`.
+        trace_format: `auto`, `spark`, `jhist`, `mremu` or `coflow`.
         output: The specification; the trace's name with `.yaml` in the current folder when None.
         force: Replace files that are there.
         notice: Takes a sentence for everything that is missing in the trace or could not be told.
@@ -49,9 +49,8 @@ def import_file(
             raise TraceError(f"{written}: is there already; give another --output, or --force to replace it")
     for note in trace.notes:
         notice(note)
-    head = "".join(
-        f"# {line}\n" for line in ("Imported; docs/importing.md says what was kept of the trace.", *trace.notes)
-    )
+    said = ("Imported; docs/importing.md says what was kept of the trace.", *trace.notes)
+    head = "".join(f"# {' '.join(line.split())}\n" for line in said)
     text = yaml.safe_dump(_specification(trace, Path(path).name, list(profiles)), sort_keys=False, width=100)
     try:
         folder.mkdir(parents=True, exist_ok=True)

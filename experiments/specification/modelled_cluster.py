@@ -24,9 +24,11 @@ def cluster(specification: Specification, topology: Topology) -> Cluster:
 
 
 def files(specification: Specification, job: Job) -> tuple[File, ...]:
-    """The input files of a job, as they are to be stored."""
+    """The input files of a job, as they are to be stored: in blocks of their own size, or else the cluster's."""
     data = specification.data
-    return tuple(File(name, size, data.replication, data.block_bytes) for name, size in job.files.items())
+    return tuple(
+        File(read.file, read.bytes, data.replication, read.block_bytes or data.block_bytes) for read in job.reads
+    )
 
 
 def colocation(specification: Specification, strategy: StrategySpec, job: Job) -> Colocation | None:

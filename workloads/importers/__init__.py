@@ -1,4 +1,4 @@
-"""Real traces as jobs of the testbed: Spark event logs, Hadoop 1 jobs (MRemu) and coflow benchmark traces."""
+"""Real traces as jobs of the testbed: Spark event logs, Hadoop job histories, Hadoop 1 jobs (MRemu) and coflows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from workloads.importers import avro
 from workloads.importers.coflow import import_coflows
+from workloads.importers.jhist import import_job_history
 from workloads.importers.mremu import import_hadoop_job
 from workloads.importers.reading import lines
 from workloads.importers.spark import import_spark_log
@@ -17,10 +19,11 @@ from workloads.importers.trace import ImportedJob, Trace, TraceError, profile_do
 
 __all__ = ["FORMATS", "ImportedJob", "Trace", "TraceError", "detect", "import_trace", "profile_document"]
 
-FORMATS = ("spark", "mremu", "coflow")
+FORMATS = ("spark", "jhist", "mremu", "coflow")
 
 _IMPORTERS: Mapping[str, Callable[[Iterable[str], str], Trace]] = {
     "spark": import_spark_log,
+    "jhist": import_job_history,
     "mremu": lambda lines, source: import_hadoop_job("".join(lines), source),
     "coflow": import_coflows,
 }
@@ -61,6 +64,8 @@ def detect(source: str, first_line: str) -> str:
     """
     if re.fullmatch(r"\s*\d+\s+\d+\s*", first_line):
         return "coflow"
+    if first_line.strip() == avro.JSON:
+        return "jhist"
     if first_line.lstrip().startswith("{"):
         try:
             document = json.loads(first_line)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workloads.importers.trace import ImportedJob, Trace, TraceError, even, number, slug, unique, whole
+from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, number, slug, unique, whole
 from workloads.job import Exchange, Job, Read, Stage
 
 _MB = 2**20  # as the simulators that read this format take it
@@ -144,7 +145,8 @@ def _job(coflow: Coflow, job_id: str, first_ms: float) -> ImportedJob:
     tasks = max(mappers, reducers, 2)
     total = coflow.bytes
     ends = [total * i // mappers for i in range(mappers + 1)]
-    reads = tuple(Read(f"{job_id}/map-{i + 1}", ends[i + 1] - ends[i]) for i in range(mappers))
+    parts = [end - begin for begin, end in itertools.pairwise(ends)]
+    reads = tuple(Read(f"{job_id}/map-{i}", part, block_bytes=block_bytes(part, 1)) for i, part in enumerate(parts, 1))
     sizes = tuple(size for _, size in coflow.reducers)
     shares = () if even(sizes, tasks) else tuple(size / _MB for size in sizes)
     stages = (Stage("map", reads), Stage("reduce", (Exchange("map", total, shares=shares),)))

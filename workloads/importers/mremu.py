@@ -6,18 +6,26 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workloads.importers import map_reduce
+from workloads.importers.map_reduce import Phase
 from workloads.importers.trace import ImportedJob, Trace, TraceError, number, slug, whole
-from workloads.job import Exchange, Job, Read, Stage
+from workloads.job import Job
 
 _ATTEMPT = re.compile(r"_\d+\Z")
 _MEMORY_MB = 1024
 _DISK_MB_PER_S = 10_000
 _COUNTS = {"MAP": "numMaps", "REDUCE": "numReduces"}
+_ROLES = {"MAP": "mapper", "REDUCE": "reducer"}
 _MOST_HOSTS = 254
+_PROVENANCE = (
+    "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
+    "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
+    "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -45,48 +53,40 @@ def import_hadoop_job(text: str, source: str) -> Trace:
         TraceError: not JSON, a field is missing or malformed, or transfers of unknown tasks.
     """
     document = _document(text, source)
-    maps = _successful(document, "MAP", source)
-    reducers = _successful(document, "REDUCE", source)
-    received = _received(document, source, maps, reducers)
+    attempts = {kind: _attempts(document, kind, source) for kind in _COUNTS}
+    maps, reducers = (_successful(document, kind, attempts[kind], source) for kind in ("MAP", "REDUCE"))
+    received = _received(document, source, attempts, reducers)
+    if sum(received.values()) < len(maps):
+        raise TraceError(f"{source}: transfers: they move nothing; give the trace of a job that shuffles")
     hosts = len({task.host for task in (*maps.values(), *reducers.values())})
     if hosts >= _MOST_HOSTS:
         raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
     config = _field(document, "config", dict, source)
     slots = whole(_field(config, "numMapSlots", object, f"{source}: config"), f"{source}: config.numMapSlots", 1)
-    dealt = [received[name] for name in reducers], [task.cpu_s for task in reducers.values()]
-    shares, work = (_shares(amounts, hosts, slots) for amounts in dealt)
     shuffled = sum(received.values())
     span = _span(document, source)
     overlapped = span is None or span[0] < max(task.finished_s for task in maps.values())
     name = slug(str(_field(document, "name", str, source)))
-    stages = (
-        Stage("map", (Read(f"{name}/input", shuffled, sum(task.cpu_s for task in maps.values())),)),
-        Stage("shuffle", (Exchange("map", shuffled, pipelined=overlapped, shares=shares),)),
-        Stage("reduce", (Exchange("shuffle", 0, sum(dealt[1]), "forward", pipelined=False, shares=work),)),
-    )
+    mapping = _phase(maps, read_bytes=shuffled, readers=len(maps))
+    reducing = _phase(reducers, received=[received[reducer] for reducer in reducers])
+    stages = map_reduce.stages(name, mapping, reducing, hosts, slots, overlapped)
     job = Job(name, name, stages, hosts + 1, slots, _MEMORY_MB * slots, slots)
     about = f"Hadoop 1 job with {len(maps)} maps and {len(reducers)} reducers."
     recorded = _recorded(document, source, maps, reducers, span)
     return Trace(
         name=name,
         format="mremu",
-        jobs=(ImportedJob(job, about, _provenance(maps, reducers), recorded=recorded),),
+        jobs=(ImportedJob(job, about, _PROVENANCE + map_reduce.places(mapping, reducing), recorded=recorded),),
         cluster={
             "topology": {"preset": "single-switch", "parameters": {"hosts": hosts + 1, "host_mbps": 1000}},
             "node": {"slots": 1, "cores": slots, "disk_mb_per_s": _DISK_MB_PER_S},
-            "data": {"replication": min(3, hosts + 1), "block_bytes": -(-shuffled // len(maps))},
+            "data": {"replication": min(3, hosts + 1)},
         },
     )
 
 
-def _provenance(maps: Mapping[str, _Task], reducers: Mapping[str, _Task]) -> str:
-    return (
-        "Imported from a trace in MRemu's format. The shuffle is the sum of the recorded transfers. Recorded\n"
-        "durations are CPU work: those of the maps with their reading, those of the reducers from the end of\n"
-        "the shuffle with their writing. Assumed: the maps read as many bytes as they pass on.\n"
-        "Tasks by host in the trace, which placement does not heed: maps "
-        f"{_by_host(maps)}; reducers {_by_host(reducers)}.\n"
-    )
+def _phase(tasks: Mapping[str, _Task], **volumes: Any) -> Phase:
+    return Phase([task.host for task in tasks.values()], [task.cpu_s for task in tasks.values()], **volumes)
 
 
 _TIMES = ("submitTime", "finishTime")
@@ -122,16 +122,10 @@ def _entries(document: Mapping[str, Any], key: str, source: str) -> list[tuple[s
     return [(f"{source}: {key}.{i}", entry) for i, entry in enumerate(entries)]
 
 
-def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
-    """Attempts of one kind that count, by name: of a task's attempts the one with transfers, else the first to finish.
-
-    Speculative and failed attempts are left out, as is their work. Hadoop's set-up and clean-up run in map slots, and
-    some traces list them as maps: when there are more maps than `numMaps`, those without transfers are left out.
-    """
-    role = "mapper" if kind == "MAP" else "reducer"
-    used = {str(_field(entry, role, str, place)) for place, entry in _entries(document, "transfers", source)}
+def _attempts(document: Mapping[str, Any], kind: str, source: str) -> dict[str, _Task]:
+    """All attempts of one kind, by name."""
     began = "startTime" if kind == "MAP" else "shuffleFinished"
-    chosen: dict[str, _Task] = {}
+    found: dict[str, _Task] = {}
     for place, entry in _entries(document, "tasks", source):
         if _field(entry, "type", str, place) != kind:
             continue
@@ -139,7 +133,19 @@ def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str
         start, finish = (number(_field(entry, key, object, place), f"{place}: {key}") for key in (began, "finishTime"))
         if finish < start:
             raise TraceError(f"{place}: finishTime {finish} is before {began} {start}; correct one of them")
-        task = _Task(name, _field(entry, "host", str, place), finish - start, finish)
+        found[name] = _Task(name, _field(entry, "host", str, place), finish - start, finish)
+    return found
+
+
+def _successful(document: Mapping[str, Any], kind: str, attempts: Mapping[str, _Task], source: str) -> dict[str, _Task]:
+    """Attempts of one kind that count, by name: of those of a task with transfers, or else of all, the first to end.
+
+    Speculative and failed attempts are left out, as is their work. Hadoop's set-up and clean-up run in map slots, and
+    some traces list them as maps: when there are more maps than `numMaps`, those without transfers are left out.
+    """
+    used = {str(_field(entry, _ROLES[kind], str, place)) for place, entry in _entries(document, "transfers", source)}
+    chosen: dict[str, _Task] = {}
+    for name, task in attempts.items():
         rival = chosen.get(_ATTEMPT.sub("", name))
         if rival is None or (task.name not in used, task.finished_s) < (rival.name not in used, rival.finished_s):
             chosen[_ATTEMPT.sub("", name)] = task
@@ -150,18 +156,18 @@ def _successful(document: Mapping[str, Any], kind: str, source: str) -> dict[str
 
 
 def _received(
-    document: Mapping[str, Any], source: str, maps: Mapping[str, _Task], reducers: Mapping[str, _Task]
+    document: Mapping[str, Any], source: str, attempts: Mapping[str, Mapping[str, _Task]], reducers: Iterable[str]
 ) -> Counter[str]:
-    """Bytes that each reducer gets."""
+    """Bytes that each reducer that counts gets, from whichever attempts of the maps."""
     received: Counter[str] = Counter(dict.fromkeys(reducers, 0))
     for place, entry in _entries(document, "transfers", source):
-        for role, known in (("mapper", maps), ("reducer", reducers)):
+        for kind, role in _ROLES.items():
             name = _field(entry, role, str, place)
-            if name not in known:
+            if name not in attempts[kind]:
                 raise TraceError(f"{place}: {role} {name!r} is not among the tasks; add it or remove the transfer")
-        received[entry["reducer"]] += whole(_field(entry, "size", object, place), f"{place}: size")
-    if sum(received.values()) < len(maps):
-        raise TraceError(f"{source}: transfers: they move nothing; give the trace of a job that shuffles")
+        size = whole(_field(entry, "size", object, place), f"{place}: size")
+        if entry["reducer"] in received:
+            received[entry["reducer"]] += size
     return received
 
 
@@ -186,24 +192,5 @@ def _recorded(
     """What the stages of the imported job can be compared with, and the whole."""
     submitted, finished = (number(_field(document, key, object, source), f"{source}: {key}") for key in _TIMES)
     mapped = max(task.finished_s for task in maps.values()) - min(task.began_s for task in maps.values())
-    transferred = f"transfers {span[1] - span[0]:.1f} s, " if span else ""
     longest = max(task.cpu_s for task in reducers.values())
-    return (
-        f"Recorded: {finished - submitted:.1f} s from submission to end; maps {mapped:.1f} s, {transferred}"
-        f"longest reducer after its shuffle {longest:.1f} s."
-    )
-
-
-def _shares(amounts: Sequence[float], hosts: int, slots: int) -> tuple[float, ...]:
-    """What each task slot gets when the reducers are dealt out to the TaskTrackers in turn."""
-    shares = [0.0] * hosts * slots
-    for i, amount in enumerate(amounts):
-        shares[i % hosts * slots + i // hosts % slots] += amount
-    while shares and not shares[-1]:
-        shares.pop()
-    return tuple(shares)
-
-
-def _by_host(tasks: Mapping[str, _Task]) -> str:
-    counts = Counter(task.host for task in tasks.values())
-    return ", ".join(f"{host} {counts[host]}" for host in sorted(counts))
+    return map_reduce.recorded(finished - submitted, mapped, span[1] - span[0] if span else None, longest)

@@ -7,6 +7,7 @@ is read as far as it goes, and a note says so.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
+from workloads.importers import avro
 from workloads.importers.trace import TraceError
 
 MOST_LINE_BYTES = 64 * 2**20
@@ -106,7 +108,7 @@ def _lines(raw: BinaryIO, name: str, notes: list[str]) -> Iterator[str]:
     cut: list[str] = []
     codec = next((codec for magic, codec in _CODECS.items() if start.startswith(magic)), None)
     chunks = iter(lambda: raw.read(_CHUNK_BYTES), b"") if codec is None else _unpacked(raw, name, codec, cut)
-    for number, line in enumerate(_split(chunks, name), 1):
+    for number, line in enumerate(_in_json(_split(chunks, name), name, cut), 1):
         if not line.endswith(b"\n") and (cut or _is_cut(line)):
             cut.append(name)
             break
@@ -116,6 +118,25 @@ def _lines(raw: BinaryIO, name: str, notes: list[str]) -> Iterator[str]:
             raise TraceError(f"{name}: line {number}: not text in UTF-8 ({error.reason}); give a trace") from error
     if cut:
         notes.append(f"{name} ends in the middle; what it has been cut off from is missing")
+
+
+def _in_json(lines: Iterator[bytes], name: str, cut: list[str]) -> Iterator[bytes]:
+    """The lines of a file, in JSON where it has Avro records in binary, as Hadoop 3 writes its job histories."""
+    first = next(lines, b"")
+    if first.strip() != avro.BINARY.encode():
+        yield from itertools.chain([first] if first else [], lines)
+        return
+    schema = next(lines, b"")
+    yield from (f"{avro.JSON}\n".encode(), schema)
+    try:
+        for line in avro.json_lines(schema.decode(), lines):
+            yield line.encode()
+    except EOFError:
+        cut.append(name)
+    except TraceError:
+        raise
+    except ValueError as error:
+        raise TraceError(f"{name}: damaged ({error}); copy it again") from error
 
 
 def _is_cut(last_line: bytes) -> bool:

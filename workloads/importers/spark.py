@@ -11,21 +11,22 @@ from graphlib import CycleError, TopologicalSorter
 
 from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
-from workloads.importers.trace import ImportedJob, Trace, TraceError, even, slug
+from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, roomy_node, slug
 from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
-
-_NODES = 8  # of the network that the specification names
-_LEAST_SLOTS = 8
-_LEAST_MEMORY_MB = 32 * 1024
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Data that one stage gets from another: a shuffle, a broadcast, or what an executor kept for a later stage."""
+    """Data that one stage gets from another: a shuffle, a broadcast, or what an executor kept for a later stage.
+
+    Attributes:
+        kept_bytes: What of the stage's reads it stands for.
+    """
 
     source: int
     kind: ExchangeKind
     bytes: int
+    kept_bytes: int = 0
 
 
 def import_spark_log(lines: Iterable[str], source: str) -> Trace:
@@ -46,15 +47,9 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
     job = Job(name, name, stages, executors + 1, slots, resources.memory_mb, cores)
     if not job.input_bytes:
         raise TraceError(f"{source}: no stage reads anything; give the log of an application with an input")
-    a_node = -(-job.containers // _NODES)
-    node = {
-        "slots": max(_LEAST_SLOTS, a_node),
-        "cores": max(_LEAST_SLOTS, a_node * cores),
-        "memory_bytes": max(_LEAST_MEMORY_MB, a_node * job.memory_mb) * 2**20,
-    }
     description = f"Spark application {application.name!r}: {len(stages)} stages in {len(application.jobs)} jobs."
     imported = ImportedJob(job, description, _provenance(application, edges), recorded=_recorded(application))
-    return Trace(name, "spark", (imported,), {"node": node}, tuple(notes))
+    return Trace(name, "spark", (imported,), {"node": roomy_node(job)}, tuple(notes))
 
 
 def _missing(application: Application) -> Iterator[str]:
@@ -117,15 +112,7 @@ def dependencies(application: Application, source: str, notes: list[str]) -> dic
         visited, read_again, shuffled = _frontier(stage, still_kept)
         found = _shuffles(application, stage, [ran[rdd] for rdd in shuffled if rdd in ran], ran, source)
         makers = sorted({kept[rdd] for rdd in read_again})
-        kept_bytes = stage.read_bytes
-        if makers and kept_bytes and _reads_files(stage, visited):
-            notes.append(
-                f"stage {stage.stage_id} reads files and what was kept in memory, and the log does not tell them "
-                "apart: all of it is taken for files"
-            )
-            kept_bytes = 0
-        sizes = _divide(kept_bytes, [1] * len(makers))
-        found += [Edge(maker, "forward", size) for maker, size in zip(makers, sizes, strict=True)]
+        found += _taken_from_memory(stage, makers, _reads_files(stage, visited), found, notes)
         found += [edge for edge in broadcasts.get(stage.stage_id, ()) if edge.source in edges]
         found += _after_the_job_before(application, stage, found, edges)
         edges[stage.stage_id] = _merged(found)
@@ -165,6 +152,32 @@ def _unpersisted(application: Application, rdd: int, maker: int, user: SparkStag
     """Whether an RDD was given up between the stage that made it and one that would read it again."""
     made = application.stages[maker].begun
     return any(made < number < user.begun for number in application.unpersisted.get(rdd, ()))
+
+
+def _taken_from_memory(
+    stage: SparkStage, makers: list[int], reads_files: bool, shuffles: list[Edge], notes: list[str]
+) -> list[Edge]:
+    """What a stage gets of RDDs that others kept; nothing where it cannot be told from files.
+
+    A job has one exchange between two stages: beside a shuffle what was kept, which takes no network, has no place.
+    """
+    if makers and stage.read_bytes and reads_files:
+        notes.append(
+            f"stage {stage.stage_id} reads files and what was kept in memory, and the log does not tell them "
+            "apart: all of it is taken for files"
+        )
+        return [Edge(maker, "forward", 0) for maker in makers]
+    shuffling = {edge.source for edge in shuffles if edge.bytes}
+    alone = [maker for maker in makers if maker not in shuffling]
+    if makers and stage.read_bytes and not alone:
+        notes.append(
+            f"stage {stage.stage_id} gets a shuffle of stages {_numbers(makers)} and reads what they kept: "
+            "of the two, the shuffle alone is imported"
+        )
+    sizes = _divide(stage.read_bytes, [1] * len(alone or makers))
+    return [
+        Edge(maker, "forward", size if alone else 0, size) for maker, size in zip(alone or makers, sizes, strict=True)
+    ]
 
 
 def _reads_files(stage: SparkStage, computed: Iterable[int]) -> bool:
@@ -263,7 +276,8 @@ def _merged(edges: list[Edge]) -> list[Edge]:
     for edge in edges:
         other = merged.get(edge.source)
         kind = edge.kind if other is None or not other.bytes else other.kind
-        merged[edge.source] = Edge(edge.source, kind, edge.bytes + (other.bytes if other else 0))
+        size, kept = (other.bytes, other.kept_bytes) if other else (0, 0)
+        merged[edge.source] = Edge(edge.source, kind, edge.bytes + size, edge.kept_bytes + kept)
     return list(merged.values())
 
 
@@ -274,8 +288,7 @@ def _generates(stage: SparkStage, before: list[Edge]) -> bool:
 
 def _stage(stage: SparkStage, before: list[Edge], job_id: str, tasks: int) -> Stage:
     """A stage of the job; its CPU work belongs to its inputs in proportion to their bytes."""
-    forwarded = any(edge.kind == "forward" and edge.bytes for edge in before)
-    read_bytes = 0 if forwarded else stage.read_bytes
+    read_bytes = stage.read_bytes - sum(edge.kept_bytes for edge in before)
     if _generates(stage, before):
         read_bytes = max(1, stage.shuffle_written_bytes)
     sizes = [edge.bytes for edge in before] + ([read_bytes] if read_bytes else [])
@@ -293,7 +306,8 @@ def _stage(stage: SparkStage, before: list[Edge], job_id: str, tasks: int) -> St
         for edge, seconds in zip(before, cpu_s, strict=False)
     ]
     if read_bytes:
-        inputs.append(Read(f"{job_id}/input-{stage.stage_id}", read_bytes, cpu_s[-1]))
+        blocks = block_bytes(read_bytes, stage.reading_tasks)
+        inputs.append(Read(f"{job_id}/input-{stage.stage_id}", read_bytes, cpu_s[-1], blocks))
     return Stage(f"stage-{stage.stage_id}", tuple(inputs), stage.written_bytes, 3 if stage.written_bytes else 1)
 
 

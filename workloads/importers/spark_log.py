@@ -6,15 +6,14 @@ written its last ones. What such events would have told is taken from others whe
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workloads.importers.event_log import named, objects, text, whole
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources, of_profile, of_properties
 from workloads.importers.trace import TraceError
 
-_MOST = 2**63
 _MOST_PARTITIONS = 10**6
 
 
@@ -44,8 +43,9 @@ class Operator:
 
 @dataclass
 class TaskVolumes:
-    """What one successful task moved, in bytes, and its CPU seconds."""
+    """What one successful task moved, in bytes, and its CPU seconds; `attempt` is that of its stage."""
 
+    attempt: int
     read: int
     shuffle_read: int
     shuffle_written: int
@@ -67,7 +67,7 @@ class SparkStage:
         begun: Number of the first event in the log that tells of it.
         ended: Number of the event that first tells of its end; None when none does.
         accumulators: Ids of the accumulators that its tasks updated.
-        tasks: By partition, the last success.
+        tasks: By partition, the last success of the last attempt of the stage that had one.
     """
 
     stage_id: int
@@ -85,6 +85,11 @@ class SparkStage:
     def read_bytes(self) -> int:
         """From files and from RDDs that were kept."""
         return sum(task.read for task in self.tasks.values())
+
+    @property
+    def reading_tasks(self) -> int:
+        """Tasks that read input; all of them where none does, and the stage makes its data."""
+        return sum(task.read > 0 for task in self.tasks.values()) or len(self.tasks)
 
     @property
     def shuffle_read_bytes(self) -> int:
@@ -163,57 +168,57 @@ class Application:
             handler(event)
 
     def _on_LogStart(self, event: Mapping[str, Any]) -> None:
-        self.version = _text(event["Spark Version"])
+        self.version = text(event["Spark Version"])
 
     def _on_ApplicationStart(self, event: Mapping[str, Any]) -> None:
-        self.name = _text(event["App Name"])
+        self.name = text(event["App Name"])
 
     def _on_EnvironmentUpdate(self, event: Mapping[str, Any]) -> None:
         self.resources[DEFAULT_PROFILE] = of_properties(event["Spark Properties"])
 
     def _on_ResourceProfileAdded(self, event: Mapping[str, Any]) -> None:
-        if (profile := _whole(event["Resource Profile Id"])) != DEFAULT_PROFILE:
+        if (profile := whole(event["Resource Profile Id"])) != DEFAULT_PROFILE:
             self.resources[profile] = of_profile(event, self.resources[DEFAULT_PROFILE])
 
     def _on_ApplicationEnd(self, _event: Mapping[str, Any]) -> None:
         self.ended = True
 
     def _on_ExecutorAdded(self, event: Mapping[str, Any]) -> None:
-        name, info = _text(event["Executor ID"]), event["Executor Info"]
-        profile = _whole(info.get("Resource Profile Id", DEFAULT_PROFILE))
-        self.executors[name] = max(1, _whole(info["Total Cores"])), profile
+        name, info = text(event["Executor ID"]), event["Executor Info"]
+        profile = whole(info.get("Resource Profile Id", DEFAULT_PROFILE))
+        self.executors[name] = max(1, whole(info["Total Cores"])), profile
         self._alive.add(name)
         self.peak = max(self.peak, len(self._alive))
 
     def _on_ExecutorRemoved(self, event: Mapping[str, Any]) -> None:
-        self._alive.discard(_text(event["Executor ID"]))
+        self._alive.discard(text(event["Executor ID"]))
 
     def _on_JobStart(self, event: Mapping[str, Any]) -> None:
         stages = [_stage(info) for info in event.get("Stage Infos", [])]
         for stage in stages:
             self.described.setdefault(stage.stage_id, stage)
         stage_ids = event.get("Stage IDs") or [stage.stage_id for stage in stages]
-        job_id = _whole(event["Job ID"])
-        self.jobs[job_id] = SparkJob(job_id, _whole(event["Submission Time"]), tuple(map(_whole, stage_ids)))
+        job_id = whole(event["Job ID"])
+        self.jobs[job_id] = SparkJob(job_id, whole(event["Submission Time"]), tuple(map(whole, stage_ids)))
 
     def _on_JobEnd(self, event: Mapping[str, Any]) -> None:
-        if (job := self.jobs.get(_whole(event["Job ID"]))) is not None:
-            job.ended_ms = _whole(event["Completion Time"])
+        if (job := self.jobs.get(whole(event["Job ID"]))) is not None:
+            job.ended_ms = whole(event["Completion Time"])
 
     def _on_UnpersistRDD(self, event: Mapping[str, Any]) -> None:
-        self.unpersisted.setdefault(_whole(event["RDD ID"]), []).append(self._number)
+        self.unpersisted.setdefault(whole(event["RDD ID"]), []).append(self._number)
 
     def _on_StageSubmitted(self, event: Mapping[str, Any]) -> None:
         stage = _stage(event["Stage Info"])
         self.described.setdefault(stage.stage_id, stage)
-        self._running(stage.stage_id)
+        self._computed_by(self._running(stage.stage_id), whole(event["Stage Info"].get("Stage Attempt ID", 0)))
 
     def _on_StageCompleted(self, event: Mapping[str, Any]) -> None:
         info = event["Stage Info"]
         told = _stage(info)
         stage = self._running(told.stage_id)
         stage.name, stage.rdd_id, stage.rdds, stage.parents = told.name, told.rdd_id, told.rdds, told.parents
-        stage.accumulators |= {_whole(item["ID"]) for item in info.get("Accumulables", [])}
+        stage.accumulators |= {whole(item["ID"]) for item in info.get("Accumulables", [])}
         if stage.ended is None:
             stage.ended = self._number
 
@@ -221,17 +226,21 @@ class Application:
         if event["Task End Reason"]["Reason"] != "Success" or not event.get("Task Metrics"):
             return
         info, metrics = event["Task Info"], event["Task Metrics"]
-        stage = self._running(_whole(event["Stage ID"]))
+        stage, attempt = self._running(whole(event["Stage ID"])), whole(event.get("Stage Attempt ID", 0))
+        partition = self._partition(stage, attempt, info)
+        if partition in stage.tasks and stage.tasks[partition].attempt > attempt:
+            return
         shuffled = metrics["Shuffle Read Metrics"]
-        cpu_ns = _whole(metrics["Executor CPU Time"]) + _whole(metrics["Executor Deserialize CPU Time"])
-        stage.tasks[self._partition(stage, _whole(event.get("Stage Attempt ID", 0)), info)] = TaskVolumes(
-            read=_whole(metrics["Input Metrics"]["Bytes Read"]),
-            shuffle_read=_whole(shuffled["Remote Bytes Read"]) + _whole(shuffled["Local Bytes Read"]),
-            shuffle_written=_whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
-            written=_whole(metrics["Output Metrics"]["Bytes Written"]),
-            returned=_whole(metrics["Result Size"]),
+        cpu_ns = whole(metrics["Executor CPU Time"]) + whole(metrics["Executor Deserialize CPU Time"])
+        stage.tasks[partition] = TaskVolumes(
+            attempt=attempt,
+            read=whole(metrics["Input Metrics"]["Bytes Read"]),
+            shuffle_read=whole(shuffled["Remote Bytes Read"]) + whole(shuffled["Local Bytes Read"]),
+            shuffle_written=whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
+            written=whole(metrics["Output Metrics"]["Bytes Written"]),
+            returned=whole(metrics["Result Size"]),
             cpu_s=cpu_ns / 1e9,
-            executor=_text(info["Executor ID"]),
+            executor=text(info["Executor ID"]),
         )
 
     def _running(self, stage_id: int) -> SparkStage:
@@ -244,21 +253,26 @@ class Application:
     def _partition(self, stage: SparkStage, attempt: int, info: Mapping[str, Any]) -> int:
         """The partition that a task computed.
 
-        Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only: a later attempt computes
-        what is missing in ascending order, and then what has been lost, of which the log does not tell.
+        Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only.
         """
         if (told := info.get("Partition ID", -1)) != -1:
-            return _whole(told)
-        index = _whole(info["Index"])
+            return whole(told)
+        index = whole(info["Index"])
+        computed = self._computed_by(stage, attempt)
+        return computed[index] if index < len(computed) else index
+
+    def _computed_by(self, stage: SparkStage, attempt: int) -> list[int]:
+        """Partitions that an attempt of a stage computes, in the order of its tasks: those that are missing when it
+        begins in ascending order, and then what has been lost, of which the log does not tell.
+        """
         if attempt == 0:
-            return index
+            return []
         if (stage.stage_id, attempt) not in self._attempts:
             known = set(stage.tasks)
             partitions = max(stage.partitions, max(known, default=-1) + 1)
             missing = [partition for partition in range(partitions) if partition not in known]
             self._attempts[stage.stage_id, attempt] = [*missing, *sorted(known)]
-        computed = self._attempts[stage.stage_id, attempt]
-        return computed[index] if index < len(computed) else index
+        return self._attempts[stage.stage_id, attempt]
 
     def _on_SQLExecutionStart(self, event: Mapping[str, Any]) -> None:
         self.plans.append(_operator(event["sparkPlanInfo"]))
@@ -278,69 +292,37 @@ def read_application(lines: Iterable[str], source: str) -> Application:
         TraceError: a line is not an event, an event lacks a field, or no task succeeded.
     """
     application = Application()
-    for place, event in _events(lines, source):
-        try:
+    for place, event in objects(lines, source, "Event"):
+        with named(place, str(event["Event"]), "give the log of a Spark of at least 2.3"):
             application.take(event)
-        except KeyError as error:
-            raise TraceError(
-                f"{place}: {event['Event']} lacks {error}; give the log of a Spark of at least 2.3"
-            ) from error
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise TraceError(f"{place}: {event['Event']} is malformed ({error}); remove the line") from error
     application.stages = {key: stage for key, stage in application.stages.items() if stage.tasks}
     if not application.stages:
         raise TraceError(f"{source}: no task succeeded; give the log of an application that did something")
     return application
 
 
-def _events(lines: Iterable[str], source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        place = f"{source}: line {number}"
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise TraceError(f"{place}: not JSON ({error}); give a whole event log or remove the line") from error
-        if not isinstance(event, dict) or "Event" not in event:
-            raise TraceError(f"{place}: no Event; give a Spark event log")
-        yield place, event
-
-
 def _stage(info: Mapping[str, Any]) -> SparkStage:
     rdds = [_rdd(entry) for entry in info["RDD Info"]]
     return SparkStage(
-        stage_id=_whole(info["Stage ID"]),
-        name=_text(info["Stage Name"]),
+        stage_id=whole(info["Stage ID"]),
+        name=text(info["Stage Name"]),
         rdd_id=max((rdd.rdd_id for rdd in rdds), default=-1),
         rdds={rdd.rdd_id: rdd for rdd in rdds},
-        parents=tuple(map(_whole, info["Parent IDs"])),
-        partitions=min(_whole(info.get("Number of Tasks", 0)), _MOST_PARTITIONS),
+        parents=tuple(map(whole, info["Parent IDs"])),
+        partitions=min(whole(info.get("Number of Tasks", 0)), _MOST_PARTITIONS),
     )
 
 
 def _rdd(info: Mapping[str, Any]) -> Rdd:
     level = info["Storage Level"]
     made = str(info.get("Name", "")).startswith("ParallelCollection")
-    parents = tuple(map(_whole, info["Parent IDs"]))
-    return Rdd(_whole(info["RDD ID"]), parents, bool(level["Use Disk"] or level["Use Memory"]), made)
+    parents = tuple(map(whole, info["Parent IDs"]))
+    return Rdd(whole(info["RDD ID"]), parents, bool(level["Use Disk"] or level["Use Memory"]), made)
 
 
 def _operator(info: Mapping[str, Any]) -> Operator:
     return Operator(
-        _text(info["nodeName"]),
-        tuple(_whole(metric["accumulatorId"]) for metric in info.get("metrics") or ()),
+        text(info["nodeName"]),
+        tuple(whole(metric["accumulatorId"]) for metric in info.get("metrics") or ()),
         tuple(map(_operator, info.get("children") or ())),
     )
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
-        raise ValueError(f"{str(value)[:40]!r} is no whole number from 0 on")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
-    return value

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workloads.errors import WorkloadError
-from workloads.job import Exchange, Job, Read, Stage
+from workloads.job import MOST_BLOCKS, Exchange, Job, Read, Stage
 
 _GB = 1e9
+_NODES = 8  # of the network of a specification that names none
+_LEAST_SLOTS = 8
+_LEAST_MEMORY_MB = 32 * 1024
 
 
 class TraceError(WorkloadError, ValueError):
@@ -81,6 +84,25 @@ def profile_document(imported: ImportedJob) -> dict[str, Any]:
     }
 
 
+def block_bytes(size: int, tasks: int) -> int:
+    """The size of blocks of which a file has one for each of the tasks that read it.
+
+    The file has fewer where it cannot be divided so: one of no more than (tasks - 1)² bytes, or for more tasks than a
+    file may have blocks.
+    """
+    return max(1, -(-size // min(max(1, tasks), MOST_BLOCKS)))
+
+
+def roomy_node(job: Job) -> dict[str, int]:
+    """The `node` of a specification on whose usual network all containers of a job find room at once."""
+    a_node = -(-job.containers // _NODES)
+    return {
+        "slots": max(_LEAST_SLOTS, a_node),
+        "cores": max(_LEAST_SLOTS, a_node * job.vcores),
+        "memory_bytes": max(_LEAST_MEMORY_MB, a_node * job.memory_mb) * 2**20,
+    }
+
+
 def even(shares: Sequence[float], tasks: int) -> bool:
     """Whether so many tasks get the same, up to 1 %."""
     return len(shares) == tasks and max(shares) <= 1.01 * min(shares)
@@ -138,6 +160,8 @@ def _read(job: Job, read: Read) -> dict[str, Any]:
         "read": read.file.removeprefix(f"{job.job_id}/"),
         "share": read.bytes / job.input_bytes,
     }
+    if read.block_bytes is not None:
+        document["block_bytes"] = read.block_bytes
     return document | _cpu(job, read.cpu_s)
 
 

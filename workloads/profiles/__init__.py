@@ -39,7 +39,7 @@ _STAGE_KEYS = {
 }
 _REPEAT_KEYS = {"repeat": int, "factors": list, "stages": list}
 _ROUNDING = 1e-3
-_READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER}
+_READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER, "block_bytes": int}
 _EXCHANGE_KEYS = {
     "from": str,
     "initially": str,
@@ -208,7 +208,7 @@ class _Unroller:
             before = round(self._shares_before * self._input_bytes)
             self._shares_before += entry["share"]
             size = round(self._shares_before * self._input_bytes) - before
-            return Read(f"{self._job_id}/{entry['read']}", size, cpu_s * factor)
+            return Read(f"{self._job_id}/{entry['read']}", size, cpu_s * factor, entry.get("block_bytes"))
         source = self._latest.get(entry["from"]) or self._latest.get(entry.get("initially", ""))
         if source is None:
             raise ProfileError(f"stage {stage}: source {entry['from']!r} does not stand before it; add `initially`")

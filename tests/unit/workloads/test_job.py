@@ -41,6 +41,12 @@ def test_a_broadcast_arrives_at_every_task_and_a_repartition_once():
         (lambda: job(SCAN, Stage("a", (Exchange("scan", 1), Exchange("scan", 2)))), "two exchanges"),
         (lambda: Stage("a", ()), "inputs empty"),
         (lambda: Read("in", -1), "bytes -1"),
+        (lambda: Read("in", 1, block_bytes=0), "block_bytes 0; give at least 1,"),
+        (lambda: Read("in", 10**9, block_bytes=-5), "block_bytes -5; give at least 10000,"),
+        (
+            lambda: Read("in", 10**9, block_bytes=9999),
+            "block_bytes 9999; give at least 10000, a file has at most",
+        ),
         (lambda: Exchange("a", 1, cpu_s=float("nan")), "cpu_s nan"),
         (lambda: Exchange("a", 1, kind=cast(Any, "multicast")), "multicast"),
         (lambda: Exchange("a", 1, kind="broadcast", skew=1.0), "skew"),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workloads.job import Exchange
+from workloads.job import Exchange, JobError
 from workloads.profiles import ProfileError, load_profile, parse_profile, profile_names
 from workloads.profiles import __file__ as profiles_file
 
@@ -102,9 +102,18 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path):
     assert load_profile(str(path)).name == "own"
 
 
+def test_the_block_size_of_a_file_is_its_own_whatever_the_input(tmp_path):
+    path = written(tmp_path, lambda document: document["stages"][0]["inputs"][0].update(block_bytes=10**6))
+    for size in (10**9, 10**10):
+        assert [read.block_bytes for read in load_profile(path).job("j", size).reads] == [10**6, None, None]
+    with pytest.raises(JobError, match="read of j/customer: block_bytes 1000000; give at least"):
+        load_profile(path).job("j", 10**13)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (lambda d: d["stages"][0]["inputs"][0].update(block_bytes=1.5), "block_bytes 1.5 has the wrong type"),
         (lambda d: d.update(contaners=3), "do you mean containers"),
         (lambda d: d.pop("weights"), "weights is missing"),
         (lambda d: d.update(input_bytes="lots"), "input_bytes 'lots'"),

@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections import Counter
 
 import pytest
 import zstandard
@@ -7,18 +8,24 @@ import zstandard
 from experiments.commands.main import main
 from experiments.specification import specification_file
 from experiments.specification.imported import import_file
-from experiments.specification.plan import check
+from experiments.specification.plan import check, runs_of
+from experiments.specification.resolved_run import resolve
 from experiments.specification.workload import submissions
+from tests.unit.workloads.importers.spark_logs import word_count
 from tests.unit.workloads.importers.test_coflow import LINES
+from tests.unit.workloads.importers.test_jhist import word_count as job_history
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
-from tests.unit.workloads.importers.test_spark import word_count
 from workloads.importers import TraceError, import_trace
 from workloads.profiles import load_profile
+from workloads.scale import Scale
+from workloads.splits import BlockKey
+from workloads.volumes import plan_job
 
 TRACES = {
     "spark": "".join(word_count().lines()),
     "mremu": json.dumps(hadoop_trace(), indent=4),
     "coflow": "\n".join(LINES),
+    "jhist": "".join(job_history().lines()),
 }
 
 
@@ -48,7 +55,25 @@ def test_what_is_written_can_run_and_has_the_volumes_of_the_trace(tmp_path, kind
                 assert (exchange.shares, exchange.pipelined) == (other.shares, other.pipelined)
 
 
-@pytest.mark.parametrize(("kind", "said"), [("spark", " s from the submission"), ("mremu", "22.5 s from submission")])
+@pytest.mark.parametrize(("kind", "splits"), [("spark", [2]), ("jhist", [3]), ("mremu", [3]), ("coflow", [1, 1, 1, 1])])
+def test_a_stage_has_as_many_splits_as_the_trace_had_tasks_also_when_it_is_loaded(tmp_path, kind, splits):
+    specification, *_ = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
+    run = resolve(runs_of(specification_file.load(specification))[0])
+    found: list[int] = []
+    for planned in run.jobs:
+        sizes: dict[BlockKey, int] = {
+            block: file.block_size(block.index) for file in planned.files for block in file.blocks
+        }
+        plans = plan_job(planned.job, Scale(1, 1), dict.fromkeys(sizes, ("h1",)), sizes)
+        for plan in plans.values():
+            found += Counter(split.file for split in plan.splits).values()
+    assert found == splits
+
+
+RECORDED = {"spark": " s from the submission", "jhist": "8.0 s from submission", "mremu": "22.5 s from submission"}
+
+
+@pytest.mark.parametrize(("kind", "said"), RECORDED.items())
 def test_the_recorded_time_is_said_where_a_user_compares(tmp_path, kind, said):
     specification, profile = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
     assert said in specification_file.load(specification).description
@@ -116,6 +141,13 @@ def test_what_is_missing_is_said_and_written_into_the_specification(tmp_path, ca
     assert told[0] == "note: trace ends in the middle; what it has been cut off from is missing"
     assert told[1].startswith("note: the log ends before the application does")
     assert [f"# {line.removeprefix('note: ')}" for line in told] == target.read_text().splitlines()[1 : 1 + len(told)]
+
+
+def test_what_a_trace_says_stays_within_the_comment(tmp_path):
+    (tmp_path / "log\nstrategies: []").write_text("".join(word_count().lines()[:-1]) + '{"Event": "Spark')
+    specification, _ = import_file(tmp_path / "log\nstrategies: []", output=tmp_path / "mine.yaml")
+    assert len(specification_file.load(specification).strategies) == 2
+    assert "# log strategies: [] ends in the middle" in specification.read_text()
 
 
 def test_missing_files_folders_formats_and_outputs_are_named(tmp_path):

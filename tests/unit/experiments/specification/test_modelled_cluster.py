@@ -15,6 +15,7 @@ from experiments.specification.resolved_run import resolve
 from tests.unit.experiments.synthetic import specification
 from topologies.fat_tree import fat_tree, thesis
 from workloads import profiles
+from workloads.job import Job, Read, Stage
 from workloads.profiles import load_profile, profile_names
 
 MIB = 2**20
@@ -45,6 +46,12 @@ def test_files_hold_the_whole_input_in_blocks_of_the_given_size(name):
     for file in files:
         assert (file.replication, file.block_bytes) == (2, 64 * MIB)
         assert sum(file.block_size(block.index) for block in file.blocks) == file.size_bytes
+
+
+def test_the_block_size_of_a_file_goes_before_that_of_the_cluster():
+    job = Job("job", "mine", (Stage("scan", (Read("a", 10**9, block_bytes=10**8), Read("b", 10**9))),))
+    first, second = modelled_cluster.files(specification("data.block_bytes=500 MB"), job)
+    assert [(file.block_bytes, file.block_count) for file in (first, second)] == [(10**8, 10), (5 * 10**8, 2)]
 
 
 @pytest.mark.parametrize("name", profile_names())

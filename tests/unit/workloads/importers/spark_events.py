@@ -42,10 +42,14 @@ class Log:
         self.events.append({"Event": "SparkListenerJobEnd", "Job ID": job_id, "Completion Time": self.tick()})
 
     def tasks(self, stage, *tasks, attempt=0, partitions=None):
-        """Tasks of a stage; the log tells their partitions where these are given, as it does since Spark 3.3."""
+        """Tasks of an attempt of a stage, which compute these partitions, or else the first ones.
+
+        The first attempt's have the index of their partition, those of later ones count from 0.
+        """
         place = {"Stage ID": stage["Stage ID"], "Stage Attempt ID": attempt}
-        for index, one in enumerate(tasks):
-            info = task_info(index, one) | ({} if partitions is None else {"Partition ID": partitions[index]})
+        for number, (one, partition) in enumerate(zip(tasks, partitions or range(len(tasks)), strict=True)):
+            index = number if attempt else partition
+            info = {"Index": index, "Partition ID": partition, "Executor ID": one.get("executor", str(index % 2))}
             self.events.append({**one, **place, "Task Info": info})
 
     def ran(self, stage, *tasks, accumulators=(), attempt=0, partitions=None):
@@ -57,19 +61,23 @@ class Log:
     def unpersisted(self, rdd_id):
         self.events.append({"Event": "SparkListenerUnpersistRDD", "RDD ID": rdd_id})
 
-    def submitted(self, stage):
-        self.events.append({"Event": "SparkListenerStageSubmitted", "Stage Info": stage})
+    def submitted(self, stage, attempt=0):
+        info = {**stage, "Stage Attempt ID": attempt}
+        self.events.append({"Event": "SparkListenerStageSubmitted", "Stage Info": info})
 
     def finished(self):
         self.events.append({"Event": "SparkListenerApplicationEnd", "Timestamp": self.tick()})
         return self
 
-    def lines(self):
-        return [json.dumps(event) + "\n" for event in self.events]
+    def lines(self, tells_partitions=True):
+        """The log as it is written, with the partitions of tasks as Spark tells them since 3.3, or without."""
+        return [json.dumps(event if tells_partitions else _without_partition(event)) + "\n" for event in self.events]
 
 
-def task_info(index, event):
-    return {"Index": index, "Executor ID": event.get("executor", str(index % 2))}
+def _without_partition(event):
+    if "Task Info" not in event:
+        return event
+    return {**event, "Task Info": {key: value for key, value in event["Task Info"].items() if key != "Partition ID"}}
 
 
 def rdd(rdd_id, *parents, kept=False, name="MapPartitionsRDD"):

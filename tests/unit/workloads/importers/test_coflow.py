@@ -20,6 +20,7 @@ def test_mappers_send_and_reducers_get_what_the_trace_says():
     assert shuffle.shares == (10, 30.5)
     first = import_coflows(LINES, "trace").jobs[0].job
     assert [read.bytes for read in first.stages[0].reads] == pytest.approx([8 * 2**20 / 3] * 3, abs=1)
+    assert all(read.block_bytes == read.bytes for read in first.reads)  # one mapper sends all of it
     assert (first.tasks, first.stages[1].exchanges[0].shares) == (3, (8,))
 
 

@@ -1,6 +1,9 @@
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workloads.importers.mremu import import_hadoop_job
 from workloads.importers.trace import TraceError
@@ -66,6 +69,51 @@ def test_the_transfers_and_durations_are_conserved(quoted):
     assert reduce.cpu_s == pytest.approx(2.5 + 6)
 
 
+@st.composite
+def traces(draw):
+    """Tasks in up to three attempts, and transfers between any of them."""
+    document = trace()
+    document["tasks"], document["transfers"] = [], []
+    names: dict[str, list[str]] = {"m": [], "r": []}
+    for kind, letter, began in (("MAP", "m", "startTime"), ("REDUCE", "r", "shuffleFinished")):
+        for index in range(draw(st.integers(1, 3))):
+            for attempt in range(draw(st.integers(1, 3))):
+                name, start = f"attempt_7_{letter}_{index:06}_{attempt}", draw(st.integers(0, 50))
+                names[letter].append(name)
+                times = {began: start, "finishTime": start + draw(st.integers(0, 50))}
+                document["tasks"].append({"name": name, "host": f"n{attempt}", "type": kind, **times})
+    pairs = st.tuples(st.sampled_from(names["m"]), st.sampled_from(names["r"]), st.integers(1000, 10**9))
+    for mapper, reducer, size in draw(st.lists(pairs, min_size=1, max_size=8)):
+        document["transfers"].append({"mapper": mapper, "reducer": reducer, "size": size})
+    return document
+
+
+def of_each_task(document, kind, role):
+    """The attempt of each task that counts: the first to finish of those with transfers, or of all without such."""
+    used = {transfer[role] for transfer in document["transfers"]}
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for task in document["tasks"]:
+        if task["type"] == kind:
+            by_task.setdefault(task["name"].rpartition("_")[0], []).append(task)
+    chosen = [
+        min([one for one in tasks if one["name"] in used] or tasks, key=lambda one: one["finishTime"])
+        for tasks in by_task.values()
+    ]
+    return {one["name"]: one for one in chosen}
+
+
+@given(traces())
+def test_each_task_counts_once_and_what_its_reducers_got(document):
+    maps, reducers = of_each_task(document, "MAP", "mapper"), of_each_task(document, "REDUCE", "reducer")
+    document |= {"numMaps": len(maps), "numReduces": len(reducers)}
+    scan, shuffle, reduce = imported(document).jobs[0].job.stages
+    moved = sum(item["size"] for item in document["transfers"] if item["reducer"] in reducers)
+    assert scan.reads[0].bytes == shuffle.exchanges[0].bytes == moved
+    assert scan.cpu_s == pytest.approx(sum(one["finishTime"] - one["startTime"] for one in maps.values()))
+    assert reduce.cpu_s == pytest.approx(sum(one["finishTime"] - one["shuffleFinished"] for one in reducers.values()))
+    assert -(-moved // (scan.reads[0].block_bytes or 0)) == len(maps)
+
+
 def test_set_up_and_clean_up_that_are_listed_as_maps_are_left_out():
     document = trace()
     document["tasks"].append({**document["tasks"][0], "type": "MAP", "name": "attempt_7_m_000004_0"})
@@ -94,11 +142,15 @@ def test_the_shuffle_waits_for_the_last_map_if_it_did(begins, waits):
     assert imported(document).jobs[0].job.stages[1].exchanges[0].pipelined is not waits
 
 
-def test_the_cluster_has_one_task_tracker_a_host_and_one_block_a_map():
+def test_the_cluster_has_one_task_tracker_a_host():
     cluster = imported(trace()).cluster
     assert cluster["topology"]["parameters"]["hosts"] == 3
     assert cluster["node"]["slots"] == 1
-    assert -(-9006 // cluster["data"]["block_bytes"]) == 3
+
+
+def test_the_input_has_a_block_for_each_map_that_counts():
+    (read,) = imported(trace()).jobs[0].job.reads
+    assert -(-read.bytes // (read.block_bytes or 0)) == 3
 
 
 def test_it_is_said_where_tasks_ran_and_how_long_the_job_and_its_stages_took():
