@@ -49,15 +49,19 @@ def run(
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
     from experiments.records.results_folder import ResultsFolder
+    from experiments.specification import plan, requirements
 
     options.check_port(http_port)
     options.refuse_beside_resume(resume, output=output, **described)
     if resume is not None:
         _refuse_sweep(resume)
         folder = partial(ResultsFolder.open, resume)
-        folder()  # what is none is an error before anything starts
+        specification = folder().specification()  # what is wrong is an error before anything starts
+        plan.check(specification)
     else:
-        folder = partial(ResultsFolder.create, output, options.specification(**described), datetime.now().astimezone())
+        specification = options.specification(**described)
+        folder = partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
+    requirements.check(specification)
     return answer_isolated(lambda: _emulate(folder, http_port, force, allow_mixed, quiet, as_json))
 
 

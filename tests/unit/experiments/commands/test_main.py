@@ -61,7 +61,7 @@ def wanted(**changed):
         (("--repeats", "0"), "repeats", "0", "greater than or equal to 1"),
         (("--seed", "-1"), "seed", "-1", "greater than or equal to 0"),
         (("--seed", "soon"), "seed", "'soon'", "valid integer"),
-        (("--set", "scale.rate_divisor=0.5"), "scale.rate_divisor", "0.5", "at least 1, or auto"),
+        (("--set", "scale.rate_divisor=0.5"), "scale.rate_divisor", "0.5", "1 to 10,000, or auto"),
         (("--set", "scale.rate_divisro=2"), "scale.rate_divisro", "unknown key", "did you mean 'rate_divisor'?"),
         (("--set", "seed"), "seed", "", "write it as path=value"),
         (("--set", "data.replication=9"), "data.replication", "9", "give at most that"),
@@ -144,6 +144,22 @@ def test_everything_that_is_wrong_is_said_at_once(refused):
 def test_a_port_that_does_not_exist(refused, command):
     (line,) = refused(command, "--http-port", "70000")
     assert line == "--http-port 70000: give a port from 1 to 65535, or 0 for a free one"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",),
+        ("calibrate",),
+        ("calibrate-weights",),
+        ("sweep", "--vary", "seed=1,2"),
+    ],
+)
+def test_a_congestion_control_that_this_kernel_lacks_is_refused_before_anything_is_made(refused, words, tmp_path):
+    output = ("--output", str(tmp_path / "results")) if words != ("calibrate",) else ()
+    (line,) = refused(*words, *output, "--set", "network.congestion_control=no_such")
+    assert line.startswith("network.congestion_control: 'no_such': this kernel has ")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("command", ["run", "calibrate"])
