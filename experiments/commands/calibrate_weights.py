@@ -59,8 +59,8 @@ def run(
     options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
     open_folder: Callable[[], SweepFolder]
     if resume is not None:
-        specifications = checked_points(weights.open_folder(resume))
-        open_folder = partial(weights.open_folder, resume)
+        folder, repeats = weights.open_folder(resume), options.repeats(described["repeats"])
+        specifications, open_folder = checked_points(folder, repeats), partial(folder.extend, repeats)
     else:
         specifications, open_folder = _new(profile, _STEPS if steps is None else steps, output, **described)
     console = Console(stderr=as_json)

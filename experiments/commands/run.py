@@ -26,6 +26,7 @@ EXAMPLES = (
     "sudo run --strategy default neawa --blocking-factor 1 5 --repeats 5",
     "sudo run --spec my-experiment.yaml --set seed=7 scale.rate_divisor=16",
     f"sudo run --resume {EXAMPLE_FOLDER}",
+    f"sudo run --resume {EXAMPLE_FOLDER} --repeats 10",
 )
 
 
@@ -55,8 +56,9 @@ def run(
     options.refuse_beside_resume(resume, output=output, **described)
     if resume is not None:
         _refuse_sweep(resume)
-        folder = partial(ResultsFolder.open, resume)
-        specification = folder().specification()  # what is wrong is an error before anything starts
+        repeats = options.repeats(described["repeats"])
+        kept = ResultsFolder.open(resume)
+        specification, folder = kept.extended(repeats), partial(kept.extend, repeats)
         plan.check(specification)
     else:
         specification = options.specification(**described)

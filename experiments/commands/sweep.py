@@ -74,7 +74,7 @@ def run(
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
     from experiments.commands.sweeping import Doing, run_sweep
 
-    options.refuse_beside_resume(resume, output=output, **described)
+    options.refuse_beside_resume(resume, output=output, list_only=list_only, **described)
     console = Console(stderr=as_json and not list_only)
     if list_only:
         return _show_plan(*wanted(**described), as_json, console)
@@ -147,7 +147,8 @@ def _runs(
     from experiments.records.sweep_folder import SweepFolder
 
     if resume is not None:
-        return checked_points(SweepFolder.open(resume)), partial(SweepFolder.open, resume)
+        folder, repeats = SweepFolder.open(resume), options.repeats(described["repeats"])
+        return checked_points(folder, repeats), partial(folder.extend, repeats)
     sweep, points = wanted(**described)
     create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
     return [point.specification for point in points], create

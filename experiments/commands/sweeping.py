@@ -34,13 +34,14 @@ class Doing:
     quiet: bool
 
 
-def checked_points(folder: SweepFolder) -> list[Specification]:
-    """What the points of a folder run, checked once more before the rest of it is run.
+def checked_points(folder: SweepFolder, repeats: object) -> list[Specification]:
+    """What the points of a folder run with so many repeats, checked once more before the rest of it is run.
 
     Raises:
         SpecificationError: a point cannot be run, as when the module of a strategy is gone.
+        RecordError: fewer repeats than are planned, or the sweep varies them.
     """
-    specifications = [folder.point(point).specification() for point in folder.points()]
+    specifications = folder.extended(repeats)
     for specification in specifications:
         plan.check(specification)
     return specifications
