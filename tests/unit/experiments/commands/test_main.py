@@ -241,7 +241,12 @@ def test_more_repeats_are_planned_when_the_runs_begin(tmp_path, monkeypatch):
     folder = results(tmp_path, "repeats=3")
     planned = []
     monkeypatch.setattr(run, "answer_isolated", lambda action: action())
-    monkeypatch.setattr(run, "_emulate", lambda opener, *_: planned.append(opener().specification().repeats) or 0)
+
+    def emulate(open_folder, *_):
+        planned.append(open_folder().specification().repeats)
+        return 0
+
+    monkeypatch.setattr(run, "_emulate", emulate)
     assert main(["run", "--resume", str(folder.path), "--repeats", "5"]) == 0
     assert planned == [5]
 
