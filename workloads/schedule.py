@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,18 @@ def preset(name: str) -> tuple[Submission, ...]:
 
 
 def load_schedule(path: str | Path) -> tuple[Submission, ...]:
-    """Reads a schedule from YAML; `docs/workloads.md` has its format.
+    """Reads a schedule from YAML; `docs/workloads.md` has its format. Paths of profiles in it start at its folder.
 
     Raises:
         ScheduleError: see `parse_schedule`.
     """
-    return parse_schedule(yaml.safe_load(Path(path).read_text()))
+    file = Path(path)
+    return tuple(
+        replace(one, profile=os.path.normpath(file.parent / str(one.profile)))
+        if str(one.profile).endswith((".yaml", ".yml"))
+        else one
+        for one in parse_schedule(yaml.safe_load(file.read_text()))
+    )
 
 
 def parse_schedule(document: object) -> tuple[Submission, ...]:

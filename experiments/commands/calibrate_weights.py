@@ -83,7 +83,9 @@ def _new(
     from experiments.specification.workload import planned
 
     base = options.specification(**described)
-    named = profiles or list(dict.fromkeys(str(submission.profile) for submission in planned(base)))
+    named = [options.from_here(name) for name in profiles or ()] or list(
+        dict.fromkeys(str(submission.profile) for submission in planned(base))
+    )
     sweep = weights.sweep_of(base, named, steps)
     points = check(sweep)
     create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())

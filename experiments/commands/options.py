@@ -122,7 +122,7 @@ def specification(**described: Unpack[Description]) -> Specification:
     from experiments.specification import plan, specification_file
 
     values: Mapping[str, object] = {
-        "workload": described["workload"],
+        "workload": described["workload"] and from_here(described["workload"]),
         "seed": described["seed"],
         "repeats": described["repeats"],
         "topology.blocking_factor": described["blocking_factor"] and json.dumps(described["blocking_factor"]),
@@ -135,6 +135,11 @@ def specification(**described: Unpack[Description]) -> Specification:
     result = specification_file.override(named, described["assignments"])
     plan.check(result)
     return result
+
+
+def from_here(name: str) -> str:
+    """A name on the command line; a path there starts at the current folder, in a document at the folder of its own."""
+    return str(Path(name).absolute()) if name.endswith((".yaml", ".yml")) else name
 
 
 def refuse_beside_resume(resume: Path | None, **described: object) -> None:

@@ -342,6 +342,9 @@ class Specification(Part):
     schema_version: Literal[1] = SCHEMA_VERSION
     name: Name
     description: str = ""
+    folder: str | None = Field(
+        default=None, description="Where its paths start and modules of strategies lie; that of its file when left out"
+    )
     topology: TopologySpec = TopologySpec()
     strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), OneOrMore()]
     workload: WorkloadSpec

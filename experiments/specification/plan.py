@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import yaml
 
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
-from experiments.specification import modelled_cluster
+from experiments.specification import modelled_cluster, strategy_modules
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.workload import submissions
-from placement import Hooks, Node, load_strategy, strategy_names
+from placement import Hooks, Node, strategy_names
 from topologies.topology import Topology
 from workloads.profiles import profile_names
 from workloads.schedule import Submission, preset_names
@@ -83,7 +83,7 @@ def _strategies(specification: Specification) -> Iterator[str]:
             yield problem(("strategies", index, "name"), strategy.name, hint)
             continue
         try:
-            made = load_strategy(strategy.name, **strategy.options)
+            made = strategy_modules.load(specification, strategy)
         except ValueError as error:
             yield f"strategies.{index}: {error}"
         else:
