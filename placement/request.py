@@ -17,7 +17,8 @@ class Weights:
     """What matters to a job: its containers close together, or close to its data (thesis, Table 6.1).
 
     Raises:
-        PlacementError: a weight is not a number from 0 to 1, or they do not add up to 1.
+        PlacementError: a weight is not a number from 0 to 1, or they do not add up to 1, but for rounding: 0.333333
+            and 0.666667 do.
     """
 
     closeness: float = 0.5
@@ -26,12 +27,12 @@ class Weights:
     def __post_init__(self) -> None:
         for field in ("closeness", "locality"):
             value = getattr(self, field)
-            if not (math.isfinite(value) and value >= 0):
+            if not 0 <= value <= 1:
                 raise PlacementError(f"weights: {field} {value}; give a number from 0 to 1")
-        if not math.isclose(self.closeness + self.locality, 1.0, abs_tol=1e-9):
+        if not math.isclose(self.closeness + self.locality, 1.0, abs_tol=1e-6):
             raise PlacementError(
-                f"weights: closeness {self.closeness} and locality {self.locality} add up to "
-                f"{self.closeness + self.locality:g}; they must add up to 1"
+                f"weights: closeness {self.closeness:g} and locality {self.locality:g} add up to "
+                f"{self.closeness + self.locality:.7g}; change one of them so that they add up to 1"
             )
 
 

@@ -83,7 +83,8 @@ def load_strategy(name: str, /, **options: Any) -> Strategy:
         options: arguments of its class.
 
     Raises:
-        PlacementError: there is no such strategy, its class does not take the options, or it is not a strategy.
+        PlacementError: there is no such strategy, its class does not take the options or fails with them, or it is not
+            a strategy.
     """
     found = _find(name)
     needs = PlacementError(f"strategy {name!r}: needs `name`, `place_blocks` and `place_containers`; see Strategy")
@@ -92,8 +93,11 @@ def load_strategy(name: str, /, **options: Any) -> Strategy:
         raise needs  # before it is called: a name in a specification may lead to any function of any library
     try:
         strategy = found(**options)
-    except TypeError as error:
-        raise PlacementError(f"strategy {name!r}: options {sorted(options)}: {error}") from error
+    except PlacementError:
+        raise
+    except Exception as error:  # a class of the user's may fail with anything
+        reason = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+        raise PlacementError(f"strategy {name!r}: options {sorted(options)}: {reason}") from error
     if not isinstance(strategy, Strategy):
         raise needs
     return strategy
@@ -111,7 +115,9 @@ def _find(name: str) -> object:
         raise PlacementError(f"strategy {name!r}: choose one of {', '.join(strategy_names())}, or give module:Class")
     try:
         found: object = point.load() if point else getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of the user's may fail with anything
+    except PlacementError as error:  # whoever looked for the module refuses it
+        raise PlacementError(f"strategy {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # a module of the user's may fail with anything
         reason = f"{type(error).__name__}: {error}"
         raise PlacementError(f"strategy {name!r}: {reason}; give an importable module:Class") from error
     return found

@@ -30,6 +30,7 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")  # the one that the distribution's Mini
 MININET = Path("/usr/lib/python3/dist-packages/mininet")
 OLDEST_PYTHON = (3, 10)
 
+_PYTHONPATH = "PLACEMENT_TESTBED_PYTHONPATH"
 _STDERR = 2
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -99,7 +100,7 @@ def ensure_environment(packages: Sequence[Package] = RUNTIME) -> None:
     ready = not plan(gather(packages))
     if not ready:
         _provide(packages, install)
-    if not ready or os.path.realpath(sys.prefix) != os.path.realpath(ENVIRONMENT):
+    if not ready or os.path.realpath(sys.prefix) != os.path.realpath(ENVIRONMENT) or "PYTHONPATH" in os.environ:
         _start_again()
 
 
@@ -267,8 +268,11 @@ def _lock() -> Iterator[int]:
 
 
 def _start_again() -> NoReturn:
-    for variable in ("PYTHONHOME", "PYTHONPATH"):  # the environment's packages and no others
-        os.environ.pop(variable, None)
+    """In the environment with its packages and no others; PYTHONPATH is where strategies are looked for after these."""
+    os.environ.pop("PYTHONHOME", None)
+    folders = [folder for folder in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if folder]
+    if folders:
+        os.environ[_PYTHONPATH] = os.pathsep.join(map(os.path.abspath, folders))
     sys.stdout.flush()
     sys.stderr.flush()
     python = str(ENVIRONMENT / "bin" / "python")

@@ -8,6 +8,8 @@ from topologies.topology import Endpoint, Host, Link, Switch, Topology, Topology
 
 _CORE_DPID = 0x100
 _EDGE_DPID = 0x200
+_MOST_HOSTS = 10_000
+_MOST_UPLINKS = 100_000
 
 
 def uplink_port_mbps(
@@ -35,9 +37,10 @@ def fat_tree(
 
     Args:
         racks: number of edge switches, 1 to 255.
-        hosts_per_rack: 1 to 254.
+        hosts_per_rack: 1 to 254, and no more than 10,000 hosts in all racks.
         core_switches: number of core switches.
-        uplink_ports_per_rack: up-link ports of an edge switch, a multiple of `core_switches`.
+        uplink_ports_per_rack: up-link ports of an edge switch, a multiple of `core_switches`; no more than 100,000 in
+            all racks.
         host_mbps: rate of every host's interface.
         blocking_factor: host bandwidth of a rack over its up-link bandwidth.
         uplink_mbps: rate of an up-link port, instead of the one that follows from the blocking factor.
@@ -46,19 +49,7 @@ def fat_tree(
     Raises:
         TopologyError: a parameter out of range.
     """
-    for field, value, most in (
-        ("racks", racks, 255),
-        ("hosts_per_rack", hosts_per_rack, 254),
-        ("core_switches", core_switches, 255),
-        ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
-    ):
-        if not 1 <= value <= most:
-            raise TopologyError(f"{field} {value}: give a number from 1 to {most}")
-    if uplink_ports_per_rack % core_switches:
-        raise TopologyError(
-            f"uplink_ports_per_rack {uplink_ports_per_rack}: not a multiple of core_switches {core_switches}; "
-            "every edge switch needs as many links to each core switch"
-        )
+    _check_counts(racks, hosts_per_rack, core_switches, uplink_ports_per_rack)
     if not blocking_factor > 0:
         raise TopologyError(f"blocking_factor {blocking_factor}: give a number above 0; 1 is non-blocking")
     if uplink_mbps is None:
@@ -69,6 +60,28 @@ def fat_tree(
     edges = tuple(Switch(f"t{rack}", _EDGE_DPID + rack, "edge", rack) for rack in range(1, racks + 1))
     links += _uplinks(edges, cores, hosts_per_rack, uplink_ports_per_rack // core_switches, uplink_mbps)
     return Topology(name, tuple(hosts), edges + cores, tuple(links))
+
+
+def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_ports_per_rack: int) -> None:
+    for field, value, most in (
+        ("racks", racks, 255),
+        ("hosts_per_rack", hosts_per_rack, 254),
+        ("core_switches", core_switches, 255),
+        ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
+    ):
+        if not 1 <= value <= most:
+            raise TopologyError(f"{field} {value}: give a number from 1 to {most}")
+    for field, value, most in (
+        ("hosts_per_rack", hosts_per_rack, _MOST_HOSTS),
+        ("uplink_ports_per_rack", uplink_ports_per_rack, _MOST_UPLINKS),
+    ):
+        if racks * value > most:
+            raise TopologyError(f"racks {racks} x {field} {value}: are {racks * value:,}; give at most {most:,} in all")
+    if uplink_ports_per_rack % core_switches:
+        raise TopologyError(
+            f"uplink_ports_per_rack {uplink_ports_per_rack}: not a multiple of core_switches {core_switches}; "
+            "every edge switch needs as many links to each core switch"
+        )
 
 
 def _uplinks(

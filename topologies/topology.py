@@ -186,8 +186,13 @@ class Topology:
     @functools.cached_property
     def hop_matrix(self) -> npt.NDArray[np.int64]:
         """Hops between all pairs of hosts, shape (hosts, hosts), in the order of `hosts`."""
-        names = [host.name for host in self.hosts]
-        return np.array([[self.hops(a, b) for b in names] for a in names], dtype=np.int64)
+        above = [self.host_link[host.name].b.node for host in self.hosts]
+        switches = list(dict.fromkeys(above))
+        between = np.array([[self._switch_distance[a][b] + 1 for b in switches] for a in switches], dtype=np.int64)
+        places = [switches.index(switch) for switch in above]
+        matrix: npt.NDArray[np.int64] = between[np.ix_(places, places)]
+        np.fill_diagonal(matrix, 0)
+        return matrix
 
     @functools.cached_property
     def diameter(self) -> int:

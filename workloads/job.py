@@ -7,7 +7,6 @@ each task slot of the job, as Flink's slot sharing does. Iterations are unrolled
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,8 @@ from workloads.errors import WorkloadError
 
 MOST_BLOCKS = 100_000
 """Of a file whose block size is its own; each takes the testbed half a millisecond."""
+MOST_TASKS = 100_000
+_LARGEST_VOLUME = 10**18
 
 ExchangeKind = Literal["repartition", "broadcast", "forward"]
 
@@ -152,8 +153,9 @@ class Job:
     Container 0 is the application master; the others offer `slots_per_container` task slots each.
 
     Raises:
-        JobError: no task container, a name used twice, an exchange with a stage that does not stand before, two
-            exchanges between the same stages, or a file read twice.
+        JobError: no task container, more than `MOST_TASKS` task slots, a container without memory or cores, a name used
+            twice, an exchange with a stage that does not stand before, two exchanges between the same stages, or a
+            file read twice.
     """
 
     job_id: str
@@ -167,8 +169,14 @@ class Job:
     def __post_init__(self) -> None:
         if self.containers < 2:
             raise JobError(f"job {self.job_id}: containers {self.containers}; give at least 2, the first is the master")
-        if self.slots_per_container < 1:
-            raise JobError(f"job {self.job_id}: slots_per_container {self.slots_per_container}; give at least 1")
+        for field in ("slots_per_container", "memory_mb", "vcores"):
+            if getattr(self, field) < 1:
+                raise JobError(f"job {self.job_id}: {field} {getattr(self, field)}; give at least 1")
+        if self.tasks > MOST_TASKS:
+            raise JobError(
+                f"job {self.job_id}: {self.containers} containers with {self.slots_per_container} task slots each; "
+                f"give at most {MOST_TASKS:,} slots in all"
+            )
         if not self.stages:
             raise JobError(f"job {self.job_id}: stages empty; give at least one")
         before: set[str] = set()
@@ -229,5 +237,5 @@ class Job:
 
 
 def _check_volume(field: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise JobError(f"{field} {value}; give a finite number of at least 0")
+    if not 0 <= value <= _LARGEST_VOLUME:
+        raise JobError(f"{field} {value:g}; give a number from 0 to {_LARGEST_VOLUME:g}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import math
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ _MIXED = {
     "mixed-mid": ("kmeans", "connected-components", "tpch-q3"),
 }
 _SAME = {"high": 5, "mid": 3}
+MOST_JOBS = 10_000
+LATEST_S = 10_000_000.0
+"""Modelled seconds, some 115 days, after which nothing is scheduled."""
 _OVERRIDES: Mapping[str, Callable[[Any], Any]] = {"input_bytes": int, "containers": int, "shuffle_factor": float}
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -46,7 +51,7 @@ class Submission:
         overrides: `input_bytes` and `containers`, instead of the profile's, and `shuffle_factor` on its volumes.
 
     Raises:
-        ScheduleError: a malformed job id, a time that is negative or not finite, or an unknown override.
+        ScheduleError: a malformed job id, a time that is negative or after `LATEST_S`, or an unknown override.
     """
 
     job_id: str
@@ -57,8 +62,8 @@ class Submission:
     def __post_init__(self) -> None:
         if not _JOB_ID.match(self.job_id):
             raise ScheduleError(f"job_id {self.job_id!r}: use letters, digits, dots, dashes and underscores")
-        if not (math.isfinite(self.at_s) and self.at_s >= 0):
-            raise ScheduleError(f"job {self.job_id}: at_s {self.at_s}; give a time of at least 0")
+        if not 0 <= self.at_s <= LATEST_S:
+            raise ScheduleError(f"job {self.job_id}: at_s {self.at_s:g}; give a time from 0 to {LATEST_S:g}")
         for key in self.overrides:
             if key not in _OVERRIDES:
                 raise ScheduleError(f"job {self.job_id}: override {key!r}; known: {', '.join(_OVERRIDES)}")
@@ -108,12 +113,18 @@ def preset(name: str) -> tuple[Submission, ...]:
 
 
 def load_schedule(path: str | Path) -> tuple[Submission, ...]:
-    """Reads a schedule from YAML; `docs/workloads.md` has its format.
+    """Reads a schedule from YAML; `docs/workloads.md` has its format. Paths of profiles in it start at its folder.
 
     Raises:
         ScheduleError: see `parse_schedule`.
     """
-    return parse_schedule(yaml.safe_load(Path(path).read_text()))
+    file = Path(path)
+    return tuple(
+        replace(one, profile=os.path.normpath(file.parent / str(one.profile)))
+        if str(one.profile).endswith((".yaml", ".yml"))
+        else one
+        for one in parse_schedule(yaml.safe_load(file.read_text()))
+    )
 
 
 def parse_schedule(document: object) -> tuple[Submission, ...]:
@@ -125,7 +136,8 @@ def parse_schedule(document: object) -> tuple[Submission, ...]:
     `shuffle_factor`.
 
     Raises:
-        ScheduleError: an unknown key, two times in one entry, a missing `count` or `seed`, or a job id used twice.
+        ScheduleError: an unknown key, two times in one entry, a missing `count` or `seed`, a job id used twice, or more
+            than `MOST_JOBS` jobs.
     """
     if not isinstance(document, list) or not document:
         raise ScheduleError("schedule: not a list; give at least one entry with a profile")
@@ -140,10 +152,11 @@ def parse_schedule(document: object) -> tuple[Submission, ...]:
             name = job_id if job_id is not None and len(times) == 1 else f"{stem}-{used[stem]}"
             submissions.append(Submission(name, profile, at_s, overrides))
             now = at_s if i == len(times) - 1 else now
-    ids = [submission.job_id for submission in submissions]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise ScheduleError(f"job_id {name!r}: used twice; give each its own")
+        if len(submissions) > MOST_JOBS:
+            raise ScheduleError(f"schedule: {len(submissions):,} jobs up to entry {number}; give at most {MOST_JOBS:,}")
+    (name, times_used), *_ = Counter(submission.job_id for submission in submissions).most_common(1)
+    if times_used > 1:
+        raise ScheduleError(f"job_id {name!r}: used twice; give each its own")
     return tuple(sorted(submissions, key=lambda submission: submission.at_s))
 
 
@@ -188,8 +201,8 @@ def _times(number: int, entry: Mapping[str, Any], kind: str, now: float) -> list
     if kind == "after_s":
         return [now + value]
     count = entry.get("count")
-    if not isinstance(count, int) or count < 1:
-        raise ScheduleError(f"{place}: count {count!r}; {kind} needs a number of jobs of at least 1")
+    if not isinstance(count, int) or not 1 <= count <= MOST_JOBS:
+        raise ScheduleError(f"{place}: count {count!r}; {kind} needs a number of jobs from 1 to {MOST_JOBS:,}")
     if kind == "every_s":
         return [now + value * (i + (1 if number else 0)) for i in range(count)]
     if "seed" not in entry or value == 0:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.specification import strategy_modules
 from experiments.specification.model import Specification
 from experiments.specification.plan import runs_of
 from experiments.specification.resolved_run import resolve
@@ -21,7 +22,6 @@ from placement import (
     Placer,
     Strategy,
     explain,
-    load_strategy,
 )
 
 SCHEMA_VERSION = 2
@@ -92,7 +92,7 @@ def placements(specification: Specification) -> dict[str, Any]:
             run.cluster,
             [file for planned in run.jobs for file in planned.files],
             [planned.request for planned in run.jobs],
-            {run.strategy.label: load_strategy(run.strategy.name, **run.strategy.options)},
+            {run.strategy.label: strategy_modules.load(run.specification, run.strategy)},
             run.seed,
             [planned.colocation for planned in run.jobs if planned.colocation is not None],
             times=[planned.at_s for planned in run.jobs],

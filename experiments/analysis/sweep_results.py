@@ -131,8 +131,6 @@ def to_json(results: SweepResults) -> str:
 
 
 def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> PointResult:
-    specification = point.specification
-    planned = specification.repeats * len(specification.strategies) * len(specification.topology.factors)
     cells = {(r.strategy, r.blocking_factor, r.repeat) for r in records if r.status == "finished"}
     compared, reason = None, None
     if not records:
@@ -142,7 +140,7 @@ def _point(point: Point, records: Sequence[RunRecord], allow_mixed: bool) -> Poi
             compared = comparison.compare(records, allow_mixed)
         except MixedRunsError as error:
             reason = str(error)
-    return PointResult(point.id, dict(point.values), len(cells), planned, compared, reason)
+    return PointResult(point.id, dict(point.values), len(cells), point.specification.run_count, compared, reason)
 
 
 def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReductionResult]:

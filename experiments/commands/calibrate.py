@@ -43,7 +43,7 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
     Raises:
         SpecificationError: there is more than one.
     """
-    from experiments.specification import plan
+    from experiments.specification import plan, requirements
     from experiments.specification.resolved_run import resolve
 
     options.check_port(http_port)
@@ -51,6 +51,7 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
     if len(specification.topology.factors) > 1:
         hint = "one network is calibrated at a time; give one, such as --blocking-factor 5"
         raise SpecificationError([problem(("topology", "blocking_factor"), list(specification.topology.factors), hint)])
+    requirements.check(specification)
     first = resolve(plan.runs_of(specification)[0])
     return answer_isolated(lambda: _calibrate(first, http_port, quick, as_json, quiet))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from experiments.records.sweep_folder import SweepFolder
+    from experiments.specification.model import Specification
 
 SUMMARY = "run jobs alone under every pair of NeAwa's weights, and say which is fastest"
 EXAMPLES = (
@@ -53,25 +54,25 @@ def run(
 ) -> int:
     """Run jobs alone under every pair of weights, into a new folder, or finish a folder; returns the exit code."""
     from experiments.analysis import weights
-    from experiments.commands.sweeping import Doing, run_sweep
+    from experiments.commands.sweeping import Doing, checked_points, run_sweep
 
     options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
     open_folder: Callable[[], SweepFolder]
     if resume is not None:
-        weights.open_folder(resume)  # what is none is an error before anything starts
-        open_folder = partial(weights.open_folder, resume)
+        folder, repeats = weights.open_folder(resume), options.repeats(described["repeats"])
+        specifications, open_folder = checked_points(folder, repeats), partial(folder.extend, repeats)
     else:
-        open_folder = _creator(profile, _STEPS if steps is None else steps, output, **described)
+        specifications, open_folder = _new(profile, _STEPS if steps is None else steps, output, **described)
     console = Console(stderr=as_json)
     doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
-    return run_sweep(doing, open_folder, show_weights, console)
+    return run_sweep(doing, specifications, open_folder, show_weights, console)
 
 
-def _creator(
+def _new(
     profiles: Sequence[str] | None, steps: int, output: Path, **described: Unpack[Description]
-) -> Callable[[], SweepFolder]:
-    """What makes a new folder for the jobs that are described.
+) -> tuple[list[Specification], Callable[[], SweepFolder]]:
+    """What to run for the jobs that are described, checked, and what makes a new folder for it.
 
     Raises:
         SpecificationError: the sweep cannot be run.
@@ -82,10 +83,13 @@ def _creator(
     from experiments.specification.workload import planned
 
     base = options.specification(**described)
-    named = profiles or list(dict.fromkeys(str(submission.profile) for submission in planned(base)))
+    named = [options.from_here(name) for name in profiles or ()] or list(
+        dict.fromkeys(str(submission.profile) for submission in planned(base))
+    )
     sweep = weights.sweep_of(base, named, steps)
-    check(sweep)
-    return partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
+    points = check(sweep)
+    create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
+    return [point.specification for point in points], create
 
 
 def show(folder: SweepFolder, *, as_json: bool, console: Console, allow_mixed: bool = False) -> None:

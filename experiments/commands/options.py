@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLE_FOLDER = "results/20260101T120000-thesis"
 OUTPUT = Path("results")
+_OPTIONS = {"assignments": "--set", "sweep": "SWEEP", "list_only": "--list"}
+"""Options by the names of their values, where the one does not follow from the other."""
 _MIXED = "compare runs of different machines or versions"
 
 
@@ -52,7 +54,9 @@ def add_description(parser: argparse.ArgumentParser, strategies: bool = True) ->
 def add_repeats(group: argparse._ArgumentGroup) -> None:
     """Seed and number of repeats."""
     group.add_argument("--seed", metavar="N", help="seed of the first repeat")
-    group.add_argument("--repeats", metavar="N", help="runs of every combination")
+    group.add_argument(
+        "--repeats", metavar="N", help="runs of every combination; with --resume more of them than there were to be"
+    )
 
 
 def add_assignments(group: argparse._ArgumentGroup, meaning: str) -> None:
@@ -118,7 +122,7 @@ def specification(**described: Unpack[Description]) -> Specification:
     from experiments.specification import plan, specification_file
 
     values: Mapping[str, object] = {
-        "workload": described["workload"],
+        "workload": described["workload"] and from_here(described["workload"]),
         "seed": described["seed"],
         "repeats": described["repeats"],
         "topology.blocking_factor": described["blocking_factor"] and json.dumps(described["blocking_factor"]),
@@ -133,17 +137,34 @@ def specification(**described: Unpack[Description]) -> Specification:
     return result
 
 
+def from_here(name: str) -> str:
+    """A name on the command line; a path there starts at the current folder, in a document at the folder of its own."""
+    return str(Path(name).absolute()) if name.endswith((".yaml", ".yml")) else name
+
+
 def refuse_beside_resume(resume: Path | None, **described: object) -> None:
-    """Refuse what would be ignored, because the folder to resume says it.
+    """Refuse what would be ignored, because the folder to resume says it; more repeats it may be given.
 
     Args:
         resume: the folder; None refuses nothing.
-        described: values by the names of their options, None or empty where an option was not given.
+        described: values by the names of their options, None, False or empty where an option was not given.
 
     Raises:
         RequestError: something was given.
     """
     for name, value in described.items() if resume is not None else ():
-        if value not in (None, [], OUTPUT):
-            option = {"assignments": "--set", "sweep": "SWEEP"}.get(name, f"--{name.replace('_', '-')}")
-            raise RequestError(f"--resume {resume}: the folder says what to run; leave out {option}")
+        if value not in (None, [], OUTPUT, False) and name != "repeats":
+            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            hint = f"leave out {option}, or --resume to run it into a folder of its own"
+            raise RequestError(f"--resume {resume}: the folder says what to run; {hint}")
+
+
+def repeats(text: str | None) -> object:
+    """What `--repeats` says, as YAML has it; None when it was not given.
+
+    Raises:
+        SpecificationError: not YAML.
+    """
+    from experiments.specification import specification_file
+
+    return None if text is None else specification_file.assignment(f"repeats={text}")[1]

@@ -26,6 +26,7 @@ EXAMPLES = (
     "sudo run --strategy default neawa --blocking-factor 1 5 --repeats 5",
     "sudo run --spec my-experiment.yaml --set seed=7 scale.rate_divisor=16",
     f"sudo run --resume {EXAMPLE_FOLDER}",
+    f"sudo run --resume {EXAMPLE_FOLDER} --repeats 10",
 )
 
 
@@ -49,15 +50,20 @@ def run(
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
     from experiments.records.results_folder import ResultsFolder
+    from experiments.specification import plan, requirements
 
     options.check_port(http_port)
     options.refuse_beside_resume(resume, output=output, **described)
     if resume is not None:
         _refuse_sweep(resume)
-        folder = partial(ResultsFolder.open, resume)
-        folder()  # what is none is an error before anything starts
+        repeats = options.repeats(described["repeats"])
+        kept = ResultsFolder.open(resume)
+        specification, folder = kept.extended(repeats), partial(kept.extend, repeats)
+        plan.check(specification)
     else:
-        folder = partial(ResultsFolder.create, output, options.specification(**described), datetime.now().astimezone())
+        specification = options.specification(**described)
+        folder = partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
+    requirements.check(specification)
     return answer_isolated(lambda: _emulate(folder, http_port, force, allow_mixed, quiet, as_json))
 
 

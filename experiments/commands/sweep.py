@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from experiments.records.sweep_folder import SweepFolder
+    from experiments.specification.model import Specification
     from experiments.specification.sweep import Point, Sweep
 
 SUMMARY = "run an experiment at every combination of some values"
@@ -73,13 +74,14 @@ def run(
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
     from experiments.commands.sweeping import Doing, run_sweep
 
-    options.refuse_beside_resume(resume, output=output, **described)
+    options.refuse_beside_resume(resume, output=output, list_only=list_only, **described)
     console = Console(stderr=as_json and not list_only)
     if list_only:
         return _show_plan(*wanted(**described), as_json, console)
     doing = Doing("sweep", scheduler, force, quiet or as_json)
     show = partial(_show, allow_mixed=allow_mixed, as_json=as_json, console=console)
-    return run_sweep(doing, _opener(output, resume, **described), show, console)
+    specifications, open_folder = _runs(output, resume, **described)
+    return run_sweep(doing, specifications, open_folder, show, console)
 
 
 def wanted(**described: Unpack[Description]) -> tuple[Sweep, tuple[Point, ...]]:
@@ -122,9 +124,8 @@ def _named(sweep: str | None, spec: str | None, vary: Sequence[str]) -> Sweep:
 def _show_plan(sweep: Sweep, points: Sequence[Point], as_json: bool, console: Console) -> int:
     """Print the points and how many runs they have."""
     from experiments.report.terminal import sweep_table
-    from experiments.specification import plan
 
-    counts = {point.id: len(plan.runs_of(point.specification)) for point in points}
+    counts = {point.id: point.specification.run_count for point in points}
     if as_json:
         listed = [{"id": point.id, "values": dict(point.values), "runs": counts[point.id]} for point in points]
         print(json.dumps({"name": sweep.name, "runs": sum(counts.values()), "points": listed}, indent=1))
@@ -133,20 +134,24 @@ def _show_plan(sweep: Sweep, points: Sequence[Point], as_json: bool, console: Co
     return 0
 
 
-def _opener(output: Path, resume: Path | None, **described: Unpack[Description]) -> Callable[[], SweepFolder]:
-    """What opens the folder to resume, or makes a new one for the sweep that is described.
+def _runs(
+    output: Path, resume: Path | None, **described: Unpack[Description]
+) -> tuple[list[Specification], Callable[[], SweepFolder]]:
+    """What to run at the points, checked, and what opens the folder to resume or makes a new one.
 
     Raises:
         RecordError: the folder to resume is not that of a sweep.
         SpecificationError: the sweep cannot be run.
     """
+    from experiments.commands.sweeping import checked_points
     from experiments.records.sweep_folder import SweepFolder
 
     if resume is not None:
-        SweepFolder.open(resume)
-        return partial(SweepFolder.open, resume)
-    sweep, _ = wanted(**described)
-    return partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
+        folder, repeats = SweepFolder.open(resume), options.repeats(described["repeats"])
+        return checked_points(folder, repeats), partial(folder.extend, repeats)
+    sweep, points = wanted(**described)
+    create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
+    return [point.specification for point in points], create
 
 
 def _show(folder: SweepFolder, *, allow_mixed: bool, as_json: bool, console: Console) -> None:

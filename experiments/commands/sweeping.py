@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,6 +13,8 @@ from experiments.commands.carrying_out import carry_out
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import dask_cluster, emulated_campaign
 from experiments.runs.progress import Reporter
+from experiments.specification import plan, requirements
+from experiments.specification.model import Specification
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,36 @@ class Doing:
     quiet: bool
 
 
+def checked_points(folder: SweepFolder, repeats: object) -> list[Specification]:
+    """What the points of a folder run with so many repeats, checked once more before the rest of it is run.
+
+    Raises:
+        SpecificationError: a point cannot be run, as when the module of a strategy is gone.
+        RecordError: fewer repeats than are planned, or the sweep varies them.
+    """
+    specifications = folder.extended(repeats)
+    for specification in specifications:
+        plan.check(specification)
+    return specifications
+
+
 def run_sweep(
-    doing: Doing, open_folder: Callable[[], SweepFolder], show: Callable[[SweepFolder], None], console: Console
+    doing: Doing,
+    specifications: Iterable[Specification],
+    open_folder: Callable[[], SweepFolder],
+    show: Callable[[SweepFolder], None],
+    console: Console,
 ) -> int:
-    """Do the runs that are left of a sweep and show what came out; 1 when a run failed.
+    """Do the runs that are left of a sweep, of these points, and show what came out; 1 when a run failed.
 
     Raises:
         ClusterError: the scheduler cannot be reached; no folder is made then.
+        SpecificationError: this machine cannot do the runs of a point, and is to; no folder is made then.
     """
     if doing.scheduler is not None:
         return _run_sweep(doing, open_folder, show, console)
+    for specification in {one.network: one for one in specifications}.values():
+        requirements.check(specification)
     return answer_isolated(lambda: _run_sweep(doing, open_folder, show, console))
 
 

@@ -17,6 +17,8 @@ _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 _PREFIXES = {**_DECIMAL, "K": 10**3, **_BINARY}
 
+LARGEST_BYTES = 100 * 10**15
+
 _BYTE_UNITS = {"": 1, **{f"{prefix}B": factor for prefix, factor in _PREFIXES.items()}}
 _BIT_RATE_UNITS = {f"{prefix}{unit}": factor for prefix, factor in _PREFIXES.items() for unit in ("bit/s", "bps")}
 _BYTE_RATE_UNITS = {f"{prefix}B/s": factor for prefix, factor in _PREFIXES.items()}
@@ -26,11 +28,13 @@ def parse_bytes(text: str | float) -> int:
     """A size in bytes: a number of bytes, or a number with kB, MB, GB, TB (powers of 1000) or KiB, MiB, ... (1024).
 
     Raises:
-        ValueError: not a size, negative, or not a whole number of bytes.
+        ValueError: not a size, negative, above 100 PB, or not a whole number of bytes.
     """
     value = _parse(text, _BYTE_UNITS, "a size such as 250 GB or 128 MiB")
     if value != int(value):
         raise ValueError("a size is a whole number of bytes")
+    if value > LARGEST_BYTES:
+        raise ValueError("give at most 100 PB")
     return int(value)
 
 
@@ -72,12 +76,15 @@ def _parse(text: str | float, units: dict[str, int], example: str) -> float:
     return round(amount) if math.isclose(amount, round(amount), rel_tol=1e-12) else amount
 
 
-def _schema(example: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": [example]})
+def _schema(example: str, most: float) -> WithJsonSchema:
+    number = {"type": "number", "minimum": 0, "maximum": most}
+    return WithJsonSchema({"anyOf": [number, {"type": "string"}], "examples": [example]})
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0), _schema("250 GB")]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0), _schema("250 GB", LARGEST_BYTES)]
 """A positive number of bytes, in a specification also written `250 GB`."""
 
-MegabytesPerSecond = Annotated[float, BeforeValidator(parse_mb_per_s), Field(gt=0), _schema("150 MB/s")]
-"""A positive disk rate in MB/s, in a specification also written `150 MB/s`."""
+MegabytesPerSecond = Annotated[
+    float, BeforeValidator(parse_mb_per_s), Field(ge=0.001, le=1_000_000), _schema("150 MB/s", 1_000_000)
+]
+"""A disk rate in MB/s from 1 kB/s to 1 TB/s, in a specification also written `150 MB/s`."""

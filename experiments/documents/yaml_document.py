@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
@@ -44,11 +45,15 @@ _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML document with keys at its top; `tree` knows where they stand, `source` names it in errors."""
+    """A YAML document with keys at its top; `tree` knows where they stand, `source` names it in errors.
+
+    `folder` is where paths in it start; None of one that is in no file of a user's.
+    """
 
     source: str
     content: dict[str, Any]
     tree: yaml.Node
+    folder: Path | None = None
 
     def validated(self, model: type[Model]) -> Model:
         """The document as a model.

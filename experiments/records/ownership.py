@@ -6,15 +6,17 @@ import os
 import stat
 from pathlib import Path
 
+from experiments.documents.caller import caller
+
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it that are missing, for the caller; a folder that is there stays whose it is."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    caller = _caller()
+    owner = caller()
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True)
-        if caller is not None:
-            os.chown(folder, *caller, follow_symlinks=False)
+        if owner is not None:
+            os.chown(folder, *owner, follow_symlinks=False)
 
 
 def give_to_caller(path: Path, *beside: str) -> None:
@@ -22,22 +24,22 @@ def give_to_caller(path: Path, *beside: str) -> None:
 
     Symbolic links are not followed. A file that has a second name, which may lie anywhere, stays whose it is.
     """
-    caller = _caller()
-    if caller is None:
+    owner = caller()
+    if owner is None:
         return
     for _, _, names, folder in os.fwalk(path):
-        os.fchown(folder, *caller)
+        os.fchown(folder, *owner)
         for name in names:
-            _give_file(name, folder, caller)
+            _give_file(name, folder, owner)
     parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for name in beside:
-            _give_file(name, parent, caller)
+            _give_file(name, parent, owner)
     finally:
         os.close(parent)
 
 
-def _give_file(name: str, folder: int, caller: tuple[int, int]) -> None:
+def _give_file(name: str, folder: int, owner: tuple[int, int]) -> None:
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
@@ -45,14 +47,6 @@ def _give_file(name: str, folder: int, caller: tuple[int, int]) -> None:
     try:
         found = os.fstat(file)
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-            os.fchown(file, *caller)
+            os.fchown(file, *owner)
     finally:
         os.close(file)
-
-
-def _caller() -> tuple[int, int] | None:
-    """User and group who called sudo; None without it."""
-    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if os.geteuid() != 0 or not (user.isdecimal() and group.isdecimal()):
-        return None
-    return int(user), int(group)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,9 @@ from pathlib import Path
 import psutil
 
 from experiments.records.record import Provenance
+from experiments.specification import strategy_modules
+from experiments.specification.model import Specification, StrategySpec
+from experiments.specification.plan import Run
 from topologies.emulated import programs
 from topologies.emulated.network import EmulatedNetwork
 
@@ -21,8 +23,8 @@ _ROOMS = ("controller", "experiments", "placement", "topologies", "workloads")
 _PROGRAMS = {"open_vswitch": ["ovs-vswitchd", "--version"], "iperf3": ["iperf3", "--version"], "tc": ["tc", "-V"]}
 
 
-def collect(network: EmulatedNetwork, strategy: str) -> Provenance:
-    """The provenance of a run on this network under a strategy, as it stands now."""
+def collect(network: EmulatedNetwork, run: Run) -> Provenance:
+    """The provenance of a run on this network, as it stands now."""
     return Provenance(
         machine=machine_fingerprint(),
         cpu_model=_cpu_model(),
@@ -33,17 +35,14 @@ def collect(network: EmulatedNetwork, strategy: str) -> Provenance:
         congestion_control=network.congestion_control,
         tc_state_sha256=hashlib.sha256(network.shaping_state().encode()).hexdigest(),
         versions=versions(),
-        strategy_sha256=module_sha256(strategy),
+        strategy_sha256=module_sha256(run.specification, run.strategy),
     )
 
 
-def module_sha256(strategy: str) -> str | None:
+def module_sha256(specification: Specification, strategy: StrategySpec) -> str | None:
     """Of the file that defines a strategy given as `module:Class`; None of the testbed's own, and without a file."""
-    module, colon, _ = strategy.partition(":")
-    found = importlib.util.find_spec(module) if colon else None
-    if found is None or found.origin is None or not Path(found.origin).is_file():
-        return None
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+    file = strategy_modules.file_of(specification, strategy)
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def machine_fingerprint() -> str:

@@ -175,6 +175,31 @@ class ResultsFolder:
         """The same as it is on disk."""
         return read_text(self.path / "specification.yaml")
 
+    def extended(self, repeats: object) -> Specification:
+        """The specification with more repeats, a number as YAML has it; None leaves them as they are.
+
+        Raises:
+            SpecificationError: no number of repeats.
+            RecordError: fewer than are planned.
+        """
+        kept = self.specification()
+        wanted = kept if repeats is None else specification_file.replace(kept, [("repeats", repeats)])
+        if wanted.repeats < kept.repeats:
+            hint = f"{self.path} has {kept.repeats} planned; give more, or run fewer into a folder of their own"
+            raise RecordError(f"repeats: {repeats}: {hint}")
+        return wanted
+
+    def extend(self, repeats: object) -> ResultsFolder:
+        """Plan more repeats: the specification is written anew, whole; what has been run stays as it is.
+
+        Raises:
+            SpecificationError, RecordError: see `extended`.
+        """
+        wanted = self.extended(repeats)
+        if wanted != self.specification():
+            write_text(self.path / "specification.yaml", specification_file.dump(wanted))
+        return self
+
     def run(self, run_id: str) -> RunFolder:
         """The folder of one run, whether it exists yet or not."""
         return RunFolder(self.path / "runs" / run_id)

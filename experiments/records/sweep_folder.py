@@ -16,6 +16,7 @@ from experiments.documents.atomic import write_text
 from experiments.records.record import RecordError
 from experiments.records.results_folder import Assignment, ResultsFolder, new_folder
 from experiments.specification import plan, specification_file, sweep_file
+from experiments.specification.model import Specification
 from experiments.specification.sweep import Point, Sweep, points
 from experiments.specification.workload import self_contained
 
@@ -64,6 +65,32 @@ class SweepFolder:
     def point(self, point: Point) -> ResultsFolder:
         """The results folder of a point."""
         return ResultsFolder.open(self.path / "points" / point.id)
+
+    def extended(self, repeats: object) -> list[Specification]:
+        """The specifications of the points with more repeats, a number as YAML has it; None leaves them as they are.
+
+        Raises:
+            SpecificationError: no number of repeats.
+            RecordError: fewer than are planned, or the sweep varies them.
+        """
+        if repeats is not None and "repeats" in self.sweep().vary:
+            raise RecordError(f"repeats: {repeats}: {self.path} varies them; leave them out")
+        return [self.point(point).extended(repeats) for point in self.points()]
+
+    def extend(self, repeats: object) -> SweepFolder:
+        """Plan more repeats at all points: their specifications and the sweep are written anew, each whole.
+
+        Raises:
+            SpecificationError, RecordError: see `extended`; nothing is written then.
+        """
+        self.extended(repeats)
+        if repeats is not None:
+            for point in self.points():
+                self.point(point).extend(repeats)
+            sweep = self.sweep()
+            wanted = sweep.model_copy(update={"set": {**sweep.set, "repeats": repeats}})
+            write_text(self.path / "sweep.yaml", sweep_file.dump(wanted))
+        return self
 
     def assignments(self) -> list[Assignment]:
         """All runs, in the order in which to do them: see `in_order`."""

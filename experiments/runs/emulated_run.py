@@ -69,7 +69,7 @@ def execute(
             report, problem = calibrate(run, network, control)
             if problem and not conditions.force:
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
-            record = record.updated(calibration=report, provenance=provenance.collect(network, run.strategy.name))
+            record = record.updated(calibration=report, provenance=provenance.collect(network, run))
             writer.save(record)
             outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", on_progress))
             network.verify_shaping()

@@ -19,7 +19,7 @@ from experiments.records.results_folder import ResultsFolder
 from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
 from experiments.runs.rate_divisor import CACHE
-from experiments.specification import plan, specification_file
+from experiments.specification import plan, requirements, specification_file
 from experiments.specification.model import Specification
 from topologies.emulated import isolation
 
@@ -30,6 +30,7 @@ def run_experiment(
     """What `experiments.run` says."""
     wanted = _specification(specification)
     plan.check(wanted)
+    requirements.check(wanted)
 
     def do() -> dict[str, Any]:
         folder = ResultsFolder.create(output, wanted, datetime.now().astimezone())

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.records.conversion import Decision
+from experiments.specification import strategy_modules
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun
 from placement import (
@@ -22,7 +23,6 @@ from placement import (
     Placer,
     Strategy,
     cost_terms,
-    load_strategy,
 )
 from topologies.topology import Topology
 
@@ -109,7 +109,7 @@ class ResourceManager:
 
 
 def _strategy(run: Run) -> Strategy:
-    return load_strategy(run.strategy.name, **run.strategy.options)
+    return strategy_modules.load(run.specification, run.strategy)
 
 
 def rack_utilisation(topology: Topology, reading: Mapping[str, Any]) -> npt.NDArray[np.float64]:

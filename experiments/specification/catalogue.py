@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from experiments.documents import yaml_document
 from experiments.documents.diagnostics import SpecificationError, nearest
@@ -31,9 +35,23 @@ def read(name_or_path: str | Path) -> Document:
     """
     path = locate(name_or_path)
     try:
-        return yaml_document.parse(read_text(path), source=path.name)
+        document = yaml_document.parse(read_text(path), source=path.name)
     except FileError as error:
         raise SpecificationError([str(error)]) from error
+    return replace(document, folder=None if path.parent == _PRESETS else path.parent.resolve())
+
+
+def in_its_folder(document: Document) -> Document:
+    """A specification with the folder of its file."""
+    return replace(document, content=with_folder(document.content, document.folder))
+
+
+def with_folder(content: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """A specification's content with the folder of its file, unless it names one, which may be relative to that."""
+    given = content.get("folder", "")
+    if folder is None or not isinstance(given, str):
+        return dict(content)
+    return {**content, "folder": os.path.normpath(folder / given)}
 
 
 def locate(name_or_path: str | Path) -> Path:

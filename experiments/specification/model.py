@@ -4,85 +4,46 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from experiments.documents.diagnostics import nearest
 from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_mbps
-from topologies.emulated.shaping import SWITCH_QUEUE_BYTES
+from experiments.specification.parts import OneOrMore, Part, Shorthand
+from placement.request import Weights
+from topologies.emulated.shaping import FRAME_BYTES, SWITCH_QUEUE_BYTES
 from topologies.fat_tree import PRESETS
 from topologies.topology import Topology
+from workloads.job import MOST_TASKS
+from workloads.schedule import LATEST_S, MOST_JOBS
 
 SCHEMA_VERSION: Final = 1
 MODELLED_S_PER_WALL_S: Final = 64
 
+MOST_RUNS = 100_000
+_SLOWEST_MBPS, _FASTEST_MBPS = 0.01, 10_000_000.0
+_LONGEST_QUEUE_BYTES = 2**32 - 1  # of tc
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=LATEST_S)]
+Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    """A part of a specification: unknown keys are refused and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Shorthand(_Part):
-    """A part that may be written as one name, which then stands for its first field."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
-        return cls._whole(value)
-
-    @classmethod
-    def _whole(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
-        """The part in full when it is written as one name."""
-        return {next(iter(cls.model_fields)): value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string"}, handler(schema)]}
-
-
-class _OneOrMore:
-    """On the type of a list: one item may be written in its place."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_listed, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, (str, int, float, Mapping)) else value
-
-
-class TopologySpec(_Shorthand):
+class TopologySpec(Shorthand):
     """The network: a preset of `topologies.fat_tree.PRESETS`, its parameters, and the blocking factors to compare."""
 
     preset: str = "thesis"
     parameters: dict[str, Any] = Field(
         default={}, description="Arguments of the preset; those in Mbit/s may be written as 1 Gbit/s"
     )
-    blocking_factor: Annotated[tuple[float, ...], _OneOrMore()] = Field(
+    blocking_factor: Annotated[tuple[float, ...], Field(max_length=1000), OneOrMore()] = Field(
         default=(), description="Host bandwidth of a rack over its up-link bandwidth; 1 is non-blocking"
     )
 
@@ -118,8 +79,13 @@ class TopologySpec(_Shorthand):
     def _builds(self) -> TopologySpec:
         if self.blocking_factor and "blocking_factor" not in _parameters_of(self.preset):
             raise ValueError(f"blocking_factor: the topology {self.preset!r} has no up-links; remove it")
-        for factor in self.factors:
-            self.build(factor)
+        for factor in {min(self.blocking_factor), max(self.blocking_factor)} if self.blocking_factor else self.factors:
+            for link in self.build(factor).links:
+                if not _SLOWEST_MBPS <= link.capacity_mbps <= _FASTEST_MBPS:
+                    hint = (
+                        f"give rates and blocking factors that leave {_SLOWEST_MBPS:g} to {_FASTEST_MBPS:,.0f} Mbit/s"
+                    )
+                    raise ValueError(f"link {link.id}: {link.capacity_mbps:g} Mbit/s; {hint}")
         return self
 
     @property
@@ -145,23 +111,22 @@ def _parameters_of(preset: str) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in inspect.signature(PRESETS[preset]).parameters.items()}
 
 
-class WeightsSpec(_Part):
+class WeightsSpec(Part):
     """Weights of the two parts of the placement cost for one kind of job; they add up to 1 (thesis, 6.4.2)."""
 
     closeness: Share
     locality: Share
 
     @model_validator(mode="after")
-    def _sum(self) -> WeightsSpec:
-        if not math.isclose(self.closeness + self.locality, 1, abs_tol=1e-6):
-            raise ValueError(f"weights {self.closeness:g} and {self.locality:g} do not add up to 1; change one of them")
+    def _add_up(self) -> WeightsSpec:
+        Weights(self.closeness, self.locality)
         return self
 
 
-class ColocationSpec(_Part):
+class ColocationSpec(Part):
     """What a user of CoLoc describes in advance; jobs that are not described go by Hadoop's defaults."""
 
-    jobs: Annotated[tuple[str, ...], Field(min_length=1), _OneOrMore()] | None = Field(
+    jobs: Annotated[tuple[str, ...], Field(min_length=1), OneOrMore()] | None = Field(
         default=None, description="Job ids or profiles; all jobs when left out"
     )
     nodes: Annotated[int, Field(ge=1)] | None = Field(
@@ -172,12 +137,14 @@ class ColocationSpec(_Part):
     )
 
 
-class StrategySpec(_Shorthand):
+class StrategySpec(Shorthand):
     """One placement strategy: a built-in name or `module:Class`, with its options."""
 
     name: str
-    label: str = Field(default="", description="Name in tables and figures; the strategy's own name when left out")
-    options: dict[str, Any] = {}
+    label: str = Field(
+        default="", max_length=50, description="Name in tables and figures; the strategy's own name when left out"
+    )
+    options: dict[str, Any] = Field(default={}, description="Arguments of its class")
     weights: dict[str, WeightsSpec] = Field(
         default={}, description="Instead of the profile's, by job id, profile, or `all`"
     )
@@ -194,24 +161,26 @@ class StrategySpec(_Shorthand):
         return value
 
 
-class SubmissionSpec(_Shorthand):
+class SubmissionSpec(Shorthand):
     """One job of an inline workload."""
 
     profile: str = Field(description="Name of a job profile, or path of one")
     at_s: Seconds = Field(default=0.0, description="When it is submitted, modelled seconds")
     job_id: Name | None = Field(default=None, description="Its name in the results; profile and number when left out")
     input_bytes: Bytes | None = None
-    containers: Annotated[int, Field(ge=2)] | None = Field(default=None, description="With the application master")
+    containers: Annotated[int, Field(ge=2, le=MOST_TASKS)] | None = Field(
+        default=None, description="With the application master"
+    )
     shuffle_factor: Factor | None = Field(
         default=None, description="On what it repartitions and broadcasts; 1 when left out"
     )
 
 
-class WorkloadSpec(_Shorthand):
+class WorkloadSpec(Shorthand):
     """Either the name of a schedule, or a list of jobs."""
 
     preset: str | None = Field(default=None, description="Name of a schedule, or path of a YAML file that holds one")
-    jobs: tuple[SubmissionSpec, ...] = ()
+    jobs: Annotated[tuple[SubmissionSpec, ...], Field(max_length=MOST_JOBS)] = ()
     shuffle_factors: dict[str, Factor] = Field(
         default={}, description="By profile, on what its jobs repartition and broadcast; a job's own goes before"
     )
@@ -234,18 +203,18 @@ class WorkloadSpec(_Shorthand):
     def _one(self) -> WorkloadSpec:
         if bool(self.preset) == bool(self.jobs):
             raise ValueError("give either `preset` or at least one of `jobs`, not both")
-        named = [job.job_id for job in self.jobs if job.job_id is not None]
-        for name in named:
-            if named.count(name) > 1:
+        named = Counter(job.job_id for job in self.jobs if job.job_id is not None)
+        for name, times in named.items():
+            if times > 1:
                 raise ValueError(f"job_id {name!r} is used twice; give each job its own")
         return self
 
 
-class NodeSpec(_Part):
+class NodeSpec(Part):
     """What every node of the modelled cluster has (thesis, 6.4.1)."""
 
-    slots: Annotated[int, Field(ge=1)] = Field(default=8, description="Containers that fit at once")
-    cores: Annotated[int, Field(ge=1)] = 8
+    slots: Annotated[int, Field(ge=1, le=10_000)] = Field(default=8, description="Containers that fit at once")
+    cores: Annotated[int, Field(ge=1, le=10_000)] = 8
     memory_bytes: Bytes = 32 * 2**30
     disk_mb_per_s: MegabytesPerSecond = Field(default=150.0, description="Shared by all readers of the node")
 
@@ -255,7 +224,7 @@ class NodeSpec(_Part):
         return self.memory_bytes // 2**20
 
 
-class DataSpec(_Part):
+class DataSpec(Part):
     """How input files are stored."""
 
     replication: Annotated[int, Field(ge=1)] = 3
@@ -265,43 +234,56 @@ class DataSpec(_Part):
     )
 
 
-class NetworkSpec(_Part):
+class NetworkSpec(Part):
     """How the emulated network forwards."""
 
     congestion_control: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "cubic"
     queue_bytes: Bytes = Field(default=SWITCH_QUEUE_BYTES, description="Drop-tail queue of every switch port")
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
 
+    @field_validator("queue_bytes")
+    @classmethod
+    def _holds_a_frame(cls, size: int) -> int:
+        if not FRAME_BYTES <= size <= _LONGEST_QUEUE_BYTES:
+            hint = f"give at least a frame of {FRAME_BYTES} bytes, which it would drop, and less than 4 GiB"
+            raise ValueError(hint)
+        return size
 
-class ControllerSpec(_Part):
+
+class ControllerSpec(Part):
     """The network's controller."""
 
-    poll_interval_s: Annotated[float, Field(gt=0)] = Field(default=0.5, description="Between counter reads, wall time")
+    poll_interval_s: Annotated[float, Field(ge=0.05, le=5)] = Field(
+        default=0.5, description="Between counter reads, wall time"
+    )
     multipath: Literal["ecmp", "least-loaded"] = Field(
         default="ecmp", description="How flows spread over parallel paths"
     )
     library: Literal["os-ken", "ryu"] = "os-ken"
 
 
-def _divisor(value: object) -> object:
-    if value == "auto":
-        return value
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number >= 1):
-        raise ValueError("give a number of at least 1, or auto")
-    return number
+def _divisor(most: float) -> BeforeValidator:
+    def divisor(value: object) -> object:
+        if value == "auto":
+            return value
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not 1 <= number <= most:
+            raise ValueError(f"give a number from 1 to {most:,}, or auto")
+        return number
+
+    return BeforeValidator(divisor)
 
 
-class ScaleSpec(_Part):
+class ScaleSpec(Part):
     """How much smaller the emulation is than the cluster it models."""
 
-    rate_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
+    rate_divisor: Annotated[float | Literal["auto"], _divisor(10_000)] = Field(
         default="auto", description="Divides every rate; auto: the smallest that the machine carries with CPU to spare"
     )
-    volume_divisor: Annotated[float | Literal["auto"], BeforeValidator(_divisor)] = Field(
+    volume_divisor: Annotated[float | Literal["auto"], _divisor(10**9)] = Field(
         default="auto",
         description=f"Divides all bytes and CPU seconds; auto: {MODELLED_S_PER_WALL_S} times the rate divisor",
     )
@@ -311,13 +293,13 @@ class ScaleSpec(_Part):
         return MODELLED_S_PER_WALL_S * rate_divisor if self.volume_divisor == "auto" else self.volume_divisor
 
 
-class FailureSpec(_Part):
+class FailureSpec(Part):
     """A link or a host that goes away during the run, and when it returns."""
 
     at_s: Seconds
     link: str | None = None
     host: str | None = None
-    restore_after_s: Annotated[float, Field(gt=0)] | None = None
+    restore_after_s: Annotated[float, Field(gt=0, le=LATEST_S)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> FailureSpec:
@@ -328,7 +310,7 @@ class FailureSpec(_Part):
         return self
 
 
-class FidelitySpec(_Part):
+class FidelitySpec(Part):
     """From where on a run is called doubtful: the machine, not the modelled network, set its times.
 
     Percentiles are over the samples of a run, that of the packets' wait over their bytes. Seconds are on the wall where
@@ -338,14 +320,14 @@ class FidelitySpec(_Part):
     min_cpu_idle: Share = Field(default=0.05, description="Share of the machine's CPU time left idle, 5th percentile")
     max_cpu_steal: Share = Field(default=0.1, description="Share of CPU time taken by other guests, 95th percentile")
     max_rate_error: Share = Field(default=0.1, description="What up-links may lack of their max-min fair rate")
-    max_run_queue_delay_s: Annotated[float, Field(gt=0)] = Field(
+    max_run_queue_delay_s: Threshold = Field(
         default=0.005, description="Mean wait for a core of the switches, 95th percentile"
     )
-    max_agents_delay_modelled_s: Annotated[float, Field(gt=0)] = Field(
+    max_agents_delay_modelled_s: Threshold = Field(
         default=0.32,
         description="Mean wait for a core of the agent that waits longest, 95th percentile, in modelled seconds",
     )
-    max_receive_delay_s: Annotated[float, Field(gt=0)] = Field(
+    max_receive_delay_s: Threshold = Field(
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
     max_decision_share: Share = Field(
@@ -354,36 +336,51 @@ class FidelitySpec(_Part):
     max_receive_drop_share: Share = Field(default=0.001, description="Frames lost before the switches, of all there")
 
 
-class Specification(_Part):
+class Specification(Part):
     """One experiment: every strategy runs the same workload on every network, `repeats` times."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: Name
     description: str = ""
+    folder: str | None = Field(
+        default=None, description="Where its paths start and modules of strategies lie; that of its file when left out"
+    )
     topology: TopologySpec = TopologySpec()
-    strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), _OneOrMore()]
+    strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), OneOrMore()]
     workload: WorkloadSpec
     node: NodeSpec = NodeSpec()
     data: DataSpec = DataSpec()
     network: NetworkSpec = NetworkSpec()
     controller: ControllerSpec = ControllerSpec()
     scale: ScaleSpec = ScaleSpec()
-    seed: Annotated[int, Field(ge=0)] = 1
-    repeats: Annotated[int, Field(ge=1)] = 1
-    max_attempts: Annotated[int, Field(ge=1)] = Field(
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
+    repeats: Annotated[int, Field(ge=1, le=10_000)] = 1
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=2, description="Attempts of a job that loses a host; the next one goes to live nodes"
     )
-    job_deadline_wall_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+    job_deadline_wall_s: Annotated[float, Field(gt=0, le=30 * 86_400)] = Field(
         default=600.0, description="Wall seconds after which an attempt of a job fails"
     )
-    failures: tuple[FailureSpec, ...] = ()
+    failures: Annotated[tuple[FailureSpec, ...], Field(max_length=1000)] = ()
     fidelity: FidelitySpec = FidelitySpec()
 
     @field_validator("strategies")
     @classmethod
     def _labels(cls, strategies: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:
-        labels = [strategy.label for strategy in strategies]
-        for label in labels:
-            if labels.count(label) > 1:
+        for label, times in Counter(strategy.label for strategy in strategies).items():
+            if times > 1:
                 raise ValueError(f"label {label!r} is used twice; give each strategy its own `label`")
         return strategies
+
+    @model_validator(mode="after")
+    def _few_runs(self) -> Specification:
+        if self.run_count > MOST_RUNS:
+            raise ValueError(
+                f"repeats: {self.repeats}: makes {self.run_count:,} runs; give at most {MOST_RUNS:,} in all"
+            )
+        return self
+
+    @property
+    def run_count(self) -> int:
+        """How many runs there are: one for each repeat, network and strategy."""
+        return self.repeats * len(self.topology.factors) * len(self.strategies)

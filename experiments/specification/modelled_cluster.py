@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from experiments.specification.model import ColocationSpec, Specification, StrategySpec
-from placement import Cluster, Colocation, ContainerRequest, File, Node, Weights
+from placement import Cluster, Colocation, ContainerRequest, File, Node, PlacementError, Weights
 from topologies.topology import Topology
 from workloads.job import Job
-from workloads.profiles import ProfileWeights
+from workloads.profiles import Profile
 
 
 def nodes(specification: Specification, topology: Topology) -> list[Node]:
@@ -49,10 +49,22 @@ def colocation(specification: Specification, strategy: StrategySpec, job: Job) -
     )
 
 
-def request(strategy: StrategySpec, job: Job, weights: ProfileWeights) -> ContainerRequest:
-    """What a job asks of the resource manager, with the weights of the strategy or else its profile's `weights`."""
+def weights(profile: Profile) -> Weights:
+    """What matters to jobs of a profile.
+
+    Raises:
+        PlacementError: its weights are not numbers from 0 to 1 that add up to 1; the message names the profile.
+    """
+    try:
+        return Weights(**profile.weights)
+    except PlacementError as error:
+        raise PlacementError(f"profile {profile.name}: {error}") from error
+
+
+def request(strategy: StrategySpec, job: Job, profile: Profile) -> ContainerRequest:
+    """What a job asks of the resource manager, with the weights of the strategy or else of its profile."""
     given = (strategy.weights.get(name) for name in (job.job_id, job.profile, "all"))
-    chosen = next(filter(None, given), weights)
+    chosen = next(filter(None, given), None)
     return ContainerRequest(
         job_id=job.job_id,
         signature=job.profile,
@@ -60,5 +72,5 @@ def request(strategy: StrategySpec, job: Job, weights: ProfileWeights) -> Contai
         inputs=tuple(job.files),
         memory_mb=job.memory_mb,
         vcores=job.vcores,
-        weights=Weights(chosen.closeness, chosen.locality),
+        weights=weights(profile) if chosen is None else Weights(chosen.closeness, chosen.locality),
     )

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import yaml
 
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
-from experiments.specification import modelled_cluster
+from experiments.specification import modelled_cluster, strategy_modules
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.workload import submissions
-from placement import Hooks, load_strategy, strategy_names
+from placement import Hooks, Node, strategy_names
 from topologies.topology import Topology
 from workloads.profiles import profile_names
 from workloads.schedule import Submission, preset_names
+
+MOST_BLOCKS = 500_000
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,16 @@ def check(specification: Specification) -> None:
     """Refuse what cannot run although every value is well formed; strategies and jobs are made for a try.
 
     Raises:
-        SpecificationError: unknown names, options that a strategy does not take, jobs larger than the cluster,
-            failures of things that do not exist; one line for each.
+        SpecificationError: unknown names, options that a strategy does not take, jobs larger than the cluster, more
+            blocks than can be placed, failures of things that do not exist; one line for each.
     """
-    found = [*_strategies(specification), *_workload(specification), *_data(specification), *_failures(specification)]
+    topology = specification.topology.build(specification.topology.factors[0])
+    found = [
+        *_strategies(specification),
+        *_workload(specification, topology),
+        *_data(specification, topology),
+        *_failures(specification, topology),
+    ]
     if found:
         raise SpecificationError(found)
 
@@ -75,7 +83,7 @@ def _strategies(specification: Specification) -> Iterator[str]:
             yield problem(("strategies", index, "name"), strategy.name, hint)
             continue
         try:
-            made = load_strategy(strategy.name, **strategy.options)
+            made = strategy_modules.load(specification, strategy)
         except ValueError as error:
             yield f"strategies.{index}: {error}"
         else:
@@ -85,13 +93,13 @@ def _strategies(specification: Specification) -> Iterator[str]:
             yield problem(("strategies", index, "label"), strategy.label, "too like another label; change it")
 
 
-def _workload(specification: Specification) -> Iterator[str]:
+def _workload(specification: Specification, topology: Topology) -> Iterator[str]:
     name = specification.workload.preset
     if name is not None and name not in preset_names() and not name.endswith((".yaml", ".yml")):
         yield problem(("workload", "preset"), name, f"unknown schedule; {nearest(name, preset_names())}")
         return
+    known = {*profile_names(), *specification.workload.profiles}
     for index, job in enumerate(specification.workload.jobs):
-        known = {*profile_names(), *specification.workload.profiles}
         if job.profile not in known and not job.profile.endswith((".yaml", ".yml")):
             hint = f"unknown profile; {nearest(job.profile, known)}"
             yield problem(("workload", "jobs", index, "profile"), job.profile, hint)
@@ -101,8 +109,9 @@ def _workload(specification: Specification) -> Iterator[str]:
     except (ValueError, OSError, yaml.YAMLError) as error:
         yield f"workload: {error}"
         return
-    wrong = [line for submission in submitted for line in _job(specification, submission)]
-    yield from wrong or _named_jobs(specification, submitted)
+    nodes = modelled_cluster.nodes(specification, topology)
+    wrong = list(dict.fromkeys(line for one in submitted for line in _job(one, nodes)))
+    yield from wrong or [*_named_jobs(specification, submitted), *_blocks(specification, submitted)]
 
 
 def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
@@ -124,32 +133,40 @@ def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -
                 yield problem(("strategies", index, "colocation", "jobs"), name, f"no such job; {nearest(name, jobs)}")
 
 
-def _job(specification: Specification, submission: Submission) -> Iterator[str]:
-    topology = specification.topology.build(specification.topology.factors[0])
-    nodes = len(topology.hosts)
+def _blocks(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
+    """More blocks than can be placed one by one."""
+    block_bytes = specification.data.block_bytes
+    blocks = sum(-(-size // block_bytes) for submission in submitted for size in submission.job().files.values())
+    if blocks > MOST_BLOCKS:
+        hint = f"makes {blocks:,} blocks of all input; give at least as much as makes {MOST_BLOCKS:,}, or less input"
+        yield problem(("data", "block_bytes"), block_bytes, hint)
+
+
+def _job(submission: Submission, nodes: Sequence[Node]) -> Iterator[str]:
     path: Path = ("workload", submission.job_id)
     try:
         job = submission.job()
+        modelled_cluster.weights(submission.loaded)
     except (ValueError, OSError, yaml.YAMLError) as error:
         yield f"workload: {error}"
         return
-    node = modelled_cluster.nodes(specification, topology)[0]
+    node, count = nodes[0], len(nodes)
     if job.memory_mb > node.memory_mb:
         hint = f"a node has {node.memory_mb} MiB; give nodes more memory_bytes or take another profile"
         yield problem((*path, "memory_mb"), job.memory_mb, hint)
     elif job.vcores > node.vcores:
         hint = f"a node has {node.vcores}; give nodes more cores or take another profile"
         yield problem((*path, "vcores"), job.vcores, hint)
-    elif job.containers > nodes * (each := min(node.slots, node.memory_mb // job.memory_mb, node.vcores // job.vcores)):
+    elif job.containers > count * (each := min(node.slots, node.memory_mb // job.memory_mb, node.vcores // job.vcores)):
         why = f", of {job.memory_mb} MiB and {job.vcores} vcores each" if each < node.slots else ""
-        hint = f"the cluster has {nodes * each} slots ({nodes} nodes x {each}{why}); ask for fewer containers"
+        hint = f"the cluster has {count * each} slots ({count} nodes x {each}{why}); ask for fewer containers"
         yield problem((*path, "containers"), job.containers, hint)
     if not job.input_bytes:
         yield problem((*path, "input_bytes"), job.input_bytes, "it reads nothing; name an input in its profile")
 
 
-def _data(specification: Specification) -> Iterator[str]:
-    nodes = len(specification.topology.build(specification.topology.factors[0]).hosts)
+def _data(specification: Specification, topology: Topology) -> Iterator[str]:
+    nodes = len(topology.hosts)
     for index, strategy in enumerate(specification.strategies):
         for key in ("nodes", "container_nodes"):
             wanted = getattr(strategy.colocation, key, None)
@@ -161,8 +178,7 @@ def _data(specification: Specification) -> Iterator[str]:
         yield problem(("data", "replication"), specification.data.replication, hint)
 
 
-def _failures(specification: Specification) -> Iterator[str]:
-    topology = specification.topology.build(specification.topology.factors[0])
+def _failures(specification: Specification, topology: Topology) -> Iterator[str]:
     hosts = [host.name for host in topology.hosts]
     for index, failure in enumerate(specification.failures):
         if failure.link is not None and failure.link not in topology.link_by_id:

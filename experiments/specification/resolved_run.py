@@ -48,7 +48,8 @@ def resolve(run: Run) -> ResolvedRun:
     """Resolve a run.
 
     Raises:
-        ScheduleError, ProfileError, JobError: what its specification names is not there, or makes no jobs.
+        ScheduleError, ProfileError, JobError, PlacementError: what its specification names is not there, or makes no
+            jobs.
         OSError: a file that it names cannot be read.
     """
     specification, strategy, topology = run.specification, run.strategy, run.build_topology()
@@ -60,7 +61,7 @@ def resolve(run: Run) -> ResolvedRun:
                 at_s=submission.at_s,
                 job=job,
                 files=modelled_cluster.files(specification, job),
-                request=modelled_cluster.request(strategy, job, submission.loaded.weights),
+                request=modelled_cluster.request(strategy, job, submission.loaded),
                 colocation=modelled_cluster.colocation(specification, strategy, job),
             )
         )

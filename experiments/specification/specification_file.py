@@ -41,7 +41,7 @@ def loads(text: str, source: str = "specification") -> Specification:
 def _specification(document: Document, name: str) -> Specification:
     if catalogue.is_sweep(document):
         raise SpecificationError([f"{name}: this is a sweep, not one experiment; give it to the command `sweep`"])
-    return document.validated(Specification)
+    return catalogue.in_its_folder(document).validated(Specification)
 
 
 def parse(document: Mapping[str, Any]) -> Specification:

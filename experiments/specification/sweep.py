@@ -6,30 +6,28 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.documents.diagnostics import SpecificationError, nearest
 from experiments.specification import plan, specification_file
-from experiments.specification.model import Name, Specification
+from experiments.specification.model import MOST_RUNS, Name, Specification
+from experiments.specification.parts import Part
 from experiments.specification.workload import submissions
 
 SCHEMA_VERSION: Final = 1
 _LONGEST_ID = 36
 _LONGEST_NAME = 61  # of a specification
 
+MOST_POINTS = 10_000
+
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
-class _Part(BaseModel):
-    """A part of a sweep: unknown keys are refused and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PublishedReduction(_Part):
+class PublishedReduction(Part):
     """A published change of the job times of a strategy against the first strategy."""
 
     at: dict[str, Any] = Field(default={}, description="Varied values; it holds at the points that have all of them")
@@ -43,14 +41,14 @@ class PublishedReduction(_Part):
     )
 
 
-class PublishedBest(_Part):
+class PublishedBest(Part):
     """The strategy that was published as the fastest."""
 
     at: dict[str, Any] = Field(default={}, description="Varied values; it holds at the points that have all of them")
     strategy: str = Field(description="Label of the strategy")
 
 
-class Published(_Part):
+class Published(Part):
     """Numbers to put beside the measured ones."""
 
     source: str = Field(description="Where they were published")
@@ -58,7 +56,7 @@ class Published(_Part):
     best: tuple[PublishedBest, ...] = ()
 
 
-class Sweep(_Part):
+class Sweep(Part):
     """The runs of a base specification at every point of a product of values."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -74,6 +72,8 @@ class Sweep(_Part):
     @field_validator("vary")
     @classmethod
     def _once(cls, vary: dict[str, Values]) -> dict[str, Values]:
+        if (count := prod(map(len, vary.values()))) > MOST_POINTS:
+            raise ValueError(f"makes {count:,} points; give fewer values, {MOST_POINTS:,} points at most")
         for key, values in vary.items():
             for value in values:
                 if values.count(value) > 1:
@@ -152,7 +152,10 @@ def check(sweep: Sweep) -> tuple[Point, ...]:
             plan.check(point.specification)
         except SpecificationError as error:
             problems += [(line, point.id) for line in error.problems]
+    runs = sum(point.specification.run_count for point in checked)
     lines = list(_with_points(problems, len(checked)))
+    if runs > MOST_RUNS:
+        lines.append(f"vary: makes {runs:,} runs at {len(checked):,} points; give at most {MOST_RUNS:,} in all")
     if not lines:
         lines = list(dict.fromkeys(_unmatched(sweep, checked)))
     if lines:

@@ -51,7 +51,11 @@ def _sweep(document: Document, name: str, folder: Path) -> Sweep:
     if isinstance(base, str):
         beside = folder / base
         found = beside if base.endswith((".yaml", ".yml")) or beside.is_file() else base
-        document.content["base"] = specification_file.load(found).model_dump(mode="json")
+        base = specification_file.load(found).model_dump(mode="json")
+        if base["folder"] is None:  # a preset
+            del base["folder"]
+    if isinstance(base, dict):
+        document.content["base"] = catalogue.with_folder(base, document.folder)
     return document.validated(Sweep)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,13 +31,19 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
 
 def self_contained(specification: Specification) -> Specification:
     """The specification with the content of the schedule and the profiles that it names by path: it is the same when
-    their files are gone.
+    their files are gone. Its folder stays where strategies of one's own need it.
 
     Raises:
         ScheduleError, ProfileError: they cannot be followed.
         SpecificationError: the schedule has a job that a specification cannot have.
         OSError: a file cannot be read.
     """
+    if specification.folder is not None and not any(":" in strategy.name for strategy in specification.strategies):
+        return _with_files(specification).model_copy(update={"folder": None})
+    return _with_files(specification)
+
+
+def _with_files(specification: Specification) -> Specification:
     named = planned(specification)
     paths = list(dict.fromkeys(path for one in named if _is_path(path := str(one.profile))))
     if not paths and not _is_path(specification.workload.preset or ""):
@@ -66,14 +73,20 @@ def _is_path(name: str) -> bool:
 def planned(specification: Specification) -> tuple[Submission, ...]:
     """Which job is submitted when, with its profile by name and without the factors that are given by profile.
 
+    Paths start at the specification's folder, or at the current one when it has none.
+
     Raises:
         ScheduleError: there is no such schedule.
         OSError: its file cannot be read.
     """
-    name = specification.workload.preset
-    if name is None:
-        return _listed(specification.workload.jobs)
-    return schedule.load_schedule(name) if _is_path(name) else schedule.preset(name)
+    name, folder = specification.workload.preset, Path(specification.folder or "")
+    if name is not None:
+        return schedule.load_schedule(folder / name) if _is_path(name) else schedule.preset(name)
+    listed = _listed(specification.workload.jobs)
+    return tuple(
+        replace(one, profile=os.path.normpath(folder / str(one.profile))) if _is_path(str(one.profile)) else one
+        for one in listed
+    )
 
 
 def _with_factor(submission: Submission, factors: Mapping[str, float]) -> Submission:

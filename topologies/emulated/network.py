@@ -22,6 +22,7 @@ from mininet.log import setLogLevel
 from mininet.net import VERSION, Mininet
 from mininet.node import Host, Switch
 
+from topologies.emulated import congestion_control as tcp
 from topologies.emulated import host_settings, isolation, openvswitch, programs, shaping
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.openvswitch import Datapath, OpenVSwitch
@@ -275,9 +276,10 @@ def _allowed_congestion_control(network: EmulatedNetwork) -> Iterator[None]:
     """Only algorithms that the machine allows to everybody can be set in a namespace; allow ours for the moment."""
     name, directory = network.congestion_control, network.isolation.directory
     with network.isolation.host_network():
-        available = host_settings.read("net.ipv4.tcp_available_congestion_control").split()
-        if name not in available:
-            raise EmulationError(f"congestion_control {name!r}: this kernel has {', '.join(available)}")
+        if not tcp.load(name):
+            raise EmulationError(
+                f"congestion_control {name!r}: this kernel has {', '.join(tcp.available())}; use one of them"
+            )
         allowed = host_settings.read("net.ipv4.tcp_allowed_congestion_control")
         if name not in allowed.split():
             host_settings.change(directory, "net.ipv4.tcp_allowed_congestion_control", f"{allowed} {name}")

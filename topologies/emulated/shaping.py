@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from topologies.errors import NetworkError
 from topologies.topology import Endpoint, Topology
 
-_FRAME_BYTES = 1514
+FRAME_BYTES = 1514  # a full one, with its Ethernet header
 _CREDIT_S = 0.004  # late timers on a busy machine cost nothing up to here
 _MOST_CREDIT_BYTES = 64 * 1024  # one TCP segmentation super-frame
 _TOLERANCE = 0.002  # tc prints rates rounded to a tenth of a per cent
 
 SWITCH_QUEUE_BYTES = 72 * 1024  # one TCP super-frame, which the kernel counts as up to 45 frames, and a little
-HOST_QUEUE_BYTES = 1000 * _FRAME_BYTES  # what Linux' default queue of 1000 packets holds
+HOST_QUEUE_BYTES = 1000 * FRAME_BYTES  # what Linux' default queue of 1000 packets holds
 
 
 class ShapingError(NetworkError):
@@ -38,14 +38,14 @@ class Shape:
     @property
     def burst_bytes(self) -> int:
         """Credit of the HTB class."""
-        return max(2 * _FRAME_BYTES, min(_MOST_CREDIT_BYTES, round(self.rate_bps / 8 * _CREDIT_S)))
+        return max(2 * FRAME_BYTES, min(_MOST_CREDIT_BYTES, round(self.rate_bps / 8 * _CREDIT_S)))
 
     @property
     def commands(self) -> tuple[str, ...]:
         """Lines for `tc -batch`."""
         device = f"dev {self.interface}"
         rate = f"rate {self.rate_bps}bit ceil {self.rate_bps}bit"
-        burst = f"burst {self.burst_bytes} cburst {self.burst_bytes} quantum {10 * _FRAME_BYTES}"
+        burst = f"burst {self.burst_bytes} cburst {self.burst_bytes} quantum {10 * FRAME_BYTES}"
         return (
             f"qdisc add {device} root handle 1: htb default 1",
             f"class add {device} parent 1: classid 1:1 htb {rate} {burst}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _STAGE_KEYS = {
 }
 _REPEAT_KEYS = {"repeat": int, "factors": list, "stages": list}
 _ROUNDING = 1e-3
+_MOST_STAGES = 10_000
 _READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER, "block_bytes": int}
 _EXCHANGE_KEYS = {
     "from": str,
@@ -60,14 +62,6 @@ class ProfileError(JobError):
 
 
 @dataclass(frozen=True)
-class ProfileWeights:
-    """Weights of the two parts of NeAwa's placement cost for this kind of job (thesis, table 6.1)."""
-
-    closeness: float
-    locality: float
-
-
-@dataclass(frozen=True)
 class Profile:
     """A kind of job.
 
@@ -75,7 +69,7 @@ class Profile:
         name: Name.
         description: One sentence.
         provenance: Where the volumes come from and how far to trust them.
-        weights: Of the placement cost.
+        weights: `closeness` and `locality` of the placement cost (thesis, Table 6.1), for `placement.Weights` to judge.
         input_bytes: Default size of the input.
         containers: Default number, with the application master.
         stages: The stages as the YAML file has them, checked.
@@ -84,7 +78,7 @@ class Profile:
     name: str
     description: str
     provenance: str
-    weights: ProfileWeights
+    weights: Mapping[str, float]
     input_bytes: int
     containers: int
     slots_per_container: int
@@ -151,6 +145,13 @@ def load_profile(name_or_path: str | Path | Profile) -> Profile:
         near = difflib.get_close_matches(str(name_or_path), profile_names(), 1)
         hint = f"; do you mean {near[0]}?" if near else f"; known: {', '.join(profile_names())}"
         raise ProfileError(f"profile {str(name_or_path)!r}: not found{hint}")
+    found = path.stat()
+    return _read(path, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(path: Path, _changed_ns: int, _size_bytes: int) -> Profile:
+    """The profile in a file, which many jobs share, read once as long as it stays as it is."""
     return parse_profile(yaml.safe_load(path.read_text()), path.name)
 
 
@@ -164,8 +165,8 @@ def parse_profile(document: object, source: str) -> Profile:
     weights = _checked(f"{source}: weights", fields.pop("weights"), {"closeness": _NUMBER, "locality": _NUMBER})
     for stage in fields["stages"]:
         _check_stage(source, stage)
-    _check_sums(source, weights, fields["stages"])
-    profile = Profile(**{**fields, "weights": ProfileWeights(**weights), "stages": tuple(fields["stages"])})
+    _check_shares(source, fields["stages"])
+    profile = Profile(**{**fields, "weights": weights, "stages": tuple(fields["stages"])})
     profile.job("check")
     return profile
 
@@ -198,7 +199,8 @@ class _Unroller:
         size = item.get("write_bytes", 0) + item.get("write_bytes_per_input_byte", 0.0) * self._input_bytes
         if name in self._stages:
             raise ProfileError(f"stage name {name!r}: used twice; give each its own")
-        self._stages[name] = Stage(name, inputs, round(size * factor), item.get("write_replication", 1))
+        written = _whole(f"stage {name}: written bytes", size * factor)
+        self._stages[name] = Stage(name, inputs, written, item.get("write_replication", 1))
         self._latest[item["name"]] = name
 
     def _input(self, stage: str, entry: Mapping[str, Any], factor: float) -> Input:
@@ -222,13 +224,19 @@ class _Unroller:
         cpu_s = cpu_s * factor + entry.get("cpu_s_per_moved_gb", 0.0) * moved / _GB
         return Exchange(
             source,
-            round(size if kind == "forward" else size * self._shuffle_factor),
+            _whole(f"stage {stage}: bytes from {source}", size if kind == "forward" else size * self._shuffle_factor),
             cpu_s,
             kind,
             entry.get("pipelined", True),
             entry.get("skew", 0.0),
             tuple(entry.get("shares", ())),
         )
+
+
+def _whole(field: str, size: float) -> int:
+    if not math.isfinite(size):
+        raise ProfileError(f"{field} {size}; give smaller factors")
+    return round(size)
 
 
 def _check_stage(place: str, item: object) -> None:
@@ -238,6 +246,11 @@ def _check_stage(place: str, item: object) -> None:
             raise ProfileError(f"{place}: factors {fields['factors']}; give one for each of {fields['repeat']} repeats")
         for factor in fields.get("factors", ()):
             _check_number(f"{place}: factors", factor)
+        if not 1 <= fields["repeat"] * max(1, len(fields["stages"])) <= _MOST_STAGES:
+            raise ProfileError(
+                f"{place}: repeat {fields['repeat']} of {len(fields['stages'])} stages; give at least 1 and at most "
+                f"{_MOST_STAGES:,} stages in all"
+            )
         for stage in fields["stages"]:
             if isinstance(stage, dict) and "repeat" in stage:
                 raise ProfileError(f"{place}: repeat {stage['repeat']}: is within another; write its stages out")
@@ -258,10 +271,8 @@ def _check_number(place: str, value: object) -> None:
         raise ProfileError(f"{place} hold {value!r}; give a number for each")
 
 
-def _check_sums(source: str, weights: Mapping[str, float], stages: Sequence[Mapping[str, Any]]) -> None:
-    """Weights add up to 1, and so does what is read."""
-    if not math.isclose(sum(weights.values()), 1) or min(weights.values()) < 0:
-        raise ProfileError(f"{source}: weights {dict(weights)}; give two from 0 to 1 that add up to 1")
+def _check_shares(source: str, stages: Sequence[Mapping[str, Any]]) -> None:
+    """What is read adds up to all of the input."""
     shares = [
         entry["share"] * item.get("repeat", 1)
         for item in stages

@@ -161,6 +161,7 @@ def test_impossible_decisions_are_refused_and_change_nothing(decision, message):
     [
         (lambda: Weights(-0.1, 1.1), "closeness -0.1"),
         (lambda: Weights(0.5, 0.6), "add up to 1.1"),
+        (lambda: Weights(1.5, -0.5), "closeness 1.5; give a number from 0 to 1"),
         (lambda: Weights(float("nan"), 1.0), "closeness nan"),
         (lambda: File("", 1), "name"),
         (lambda: File("f", -1), "f: size_bytes -1"),

@@ -144,6 +144,21 @@ def test_what_is_no_strategy_is_not_called(tmp_path):
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import sys\nsys.exit(3)", "SystemExit: 3; give an importable module:Class"),
+        ("class Mine:\n    place_blocks = place_containers = print\n    def __init__(self): {}['x']", "KeyError: 'x'"),
+    ],
+)
+def test_a_class_or_module_of_ones_own_that_fails_is_named(tmp_path, monkeypatch, source, said):
+    (tmp_path / "failing_strategy.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "failing_strategy", raising=False)
+    with pytest.raises(PlacementError, match=rf"strategy 'failing_strategy:Mine': .*{said}"):
+        load_strategy("failing_strategy:Mine")
+
+
 def test_the_public_names_exist():
     assert all(hasattr(placement, name) for name in placement.__all__)
     assert sorted(placement.__all__) == sorted(set(placement.__all__))

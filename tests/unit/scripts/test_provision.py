@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.specification import strategy_modules
 from scripts import provision
 from scripts.provision import Facts, Package, gather, instructions, lacking, obstacle, pip_has_index, plan
 
@@ -222,6 +223,22 @@ def test_what_stays_missing_after_its_installation_ends_in_an_error(checkout, mo
         provision.ensure_environment(())
     assert stopped.value.code == 1
     assert "still missing" in capsys.readouterr().err
+
+
+def test_pythonpath_is_handed_on_and_shadows_no_package(checkout, monkeypatch):
+    started = []
+    monkeypatch.setattr(sys, "argv", ["program.py"])
+    monkeypatch.setattr(os, "execv", lambda *_: started.append(dict(os.environ)))
+    monkeypatch.setattr(sys, "prefix", str(checkout / ".venv"))
+    monkeypatch.setenv("PYTHONPATH", f"/opt/mine:{os.pathsep}relative")
+    monkeypatch.delenv(provision._PYTHONPATH, raising=False)
+    provision.ensure_environment(())
+    (environment,) = started
+    assert "PYTHONPATH" not in environment
+    assert environment[provision._PYTHONPATH] == f"/opt/mine:{Path.cwd() / 'relative'}"
+    assert provision._PYTHONPATH == strategy_modules.PYTHONPATH
+    provision.ensure_environment(())
+    assert len(started) == 1
 
 
 def test_a_failing_command_ends_the_installation(checkout, capsys):

@@ -97,6 +97,8 @@ def test_every_preset_builds_without_arguments(preset):
         ({"hosts_per_rack": 300}, "hosts_per_rack 300"),
         ({"uplink_ports_per_rack": 7}, "uplink_ports_per_rack 7"),
         ({"blocking_factor": 0}, "blocking_factor 0"),
+        ({"racks": 250, "hosts_per_rack": 41}, "racks 250 x hosts_per_rack 41: are 10,250; give at most 10,000"),
+        ({"racks": 200, "uplink_ports_per_rack": 502}, "100,400; give at most 100,000"),
         ({"uplink_mbps": -1}, "capacity_mbps -1"),
         ({"host_mbps": float("nan")}, "capacity_mbps nan"),
     ],

@@ -34,6 +34,10 @@ def test_a_broadcast_arrives_at_every_task_and_a_repartition_once():
     [
         (lambda: job(SCAN, containers=1), "containers 1"),
         (lambda: job(SCAN, slots_per_container=0), "slots_per_container 0"),
+        (lambda: job(SCAN, vcores=0), "vcores 0; give at least 1"),
+        (lambda: job(SCAN, memory_mb=0), "memory_mb 0; give at least 1"),
+        (lambda: job(SCAN, containers=1001, slots_per_container=1000), "give at most 100,000 slots"),
+        (lambda: Read("in", 10**19), "bytes 1e.19; give a number from 0 to 1e.18"),
         (lambda: job(), "stages empty"),
         (lambda: job(SCAN, SCAN), "used twice"),
         (lambda: job(SCAN, Stage("again", (Read("in", 1),))), "read twice"),

@@ -21,7 +21,7 @@ def test_profiles_of_the_thesis_have_its_sizes_and_weights(name):
     job = profile.job("j")
     size, closeness, locality = THESIS[name]
     assert job.input_bytes == size
-    assert (profile.weights.closeness, profile.weights.locality) == (closeness, locality)
+    assert profile.weights == {"closeness": closeness, "locality": locality}
     assert (job.containers, job.memory_mb, job.vcores) == (12, 3072, 1)
     for said in ("Recorded", "Check of the two sizes", "Differs from the thesis's Flink 0.9", "shuffle_factor"):
         assert said in profile.provenance
@@ -121,12 +121,12 @@ def test_the_block_size_of_a_file_is_its_own_whatever_the_input(tmp_path):
         (lambda d: d["stages"][3]["inputs"][0].update({"from": "custmer"}), "custmer"),
         (lambda d: d["stages"][3]["inputs"][0].update(pipelned=True), "do you mean pipelined"),
         (lambda d: d["stages"][3]["inputs"][0].update(shares=["most"]), "shares hold 'most'"),
-        (lambda d: d["weights"].update(closeness=0.7), "add up to 1"),
-        (lambda d: d["weights"].update(closeness=1.5, locality=-0.5), "from 0 to 1"),
         (lambda d: d["stages"][0]["inputs"][0].update(share=0.001), "shares that are read add up to"),
         (lambda d: d["stages"][3].update(write_bytes=float("inf")), "write_bytes inf; give a finite number"),
         (lambda d: d["stages"].append({"repeat": 1, "factors": ["x"], "stages": []}), "factors hold 'x'"),
         (lambda d: d["stages"].append({"repeat": 1, "stages": [{"repeat": 2, "stages": []}]}), "within another"),
+        (lambda d: d["stages"].append({"repeat": 10**9, "stages": []}), "repeat 1000000000 of 0 stages; .*10,000"),
+        (lambda d: d["stages"][3].update(write_bytes_per_input_byte=1e308), "written bytes inf; give smaller factors"),
         (lambda d: d["stages"][0].pop("inputs"), "inputs is missing"),
         (lambda d: d["stages"].append({"repeat": 2, "factors": [1], "stages": []}), "factors"),
         (lambda d: d["stages"][0].update(inputs=["customer"]), "not a mapping"),

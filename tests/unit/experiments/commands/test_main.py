@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.commands import options
+from experiments.commands import options, run
 from experiments.commands.main import COMMANDS, main, parse
 from experiments.documents.diagnostics import SpecificationError
 from experiments.specification import specification_file
@@ -61,7 +61,7 @@ def wanted(**changed):
         (("--repeats", "0"), "repeats", "0", "greater than or equal to 1"),
         (("--seed", "-1"), "seed", "-1", "greater than or equal to 0"),
         (("--seed", "soon"), "seed", "'soon'", "valid integer"),
-        (("--set", "scale.rate_divisor=0.5"), "scale.rate_divisor", "0.5", "at least 1, or auto"),
+        (("--set", "scale.rate_divisor=0.5"), "scale.rate_divisor", "0.5", "1 to 10,000, or auto"),
         (("--set", "scale.rate_divisro=2"), "scale.rate_divisro", "unknown key", "did you mean 'rate_divisor'?"),
         (("--set", "seed"), "seed", "", "write it as path=value"),
         (("--set", "data.replication=9"), "data.replication", "9", "give at most that"),
@@ -146,6 +146,22 @@ def test_a_port_that_does_not_exist(refused, command):
     assert line == "--http-port 70000: give a port from 1 to 65535, or 0 for a free one"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",),
+        ("calibrate",),
+        ("calibrate-weights",),
+        ("sweep", "--vary", "seed=1,2"),
+    ],
+)
+def test_a_congestion_control_that_this_kernel_lacks_is_refused_before_anything_is_made(refused, words, tmp_path):
+    output = ("--output", str(tmp_path / "results")) if words != ("calibrate",) else ()
+    (line,) = refused(*words, *output, "--set", "network.congestion_control=no_such")
+    assert line.startswith("network.congestion_control: 'no_such': this kernel has ")
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize("command", ["run", "calibrate"])
 def test_an_emulation_without_root(refused, command):
     (line,) = refused(command)
@@ -174,9 +190,73 @@ def test_a_folder_that_holds_no_results(refused, command, tmp_path):
     assert "give one" in line
 
 
-def test_what_would_be_ignored_beside_resume_is_refused(refused, tmp_path):
-    (line,) = refused("run", "--resume", str(tmp_path), "--strategy", "neawa")
-    assert line == f"--resume {tmp_path}: the folder says what to run; leave out --strategy"
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        *(
+            (command, words)
+            for command in ("run", "calibrate-weights")
+            for words in (
+                ("--spec", "thesis"),
+                ("--workload", "mixed-mid"),
+                ("--blocking-factor", "5"),
+                ("--seed", "2"),
+                ("--set", "seed=2"),
+                ("--output", "elsewhere"),
+            )
+        ),
+        ("run", ("--strategy", "neawa")),
+        ("calibrate-weights", ("--profile", "kmeans")),
+        ("calibrate-weights", ("--steps", "3")),
+        ("sweep", ("--spec", "thesis")),
+        ("sweep", ("--vary", "seed=1,2")),
+        ("sweep", ("--seed", "2")),
+        ("sweep", ("--set", "seed=2")),
+        ("sweep", ("--list",)),
+    ],
+)
+def test_what_would_be_ignored_beside_resume_is_refused(refused, tmp_path, command, words):
+    (line,) = refused(command, "--resume", str(tmp_path), *words)
+    said = f"--resume {tmp_path}: the folder says what to run; leave out {words[0]}, or --resume to run it into"
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "said"),
+    [
+        ("2", "repeats: 2: {} has 3 planned; give more, or run fewer into a folder of their own"),
+        ("soon", "repeats: 'soon': must be a valid integer"),
+        ("1e9", "repeats: 1000000000.0: must be less than or equal to 10000"),
+        ("5", "an emulated network needs root"),
+    ],
+)
+def test_repeats_beside_resume_are_more_or_refused(refused, tmp_path, repeats, said):
+    folder = results(tmp_path, "repeats=3")
+    (line,) = refused("run", "--resume", str(folder.path), "--repeats", repeats)
+    assert line.startswith(said.format(folder.path))
+    assert folder.specification().repeats == 3
+
+
+def test_more_repeats_are_planned_when_the_runs_begin(tmp_path, monkeypatch):
+    folder = results(tmp_path, "repeats=3")
+    planned = []
+    monkeypatch.setattr(run, "answer_isolated", lambda action: action())
+
+    def emulate(open_folder, *_):
+        planned.append(open_folder().specification().repeats)
+        return 0
+
+    monkeypatch.setattr(run, "_emulate", emulate)
+    assert main(["run", "--resume", str(folder.path), "--repeats", "5"]) == 0
+    assert planned == [5]
+
+
+def test_what_a_folder_runs_is_checked_before_the_rest_of_it_is_run(refused, tmp_path):
+    folder = results(tmp_path)
+    file = folder.path / "specification.yaml"
+    file.write_text(file.read_text().replace("name: neawa", "name: gone:Mine"))
+    (line,) = refused("run", "--resume", str(folder.path))
+    assert line.startswith("strategies.1: strategy 'gone:Mine': ModuleNotFoundError")
 
 
 @pytest.mark.parametrize("source", ["def broken(:", "1 / 0"])

@@ -71,10 +71,7 @@ def test_a_sweep_needs_no_file(capsys):
         (("--resume", "no/such"), "no/such: no folder of a sweep"),
         (("tabel-6.2",), "did you mean 'table-6.2'?"),
         (("table-6.2", "--resume", "no/such"), "--resume no/such: the folder says what to run; leave out SWEEP"),
-        (
-            ("--resume", "no/such", "--repeats", "5"),
-            "--resume no/such: the folder says what to run; leave out --repeats",
-        ),
+        (("--resume", "no/such", "--repeats", "5"), "no/such: no folder of a sweep"),
         (("--vary", "seed=1", "seed=2"), "--vary seed: is there twice; write seed=V1,V2"),
         (("--vary", "1=2"), "1: unknown key"),
         (("table-6.2", "--seed", "soon"), "seed: 'soon'"),
@@ -91,6 +88,16 @@ def test_run_and_sweep_send_to_each_other(refused, tmp_path):
     )
     folder = SweepFolder.create(tmp_path, loads(SWEEP), START)
     assert f"finish it with `sweep --resume {folder.path}`" in refused("run", "--resume", str(folder.path))
+
+
+@pytest.mark.parametrize(
+    ("repeats", "said"), [("1", "has 2 planned; give more"), ("soon", "repeats: 'soon'"), ("3", "needs root")]
+)
+def test_repeats_beside_resume_are_more_or_refused(refused, tmp_path, repeats, said):
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
+    before = {path: path.read_bytes() for path in folder.path.rglob("*.yaml")}
+    assert said in refused("sweep", "--resume", str(folder.path), "--repeats", repeats)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*.yaml")} == before
 
 
 def test_a_scheduler_that_does_not_answer_leaves_no_folder(refused, file, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from experiments.records.provenance import checkout_version, module_sha256
+from tests.unit.experiments.synthetic import specification
 
 
 @pytest.fixture
@@ -41,13 +42,13 @@ def test_what_is_no_checkout_has_no_version(tmp_path):
     assert checkout_version(tmp_path) == "unknown"
 
 
-def test_a_strategy_of_ones_own_is_known_by_its_module(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
+def test_a_strategy_of_ones_own_is_known_by_its_module(tmp_path):
+    wanted = specification("strategies=['mine_for_provenance:Mine', neawa]", f"folder={tmp_path}")
     module = tmp_path / "mine_for_provenance.py"
     hashes = []
     for text in ("class Mine: ...\n", "class Mine: ...  # changed\n"):
         module.write_text(text)
-        hashes.append(module_sha256("mine_for_provenance:Mine"))
+        hashes.append(module_sha256(wanted, wanted.strategies[0]))
     assert None not in hashes
     assert hashes[0] != hashes[1]
-    assert module_sha256("neawa") is None
+    assert module_sha256(wanted, wanted.strategies[1]) is None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from experiments.documents import atomic
+from experiments.errors import ExperimentError
 from experiments.records.record import JobRecord, RecordError
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import campaign
@@ -111,6 +112,44 @@ def test_points_with_different_repeats_and_seeds(tmp_path):
     assignments = folder.assignments()
     assert len({(one.prefix, one.run.id) for one in assignments}) == len(assignments) == 2 * 3 * (1 + 3)
     assert {one.run.seed for one in assignments} == {1, 2, 3, 9, 10, 11}
+
+
+def test_more_repeats_add_runs_at_all_points_and_keep_those_that_are_done(folder):
+    dry = Dry()
+    assert dry.go(folder) == []
+    before = {path: path.read_bytes() for path in folder.path.glob("points/*/runs/*/record.json")}
+    assert folder.extend(5) == folder
+    again = Dry()
+    assert again.go(SweepFolder.open(folder.path)) == []
+    assert len(again.finished) == 3 * 2 * 2
+    assert dry.finished.keys().isdisjoint(again.finished)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert {point.specification.repeats for point in folder.points()} == {5}
+    assert [point.specification for point in folder.points()] == folder.extended(None)
+
+
+def test_more_repeats_after_a_kill_amid_the_extension(folder, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "atomic_file", Dry(dies_after=2).atomic_file)
+        with pytest.raises(Killed):
+            folder.extend(5)
+    assert [one.repeats for one in folder.extended(None)] == [5, 5, 3]
+    folder.extend(5)
+    assert [one.repeats for one in folder.extended(None)] == [5, 5, 5]
+
+
+@pytest.mark.parametrize(("repeats", "said"), [(2, "has 3 planned; give more"), ("soon", "'soon'"), (10**6, "10000")])
+def test_what_are_no_more_repeats_is_refused_and_nothing_is_written(folder, repeats, said):
+    before = {path: path.read_bytes() for path in folder.path.rglob("*.yaml")}
+    with pytest.raises(ExperimentError, match=said):
+        folder.extend(repeats)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*.yaml")} == before
+
+
+def test_repeats_that_vary_cannot_be_more(tmp_path):
+    folder = SweepFolder.create(tmp_path, loads("name: a\nbase: thesis\nvary: {repeats: [1, 3]}\n"), START)
+    with pytest.raises(RecordError, match="varies them; leave them out"):
+        folder.extend(5)
 
 
 @settings(max_examples=15, deadline=None)

@@ -1,4 +1,5 @@
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -9,7 +10,7 @@ from experiments.runs import campaign
 from experiments.runs.progress import Reporter
 from experiments.specification.plan import runs_of
 from experiments.specification.specification_file import load
-from tests.unit.experiments.synthetic import START, results
+from tests.unit.experiments.synthetic import START, results, write_run
 
 
 @pytest.fixture
@@ -25,6 +26,26 @@ def left(folder):
 def test_only_unfinished_runs_are_left(folder):
     (folder.run("r01-bf5-coloc").path / "record.json").unlink()
     assert left(folder) == ["r00-bf5-neawa", "r01-bf5-coloc"]
+
+
+def test_more_repeats_are_done_beside_those_that_have_finished(folder):
+    assert left(folder.extend(3)) == ["r00-bf5-neawa", "r02-bf5-coloc", "r02-bf5-default", "r02-bf5-neawa"]
+    for run in runs_of(folder.specification()):
+        if run.repeat == 2:
+            write_run(folder, run, START + timedelta(hours=2))
+    (network,) = compare(folder.records()).networks
+    assert {strategy.strategy: (strategy.runs, strategy.planned) for strategy in network.strategies} == {
+        "default": (3, 3),
+        "neawa": (2, 3),
+        "coloc": (3, 3),
+    }
+
+
+def test_as_many_repeats_as_there_are_change_nothing(folder):
+    file = folder.path / "specification.yaml"
+    before = (file.read_bytes(), file.stat().st_mtime_ns)
+    folder.extend(2)
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == before
 
 
 def test_a_doubtful_run_is_repeated_once_also_when_resumed(folder):

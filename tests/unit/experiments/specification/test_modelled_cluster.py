@@ -57,11 +57,11 @@ def test_the_block_size_of_a_file_goes_before_that_of_the_cluster():
 @pytest.mark.parametrize("name", profile_names())
 def test_a_request_asks_for_what_the_job_needs(name):
     job = load_profile(name).job("job")
-    request = modelled_cluster.request(StrategySpec(name="neawa"), job, load_profile(name).weights)
+    request = modelled_cluster.request(StrategySpec(name="neawa"), job, load_profile(name))
     assert (request.job_id, request.signature, request.containers) == ("job", name, job.containers)
     assert request.inputs == tuple(job.files)
     weights = load_profile(name).weights
-    assert (request.weights.closeness, request.weights.locality) == (weights.closeness, weights.locality)
+    assert {"closeness": request.weights.closeness, "locality": request.weights.locality} == weights
 
 
 def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_before_both():
@@ -71,7 +71,7 @@ def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_befor
 
     def closeness(job_id, name="kmeans"):
         profile = load_profile(name)
-        return modelled_cluster.request(strategy, profile.job(job_id), profile.weights).weights.closeness
+        return modelled_cluster.request(strategy, profile.job(job_id), profile).weights.closeness
 
     assert closeness("job-1") == 1
     assert closeness("job-2") == 0.25

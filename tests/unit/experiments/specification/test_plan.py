@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experiments.documents.diagnostics import SpecificationError
 from experiments.specification.plan import check, runs_of
-from experiments.specification.specification_file import load, loads
+from experiments.specification.resolved_run import resolve
+from experiments.specification.specification_file import load, loads, parse
 from experiments.specification.workload import submissions
+from placement import Weights
 from tests.unit.experiments.synthetic import specification
+from workloads.profiles import load_profile
 
 
 def problems(spec):
@@ -71,6 +76,8 @@ def test_the_thesis_experiment_passes():
         ("strategies.2.colocation={jobs: kmeens-1}", ["2.colocation.jobs", "'kmeens-1'", "did you mean 'kmeans-1'?"]),
         ("strategies.2.colocation={nodes: 9}", ["strategies.2.colocation.nodes", "8 nodes"]),
         ("strategies.2.colocation={container_nodes: 9}", ["2.colocation.container_nodes", "8 nodes"]),
+        ("data.block_bytes=1 kB", ["data.block_bytes", "1000", "783,000,000 blocks", "500,000"]),
+        ("workload.shuffle_factors={kmeans: 1e300}", ["workload", "bytes", "give a number from 0 to 1e+18"]),
         ("workload.shuffle_factors={kmean: 2}", ["shuffle_factors", "'kmean'", "did you mean 'kmeans'?"]),
     ],
 )
@@ -87,6 +94,49 @@ def test_a_strategy_and_a_profile_of_ones_own_pass(tmp_path):
             "strategies.0.name=placement.strategies.baselines:RoundRobin", f"workload=[{{profile: {profile}}}]"
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("closeness", "locality", "reason"),
+    [(0.7, 0.7, "add up to 1.4"), (1.5, -0.5, "from 0 to 1"), (0.33333, 0.66666, "add up to 0.99999")],
+)
+def test_weights_of_a_strategy_and_of_a_profile_are_judged_alike(closeness, locality, reason):
+    weights = {"closeness": closeness, "locality": locality}
+    profile = {**load_profile("kmeans").document(), "name": "mine", "weights": weights}
+    document = {"name": "a", "strategies": ["neawa"], "workload": {"jobs": ["mine"], "profiles": {"mine": profile}}}
+    text = problems(parse(document))
+    assert text.startswith("workload: profile mine: weights: ")
+    assert reason in text
+    if locality >= 0:
+        strategy = {"name": "neawa", "weights": {"kmeans": weights}}
+        with pytest.raises(SpecificationError, match=reason):
+            parse({"name": "a", "strategies": [strategy], "workload": "mixed-high"})
+
+
+@given(st.integers(0, 10**6))
+def test_weights_with_six_digits_run(millionths):
+    weights = {"closeness": millionths / 10**6, "locality": (10**6 - millionths) / 10**6}
+    strategy = {"name": "neawa", "weights": {"all": weights}}
+    (run,) = runs_of(parse({"name": "a", "strategies": [strategy], "workload": ["kmeans"]}))
+    assert resolve(run).jobs[0].request.weights == Weights(**weights)
+
+
+def test_weights_rounded_to_six_digits_add_up():
+    weights = {"closeness": 0.3333333, "locality": 0.6666666}
+    strategy = {"name": "neawa", "weights": {"all": weights}}
+    (run,) = runs_of(parse({"name": "a", "strategies": [strategy], "workload": ["kmeans"]}))
+    assert resolve(run).jobs[0].request.weights.closeness == 0.3333333
+
+
+def test_jobs_that_share_a_profile_read_its_file_once(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(Path("workloads/profiles/kmeans.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    jobs = [{"profile": str(path), "at_s": number} for number in range(1000)]
+    spec = parse({"name": "a", "strategies": ["default"], "workload": jobs, "data": {"block_bytes": "1 GB"}})
+    first, *others = submissions(spec)
+    assert all(one.loaded is first.loaded for one in others)
+    path.write_text(path.read_text().replace("closeness: 0.7, locality: 0.3", "closeness: 0, locality: 1"))
+    assert submissions(spec)[0].loaded.weights == {"closeness": 0, "locality": 1}
 
 
 def test_every_example_could_run():

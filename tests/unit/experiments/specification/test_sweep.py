@@ -24,6 +24,8 @@ vary:
   data.replication: [1, 3]
 """
 
+TOO_MANY = {f"strategies.1.options.x{key}": list(range(10)) for key in range(12)}
+
 
 def refused(text: str, judge=loads) -> list[str]:
     with pytest.raises(SpecificationError) as caught:
@@ -131,6 +133,7 @@ def test_presets_load_and_can_run(name):
         (SMALL.replace("thesis", "thesiss"), ["'thesiss'", "did you mean 'thesis'?"]),
         ("name: a\nstrategies: [default]\nworkload: q3-mid\n", ["not a sweep", "--vary KEY=V1,V2"]),
         ("name: a\nbase: thesis\nvary: {}\n", ["sweep:3:1: vary", "at least 1"]),
+        (f"name: a\nbase: thesis\nvary: {TOO_MANY}\n", ["sweep:3:1: vary", "1,000,000,000,000 points", "10,000"]),
         (
             SMALL + "published: {source: a, best: [{at: {seed: 1}, strategy: neawa}]}\n",
             ["published.best.0.at.seed: is not varied; use one of data.replication, workload.preset"],
@@ -161,6 +164,11 @@ def test_what_is_wrong_at_several_points_is_said_once_with_the_points():
     )
     (line,) = refused_when_checked(SMALL.replace("repeats: 2", "strategies.1: newa"))
     assert line == "strategies.1.name: 'newa': unknown strategy; did you mean 'neawa'? (at every point)"
+
+
+def test_more_runs_at_all_points_than_can_be_done_are_refused():
+    (line,) = refused_when_checked(SMALL.replace("repeats: 2", "repeats: 10000"))
+    assert line == "vary: makes 120,000 runs at 4 points; give at most 100,000 in all"
 
 
 def test_a_value_that_cannot_be_set_names_its_points():

@@ -3,10 +3,12 @@ from datetime import datetime, timezone
 import pytest
 import yaml
 
+from experiments.commands import options
+from experiments.commands.main import parse
 from experiments.documents.diagnostics import SpecificationError
 from experiments.records.results_folder import ResultsFolder
 from experiments.specification.plan import check
-from experiments.specification.specification_file import dump, loads
+from experiments.specification.specification_file import dump, load, loads
 from experiments.specification.workload import self_contained, submissions
 from workloads.profiles import load_profile
 
@@ -75,6 +77,28 @@ def test_a_results_folder_runs_the_same_jobs_when_the_files_of_its_workload_are_
         assert [(one.at_s, one.job()) for one in submissions(kept)] == jobs
         assert str(tmp_path) not in dump(kept)
         assert self_contained(kept) == kept
+
+
+@pytest.mark.parametrize("workload", ["[{profile: more/sort.yaml}]", "more/schedule.yaml"])
+def test_paths_start_at_the_file_that_names_them(sort, tmp_path, monkeypatch, workload):
+    (tmp_path / "more" / "schedule.yaml").write_text("[{profile: sort.yaml}]")
+    (tmp_path / "a.yaml").write_text(f"name: a\nstrategies: [default]\nworkload: {workload}\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for path in (tmp_path / "a.yaml", "../a.yaml"):
+        check(load(path))
+        (submission,) = submissions(load(path))
+        assert (submission.job().input_bytes, submission.job_id) == (10**9, "sort-1")
+
+
+def test_paths_on_the_command_line_start_at_the_current_folder(sort, tmp_path, monkeypatch):
+    (tmp_path / "more" / "a.yaml").write_text("name: a\nstrategies: [default]\nworkload: kmeans-mid\n")
+    (tmp_path / "schedule.yaml").write_text("[{profile: more/sort.yaml}]")
+    monkeypatch.chdir(tmp_path)
+    _, values = parse(["place", "--spec", "more/a.yaml", "--workload", "schedule.yaml"])
+    del values["as_json"]
+    (submission,) = submissions(options.specification(**values))
+    assert submission.job().input_bytes == 10**9
 
 
 def test_a_workload_without_files_stays_as_it_is():

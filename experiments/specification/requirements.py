@@ -1,0 +1,19 @@
+"""What a specification asks of the machine that does its runs; a machine that only reads it need not have that."""
+
+from __future__ import annotations
+
+from experiments.documents.diagnostics import SpecificationError, problem
+from experiments.specification.model import Specification
+from topologies.emulated import congestion_control
+
+
+def check(specification: Specification) -> None:
+    """Refuse, before anything is made, what this machine cannot do.
+
+    Raises:
+        SpecificationError: its kernel lacks the TCP congestion control.
+    """
+    name = specification.network.congestion_control
+    if not congestion_control.obtainable(name):
+        hint = f"this kernel has {', '.join(congestion_control.available())}; use one of them"
+        raise SpecificationError([problem(("network", "congestion_control"), name, hint)])
