@@ -16,6 +16,7 @@ from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import Description
 from experiments.documents.diagnostics import SpecificationError, problem
+from experiments.documents.nofollow import followed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -67,8 +68,9 @@ def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, qui
         listen(isolation.current(), http_port) as listener,
         Console(stderr=True, quiet=quiet or as_json).status("starting") as status,
     ):
-        divisor = choose_divisor(run, listener, Path(scratch), status.update)
-        links, together = _measure(run, Conditions(listener, divisor), Path(scratch), quick, status.update)
+        folder = followed(scratch)
+        divisor = choose_divisor(run, listener, folder, status.update)
+        links, together = _measure(run, Conditions(listener, divisor), folder, quick, status.update)
     if as_json:
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))

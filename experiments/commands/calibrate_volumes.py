@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.commands import options
+from experiments.documents.nofollow import followed
 
 SUMMARY = "find the factor on each job's shuffle volume that gives the published reductions"
 EXAMPLES = ("calibrate-volumes results/20260101T120000-table-6.2-factors --write calibrated.yaml",)
@@ -15,8 +16,10 @@ EXAMPLES = ("calibrate-volumes results/20260101T120000-table-6.2-factors --write
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder of the sweep table-6.2-factors")
-    parser.add_argument("--write", type=Path, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors")
+    parser.add_argument("folder", type=followed, help="results folder of the sweep table-6.2-factors")
+    parser.add_argument(
+        "--write", type=followed, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors"
+    )
     options.add_allow_mixed(parser)
 
 

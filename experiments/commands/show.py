@@ -9,6 +9,7 @@ from rich.console import Console
 
 from experiments.commands import options
 from experiments.commands.options import EXAMPLE_FOLDER
+from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
 
 SUMMARY = "print the table of a results folder, or what a run's containers used"
@@ -17,7 +18,7 @@ EXAMPLES = (f"show {EXAMPLE_FOLDER}", f"show {EXAMPLE_FOLDER}/runs/r00-bf5-neawa
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder, or the folder of one run")
+    parser.add_argument("folder", type=followed, help="results folder, or the folder of one run")
     parser.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
     options.add_allow_mixed(parser)
     options.add_json(parser)

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.records import series
 from experiments.records.results_folder import ResultsFolder, RunFolder
@@ -23,7 +24,7 @@ def describe(folder: ResultsFolder) -> dict[str, Any]:
 
     See https://datapackage.org/standard/data-package/.
     """
-    specification = yaml.safe_load((folder.path / "specification.yaml").read_text(encoding="utf-8"))
+    specification = yaml.safe_load(nofollow.read_text(folder.path / "specification.yaml"))
     title = specification.get("description") or specification["name"]
     return _package(folder.path, title, [*_resources(folder)])
 

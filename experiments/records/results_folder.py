@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.records import ownership, series
 from experiments.records.record import RecordError, RunRecord
@@ -57,7 +57,7 @@ class RunFolder:
     def _read(self) -> RunRecord:
         file = self.path / "record.json"
         try:
-            return RunRecord.from_json(file.read_text(encoding="utf-8"), source=str(file))
+            return RunRecord.from_json(nofollow.read_text(file), source=str(file))
         except OSError as error:
             raise RecordError(f"{file}: {error.strerror}; give the folder of a run") from error
 
@@ -80,9 +80,8 @@ class RunFolder:
         Raises:
             RecordError: another process is writing this run.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
+        nofollow.make_folder(self.path)
+        with nofollow.folder(self.path) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -95,19 +94,15 @@ class RunFolder:
                     reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else _reason(error)
                     writer.save(writer.record.failed(now(), reason))
                 raise
-        finally:
-            os.close(handle)
 
     def _is_locked(self) -> bool:
         """Whether a living process is writing this run; the kernel releases the lock of one that dies."""
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        with nofollow.folder(self.path) as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
 
 class RunWriter:
@@ -152,7 +147,7 @@ class ResultsFolder:
         whole = self_contained(specification)
         path = new_folder(parent, specification.name, now)
         write_text(path / "specification.yaml", specification_file.dump(whole))
-        (path / "runs").mkdir()
+        nofollow.make_folder(path / "runs")
         return cls(path)
 
     @classmethod
@@ -168,7 +163,7 @@ class ResultsFolder:
 
     def specification(self) -> Specification:
         """The specification that the runs follow."""
-        return specification_file.load(self.path / "specification.yaml")
+        return specification_file.loads(nofollow.read_text(self.path / "specification.yaml"), "specification.yaml")
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of one run, whether it exists yet or not."""
@@ -194,12 +189,13 @@ class Assignment:
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:
     """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
+    parent = nofollow.followed(parent)
     ownership.make_folder(parent)
     stem = f"{now:%Y%m%dT%H%M%S}-{name}"
     path, copy = parent / stem, 1
     while True:
         try:
-            path.mkdir()
+            nofollow.make_new_folder(path)
             return path
         except FileExistsError:
             copy += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import atomic_file
 from experiments.errors import ExperimentError
 
@@ -125,7 +126,8 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
 
     if not path.is_file():
         return pl.DataFrame(schema=_schema([], columns))
-    frame = pl.read_parquet(path)
+    with nofollow.reading(path) as file:
+        frame = pl.read_parquet(file)
     added = {name: kind for name, kind in _schema([], columns).items() if name not in frame.columns}
     return frame.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in added.items())
 

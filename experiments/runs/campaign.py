@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import make_folder
 from experiments.records.record import RunRecord, now
 from experiments.records.results_folder import Assignment, RunFolder
 from experiments.runs.progress import OnProgress, Reporter
@@ -47,7 +48,7 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
 
 def _note_failure(folder: RunFolder, run: Run, reason: str) -> None:
     """Keep the exception that is being handled, and a record of the run if it failed before it had one."""
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path)
     write_text(folder.path / "failure.txt", traceback.format_exc())
     if not (folder.path / "record.json").is_file():
         with folder.writing(now) as writer:

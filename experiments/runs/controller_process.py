@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from experiments.documents import nofollow
 from experiments.errors import ExperimentError
 from topologies.emulated import openvswitch
 from topologies.emulated.isolation import Isolation
@@ -215,7 +216,7 @@ def controller(
         return subprocess.Popen(argv, cwd=_ROOT, stdout=output, stderr=output, pass_fds=fds, env=variables)
 
     timeout = httpx.Timeout(_ANSWER_S, read=_LOOK_S)
-    with log.open("ab") as output:
+    with nofollow.appending(log) as output:
         transport = _HostNetworkTransport(isolation)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=timeout) as client:
             running = Controller(start, client, log)
@@ -257,7 +258,7 @@ class _HostNetworkTransport(httpx.HTTPTransport):
 
 def _last_word(log: Path) -> str:
     """What the log says last: the error when it is a trace, else the line as it is."""
-    lines = log.read_text().splitlines() or ["its log is empty"]
+    lines = nofollow.read_text(log).splitlines() or ["its log is empty"]
     try:
         trace: str = json.loads(lines[-1])["traceback"]
     except (ValueError, LookupError, TypeError):

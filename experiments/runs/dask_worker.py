@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import read_text
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
@@ -32,7 +33,7 @@ def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
     """
     folder = ResultsFolder.open(Path(sys.argv[1]))
     threading.Thread(target=_end_with_input, daemon=True).start()
-    request = json.loads((folder.path / REQUEST).read_text())
+    request = json.loads(read_text(folder.path / REQUEST))
     runs = [run for run in plan.runs_of(folder.specification()) if run.id in request["runs"]]
     problems = do([Assignment(folder, run, request["place"]) for run in runs], request["force"])
     write_text(folder.path / PROBLEMS, json.dumps(problems))

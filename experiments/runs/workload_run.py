@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.documents.nofollow import appending
 from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
@@ -161,7 +162,7 @@ def _agents(
     node, hosts = run.specification.node, network.topology.hosts
 
     def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-        with log.open("ab") as log_file:
+        with appending(log) as log_file:
             return network.popen(host, argv, pass_fds=tuple(descriptors), stdout=log_file, stderr=log_file)
 
     return AgentPool(

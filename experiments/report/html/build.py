@@ -12,7 +12,7 @@ import matplotlib
 import yaml
 
 from experiments.analysis import comparison, estimate_text
-from experiments.documents import numerals
+from experiments.documents import nofollow, numerals
 from experiments.documents.atomic import write_text
 from experiments.records import datapackage
 from experiments.records.record import RecordError, RunRecord
@@ -53,7 +53,7 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> Evidence:
     """
     if (path / "runs").is_dir():
         folder = ResultsFolder.open(path)
-        text = (path / "specification.yaml").read_text(encoding="utf-8")
+        text = nofollow.read_text(path / "specification.yaml")
         return gather(folder.runs(), text, path, allow_mixed)
     if (path / "record.json").is_file():
         run = RunFolder(path)
