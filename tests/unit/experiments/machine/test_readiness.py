@@ -1,8 +1,8 @@
 import dataclasses
 import fcntl
-import os
 import io
 import json
+import os
 
 import pytest
 from rich.console import Console
