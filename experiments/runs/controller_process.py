@@ -24,6 +24,11 @@ from topologies.emulated.isolation import Isolation
 from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
+CONFINED = (
+    *("setpriv", "--no-new-privs", "--clear-groups", "--inh-caps=-all"),
+    *("--bounding-set=-all,+dac_read_search", "--"),
+)
+"""What root starts a program by that takes its powers from it but one: code may lie where only its owner may look."""
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.05
 _ANSWER_S = 10.0
@@ -205,15 +210,23 @@ def controller(
     """
     document = isolation.directory / "topology.json"
     document.write_text(topology.to_json())
-    argv = [options.python, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
-    argv += ["--http-fd", str(listener.fileno()), *options.arguments]
-    variables = {**os.environ, **openvswitch.environment(isolation)}
+    argv = [*CONFINED, options.python, "-m", "controller", "--topology", str(document)]
+    argv += ["--openflow-port", str(openflow_port), "--http-fd", str(listener.fileno()), *options.arguments]
+    variables = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", **openvswitch.environment(isolation)}
     port = listener.getsockname()[1]
 
     def start() -> subprocess.Popen[bytes]:
-        fds = [listener.fileno()]
         # In the checkout: `-m` looks into the working directory first, and anybody may have put a `controller` there.
-        return subprocess.Popen(argv, cwd=_ROOT, stdout=output, stderr=output, pass_fds=fds, env=variables)
+        return subprocess.Popen(
+            argv,
+            cwd=_ROOT,
+            env=variables,
+            umask=0o077,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[listener.fileno()],
+        )
 
     timeout = httpx.Timeout(_ANSWER_S, read=_LOOK_S)
     with nofollow.appending(log) as output:

@@ -44,6 +44,7 @@ DEADLINE_S = 120.0
 """TCP doubles its retransmission timer up to this: on a full network, a shorter silence does not mean a dead peer."""
 
 _ROOT = Path(__file__).parents[2]
+_ENVIRONMENT = ("LC_ALL=C.UTF-8",)  # and nothing of root's
 _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
 _NOTHING_USED = UsageRow(None, None, 0, 0.0, 0.0, 0, 0)
@@ -253,7 +254,8 @@ class AgentPool:
     async def _launch(self, host: str, ip: str) -> None:
         ours, theirs = socket.socketpair()
         handle = self._handles[host] = _Handle(host, self._receive, self._lost)
-        argv = ["env", "-C", str(_ROOT), sys.executable, "-m", "workloads.agents.program", "--host", host, "--ip", ip]
+        argv = ["env", "-i", "-C", str(_ROOT), *_ENVIRONMENT, sys.executable, "-m", "workloads.agents.program"]
+        argv += ["--host", host, "--ip", ip]
         argv += ["--port", str(self._port), "--control-fd", str(theirs.fileno())]
         try:
             handle.process = self._spawn(host, argv, (theirs.fileno(),))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from experiments.runs import controller_process
-from experiments.runs.controller_process import Controller, ControllerError
+from experiments.runs.controller_process import CONFINED, Controller, ControllerError
 from experiments.runs.workload_run import _watch_links
 
 HEALTH = {"status": "degraded", "routes_installed": True}
@@ -138,6 +139,22 @@ def test_the_last_line_of_a_log_that_is_no_trace_is_the_reason(start_controller)
     controller.process.wait()
     with pytest.raises(ControllerError, match=r"exit code 1: controller: --topology x: not a topology; see"):
         controller.get("/v1/links")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give up")
+def test_of_roots_powers_a_controller_keeps_that_to_read_its_code():
+    done = subprocess.run([*CONFINED, "cat", "/proc/self/status"], capture_output=True, text=True, check=True)
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in done.stdout.splitlines())}
+    kept = f"{1 << 2:016x}"  # CAP_DAC_READ_SEARCH, capabilities(7)
+    assert {name: status[name] for name in status if name.startswith("Cap")} == {
+        "CapInh": ["0" * 16],
+        "CapPrm": [kept],
+        "CapEff": [kept],
+        "CapBnd": [kept],
+        "CapAmb": ["0" * 16],
+    }
+    assert status["NoNewPrivs"] == ["1"]
+    assert status["Groups"] == []
 
 
 def test_a_living_controller_is_left_alone(start_controller):
