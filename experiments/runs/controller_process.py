@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from experiments.documents import nofollow
 from experiments.errors import ExperimentError
@@ -146,6 +147,7 @@ class Controller:
     def stop(self) -> None:
         """End the process."""
         self.process.terminate()
+        self.process.send_signal(signal.SIGCONT)  # one that has been stopped ends, too
         try:
             self.process.wait(timeout=5.0)
         except subprocess.TimeoutExpired:
@@ -156,11 +158,25 @@ class Controller:
         """Look whether the process lives.
 
         Raises:
-            ControllerError: it has ended; the message has its last words.
+            ControllerError: it has been stopped, or has ended; the message has its last words.
         """
+        self.require_not_stopped()
         if self.process.poll() is not None:
             code, log = self.process.returncode, self._log
             raise ControllerError(f"the controller ended with exit code {code}: {_last_word(log)}; see {log.name}")
+
+    def require_not_stopped(self) -> None:
+        """Look whether the process would go on, if it lives.
+
+        Raises:
+            ControllerError: it has been stopped by a signal.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED:
+                raise ControllerError(
+                    f"the controller (process {self.process.pid}) has been stopped by a signal; "
+                    "routes and counters are waited for in vain"
+                )
 
     def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:
         """Wait until every planned link is discovered and every route installed; returns the seconds it took.
