@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from experiments.commands import options
 from experiments.commands.options import EXAMPLE_FOLDER
 from experiments.documents.nofollow import followed
+from experiments.documents.terminal import TextConsole
 from experiments.errors import RequestError
 
 SUMMARY = "print the table of a results folder, or what a run's containers used"
@@ -48,7 +47,7 @@ def _show_run(folder: Path, job: str | None, as_json: bool) -> int:
     if as_json:
         print(run.record().to_json())
     else:
-        Console().print(monitoring.render(run, job))
+        TextConsole().print(monitoring.render(run, job))
     return 0
 
 
@@ -61,7 +60,7 @@ def _show_sweep(folder: Path, allow_mixed: bool, as_json: bool) -> int:
     if as_json:
         print(sweep_results.to_json(results))
     else:
-        Console().print(sweep_table.render(results))
+        TextConsole().print(sweep_table.render(results))
     return 0
 
 
@@ -74,5 +73,5 @@ def _show_experiment(folder: Path, allow_mixed: bool, as_json: bool) -> int:
     if as_json:
         print(comparison.to_json(result))
     else:
-        Console().print(table.render(result))
+        TextConsole().print(table.render(result))
     return 0

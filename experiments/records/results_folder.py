@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.records import ownership, series
+from experiments.records.reasons import reason
 from experiments.records.record import RecordError, RunRecord
 from experiments.specification import specification_file
 from experiments.specification.model import Specification
@@ -50,14 +51,16 @@ class RunFolder:
         if record.status == "running" and not self._is_locked():
             record = self._read()  # it may have finished between the two looks
             if record.status == "running":
-                reason = "the process that ran it was stopped before it could write the result"
-                return record.updated(status="interrupted", reason=reason)
+                why = "the process that ran it was stopped before it could write the result"
+                return record.updated(status="interrupted", reason=why)
         return record
 
     def _read(self) -> RunRecord:
         file = self.path / "record.json"
         try:
             return RunRecord.from_json(nofollow.read_text(file), source=str(file))
+        except PermissionError as error:
+            raise RecordError(f"{file}: {error.strerror}; take the right to read it, or leave it out") from error
         except OSError as error:
             raise RecordError(f"{file}: {error.strerror}; give the folder of a run") from error
 
@@ -91,8 +94,7 @@ class RunFolder:
                 yield writer
             except BaseException as error:
                 if writer.record is not None and writer.record.status == "running":
-                    reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else _reason(error)
-                    writer.save(writer.record.failed(now(), reason))
+                    writer.save(writer.record.failed(now(), reason(error)))
                 raise
 
     def _is_locked(self) -> bool:
@@ -170,8 +172,8 @@ class ResultsFolder:
         return RunFolder(self.path / "runs" / run_id)
 
     def runs(self) -> tuple[RunFolder, ...]:
-        """Folders of all runs that were started, by run id."""
-        return tuple(RunFolder(path.parent) for path in sorted((self.path / "runs").glob("*/record.json")))
+        """Folders of all runs that were started, by run id; those that one may not enter are among them."""
+        return tuple(RunFolder(path) for path in sorted((self.path / "runs").iterdir()) if _may_hold_record(path))
 
     def records(self) -> tuple[RunRecord, ...]:
         """Records of all runs that were started, in the order in which they were."""
@@ -202,6 +204,11 @@ def new_folder(parent: Path, name: str, now: datetime) -> Path:
             path = parent / f"{stem}-{copy}"
 
 
-def _reason(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+def _may_hold_record(path: Path) -> bool:
+    try:
+        (path / "record.json").lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        pass  # to be told when it is read
+    return True

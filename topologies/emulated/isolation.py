@@ -184,7 +184,8 @@ def holder(state: Path) -> str | None:
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(pid)
                 since = time.strftime("%H:%M:%S", time.localtime(process.create_time()))
-                return f"process {pid} since {since}: {' '.join(process.cmdline())[:_SHOWN]}"
+                command = "".join(letter if letter.isprintable() else "?" for letter in " ".join(process.cmdline()))
+                return f"process {pid} since {since}: {command[:_SHOWN]}"
     return None
 
 

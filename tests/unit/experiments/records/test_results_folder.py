@@ -1,12 +1,14 @@
 """Run records on disk: complete or absent, and honest about how a run ended."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -159,6 +161,23 @@ def test_a_killed_process_leaves_an_interrupted_run(folder, run):
     record = folder.run(run.id).record()
     assert record.status == "interrupted"
     assert "stopped" in record.reason
+
+
+def test_a_folder_that_one_may_not_enter_is_named_with_the_reason(folder, run, monkeypatch):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run).finished(later(), [JOB]))
+    (folder.path / "runs" / "notes.txt").touch()
+    (folder.path / "runs" / "never-started").mkdir()
+    assert [one.run_id for one in folder.runs()] == [run.id]
+
+    def refuse(path, *_, **__):  # as the kernel does whoever is not root
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr("experiments.documents.nofollow.reading", refuse)
+    closed = next(one for one in folder.runs() if one.run_id == run.id)
+    with pytest.raises(RecordError, match=rf"runs/{run.id}/record.json: Permission denied; take the right to read it"):
+        closed.record()
 
 
 def test_a_folder_swapped_for_a_link_in_mid_run_is_refused_and_nothing_is_written_through_it(folder, run, tmp_path):
