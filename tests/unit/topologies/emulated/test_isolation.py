@@ -52,7 +52,7 @@ def test_a_living_holder_is_told_at_once_and_by_name(lock, monkeypatch):
     lock.flush()
     fcntl.flock(lock, fcntl.LOCK_EX)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
-    with pytest.raises(isolation.BusyError, match=rf"\(process {os.getpid()} since \d\d:\d\d:\d\d: .*pytest"):
+    with pytest.raises(isolation.BusyError, match=rf"\(process {os.getpid()} since \d\d:\d\d:\d\d: .*python"):
         isolation.clean_up()
 
 
