@@ -22,6 +22,7 @@ PACKAGES = ("ca-certificates", "git", "iproute2", "procps", "python3", "python3-
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_", "SSL_CERT_FILE", "UV_")
 CHECK = ("python3", "scripts/check.py")
 INSTALL = (*CHECK, "--only-install")
+_DEADLINE_S = 3600  # of making the system; how long the command takes is the user's matter
 _ALWAYS_COPIED = ("/etc/resolv.conf", "/etc/hosts")
 
 
@@ -36,13 +37,13 @@ def main() -> int:
         return 2
     folder = options.folder.resolve()
     if not (folder / "etc/debian_version").is_file():
-        subprocess.check_call(bootstrap(options.release, folder, options.mirror))
+        subprocess.check_call(bootstrap(options.release, folder, options.mirror), timeout=_DEADLINE_S)
     for name in (*_ALWAYS_COPIED, *options.copy):
         target = folder / name.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(name, str(target))
     shutil.rmtree(str(folder / "testbed"), ignore_errors=True)
-    subprocess.check_call(["git", "clone", "--quiet", str(ROOT), str(folder / "testbed")])
+    subprocess.check_call(["git", "clone", "--quiet", str(ROOT), str(folder / "testbed")], timeout=_DEADLINE_S)
     own = environment(os.environ)
     return subprocess.call(inside(folder, INSTALL, settings=False), env=own) or subprocess.call(
         inside(folder, options.command), env=own

@@ -32,6 +32,7 @@ OLDEST_PYTHON = (3, 10)
 
 _PYTHONPATH = "PLACEMENT_TESTBED_PYTHONPATH"
 _STDERR = 2
+_DEADLINE_S = 3600.0  # of one command
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -244,10 +245,17 @@ def _run(command: Command, as_root: bool, lock: int) -> None:
     inherited = () if command.privileged else (lock,)
     try:
         code = subprocess.run(
-            command.argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=_STDERR, pass_fds=inherited
+            command.argv,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=_STDERR,
+            pass_fds=inherited,
+            timeout=_DEADLINE_S,
         ).returncode
     except KeyboardInterrupt:
         _stop("Stopped; the next start goes on.", code=130)
+    except subprocess.TimeoutExpired:
+        _stop(f"Installation failed: not ended within {_DEADLINE_S:g} s:\n  {command.text(as_root)}", code=1)
     if code and not command.may_fail:
         _stop(f"Installation failed: exit code {code} from\n  {command.text(as_root)}", code=1)
 
@@ -311,7 +319,7 @@ def _pip_configurations() -> list[str]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

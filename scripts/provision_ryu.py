@@ -1,36 +1,28 @@
 """Make the environment in which the controller runs on Ryu: `.venv-ryu`, apart from that of the testbed.
 
 Ryu 4.34, its last release, runs on Python 3.11 and older, builds only with an old setuptools, and needs versions of
-other packages that the testbed does not share. Runs under any Python from 3.8 on: standard library only.
+other packages that the testbed does not share. All of it is locked by hashes: `ryu-build.lock` has what Ryu is built
+by, `ryu.lock` the rest, and each says how to make it anew. Ryu itself is the only one that is built here, for it was
+published as a source archive only. Runs under any Python from 3.8 on: standard library only.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv-ryu"
-LOCK_FILE = ROOT / "requirements.lock"
-STAMP = ENVIRONMENT / "requirements.lock"  # the lock file that it was made from, written last
+BUILD_LOCK, LOCK_FILE = ROOT / "scripts" / "ryu-build.lock", ROOT / "scripts" / "ryu.lock"
+STAMP = ENVIRONMENT / "ryu.lock"  # the lock files that it was made from, written last
 
-RYU = "ryu==4.34"
-BUILD_TOOLS = ("setuptools==67.6.1", "wheel", "pbr")
-CONTROLLER = ("fastapi", "networkx", "numpy", "prometheus-client", "uvicorn")
 PYTHONS = ("python3.11", "python3.10", "python3.9", "python3")
 NEWEST_PYTHON = (3, 11)
-
-
-def constraints(lock: str) -> str:
-    """The versions of a lock file, without its hashes; setuptools excepted, which Ryu needs older."""
-    pins = re.findall(r"^([a-z0-9][\w.-]*==[^\\\n]+)", lock, re.MULTILINE)
-    return "".join(f"{pin.strip()}\n" for pin in pins if not pin.startswith("setuptools=="))
+_LOOK_S, _INSTALLATION_S = 60, 3600  # deadlines of programs
 
 
 def find_python(candidates: Sequence[str] = PYTHONS) -> str | None:
@@ -44,17 +36,18 @@ def find_python(candidates: Sequence[str] = PYTHONS) -> str | None:
 
 def _version(python: str) -> tuple[int, int]:
     program = "import sys; print(*sys.version_info[:2])"
-    major, minor = subprocess.check_output([python, "-c", program], text=True).split()
+    major, minor = subprocess.check_output([python, "-c", program], text=True, timeout=_LOOK_S).split()
     return int(major), int(minor)
 
 
-def commands(python: str, constraints_file: str) -> list[list[str]]:
+def commands(python: str) -> list[list[str]]:
     """What makes the environment, in order."""
     pip = [str(ENVIRONMENT / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
     return [
         [python, "-m", "venv", "--clear", str(ENVIRONMENT)],
-        [*pip, *BUILD_TOOLS],
-        [*pip, "--no-build-isolation", "--constraint", constraints_file, RYU, *CONTROLLER],
+        [*pip, "-r", str(BUILD_LOCK)],
+        [*pip, "--no-build-isolation", "--no-binary", "ryu", "-r", str(LOCK_FILE)],
         [str(ENVIRONMENT / "bin/python"), "-c", "import controller.openflow as it; it.load('ryu')"],
     ]
 
@@ -64,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--where-possible", action="store_true", help="be content on machines whose Python is too new")
     options = parser.parse_args()
-    lock = LOCK_FILE.read_text()
+    lock = BUILD_LOCK.read_text() + LOCK_FILE.read_text()
     if STAMP.exists() and STAMP.read_text() == lock:
         print(f"Ryu is installed in {ENVIRONMENT}")
         return 0
@@ -77,14 +70,12 @@ def main() -> int:
             "provision_ryu: Ryu needs Python 3.10 or 3.11 in /usr/bin; use the default library os-ken", file=sys.stderr
         )
         return 2
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(constraints(lock))
-        file.flush()
-        for command in commands(python, file.name):
-            done = subprocess.run(command, cwd=ROOT, check=False)
-            if done.returncode != 0:
-                print(f"provision_ryu: failed: {' '.join(command)}", file=sys.stderr)
-                return 1
+    for command in commands(python):
+        try:
+            subprocess.run(command, cwd=ROOT, check=True, timeout=_INSTALLATION_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            print(f"provision_ryu: {error}", file=sys.stderr)
+            return 1
     STAMP.write_text(lock)
     print(f"Ryu is installed in {ENVIRONMENT}; start the controller with --controller-library ryu")
     return 0

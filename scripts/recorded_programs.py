@@ -150,7 +150,7 @@ def tpch(scale_factor: float, folder: Path) -> None:
     """The tables of dbgen as text."""
     tables = ",".join(_TABLES)
     tool = str(Path(sys.executable).with_name("tpchgen-cli"))
-    subprocess.run([tool, "-s", str(scale_factor), "-o", str(folder), "--tables", tables], check=True)
+    subprocess.run([tool, "-s", str(scale_factor), "-o", str(folder), "--tables", tables], check=True, timeout=3600)
 
 
 def _table(spark: SparkSession, data: Path, name: str) -> DataFrame:

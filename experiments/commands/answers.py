@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from experiments.documents.terminal import printable
 from experiments.errors import REFUSALS
 
 
@@ -20,10 +21,10 @@ def answer(action: Callable[[], int]) -> int:
         if error.filename is None and not isinstance(error, PermissionError):
             raise
         what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-        print(f"error: {what}; {_remedy(error)}", file=sys.stderr)
+        print(printable(f"error: {what}; {_remedy(error)}"), file=sys.stderr)
     except REFUSALS as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(printable(f"error: {line}"), file=sys.stderr)
     return 2
 
 

@@ -16,6 +16,8 @@ from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import Description
 from experiments.documents.diagnostics import SpecificationError, problem
+from experiments.documents.nofollow import followed
+from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -66,15 +68,16 @@ def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, qui
     with (
         tempfile.TemporaryDirectory() as scratch,
         listen(isolation.current(), http_port) as listener,
-        Console(stderr=True, quiet=quiet or as_json).status("starting") as status,
+        TextConsole(stderr=True, quiet=quiet or as_json).status("starting") as status,
     ):
-        divisor = choose_divisor(run, listener, Path(scratch), status.update)
-        links, together = _measure(run, Conditions(listener, divisor), Path(scratch), quick, status.update)
+        folder = followed(scratch)
+        divisor = choose_divisor(run, listener, folder, status.update)
+        links, together = _measure(run, Conditions(listener, divisor), folder, quick, status.update)
     if as_json:
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))
     else:
-        _print(Console(), divisor, links, together)
+        _print(TextConsole(), divisor, links, together)
     worst = max((abs(link.error) for link in links), default=0.0)
     return int(worst > LINK_TOLERANCE or together.shortfall > AGGREGATE_TOLERANCE)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from experiments.commands import options
+from experiments.documents.nofollow import followed
+from experiments.documents.terminal import TextConsole
 
 SUMMARY = "find the factor on each job's shuffle volume that gives the published reductions"
 EXAMPLES = ("calibrate-volumes results/20260101T120000-table-6.2-factors --write calibrated.yaml",)
@@ -15,8 +15,10 @@ EXAMPLES = ("calibrate-volumes results/20260101T120000-table-6.2-factors --write
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder of the sweep table-6.2-factors")
-    parser.add_argument("--write", type=Path, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors")
+    parser.add_argument("folder", type=followed, help="results folder of the sweep table-6.2-factors")
+    parser.add_argument(
+        "--write", type=followed, metavar="SWEEP.yaml", help="write table-6.2-calibrated with the factors"
+    )
     options.add_allow_mixed(parser)
 
 
@@ -35,7 +37,7 @@ def run(*, folder: Path, write: Path | None, allow_mixed: bool) -> int:
 
     published = sweep_file.load(shuffle_volumes.PUBLISHED)
     fits = shuffle_volumes.fit_all(SweepFolder.open(folder), published, allow_mixed)
-    console = Console()
+    console = TextConsole()
     console.print(volumes.measurements(fits))
     console.print(volumes.factors(fits))
     if write is not None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from experiments.commands import options
 from experiments.commands.options import Description
+from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -63,7 +64,7 @@ def run(
         specifications, open_folder = checked_points(folder, repeats), partial(folder.extend, repeats)
     else:
         specifications, open_folder = _new(profile, _STEPS if steps is None else steps, output, **described)
-    console = Console(stderr=as_json)
+    console = TextConsole(stderr=as_json)
     doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
     return run_sweep(doing, specifications, open_folder, show_weights, console)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.analysis.likeness import MixedRunsError
+from experiments.documents.terminal import printable
 from experiments.records.ownership import give_to_caller
 from experiments.runs.rate_divisor import CACHE
 
@@ -28,7 +29,7 @@ def carry_out(
     try:
         problems = work()
         for problem in problems:
-            print(f"failed: {problem}", file=sys.stderr)
+            print(printable(f"failed: {problem}"), file=sys.stderr)
         show()
     except MixedRunsError:
         console.print(f"results  {path}", highlight=False, soft_wrap=True)

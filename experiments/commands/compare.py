@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from experiments.commands import options
 from experiments.commands.options import EXAMPLE_FOLDER
+from experiments.documents.nofollow import followed
+from experiments.documents.terminal import TextConsole
 
 SUMMARY = "put the runs of several results folders side by side"
 EXAMPLES = (f"compare {EXAMPLE_FOLDER} results/20260102T090000-thesis",)
@@ -18,7 +18,7 @@ EXAMPLES = (f"compare {EXAMPLE_FOLDER} results/20260102T090000-thesis",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="FOLDER", help="results folders; the first is the reference"
+        "folders", type=followed, nargs="+", metavar="FOLDER", help="results folders; the first is the reference"
     )
     options.add_allow_mixed(parser, "although machines, versions or divisors differ")
     options.add_json(parser)
@@ -41,5 +41,5 @@ def run(*, folders: Sequence[Path], allow_mixed: bool, as_json: bool) -> int:
     if as_json:
         print(side_by_side.to_json(found))
     else:
-        Console().print(render(found))
+        TextConsole().print(render(found))
     return 0

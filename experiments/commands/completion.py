@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.documents.nofollow import followed
+
 SUMMARY = "print a script that completes commands, options and names in a shell"
 EXAMPLES = ("completion bash > ~/.local/share/bash-completion/completions/run_testbed.py",)
 SHELLS = ("bash", "zsh", "tcsh")
@@ -69,7 +71,7 @@ def _how(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> Any:  #
 
     if action.dest in names:
         return {"bash": _function(action.dest), "zsh": _function(action.dest), "tcsh": "f"}
-    if action.type is Path:
+    if action.type in (Path, followed):
         return shtab.DIRECTORY if "folder" in f"{action.metavar or action.dest}".lower() else shtab.FILE
     return None
 

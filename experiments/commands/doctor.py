@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-
 from experiments.commands import options
+from experiments.documents.terminal import TextConsole
 
 SUMMARY = "what this machine has, what will be used, what is missing"
 EXAMPLES = ("doctor --json",)
@@ -25,5 +24,5 @@ def run(*, as_json: bool) -> int:
     if as_json:
         print(readiness.to_json(findings))
     else:
-        Console().print(readiness.render(findings))
+        TextConsole().print(readiness.render(findings))
     return 0 if readiness.can_run(findings) else 1

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from experiments.commands.options import EXAMPLE_FOLDER
+from experiments.documents.nofollow import followed
 
 SUMMARY = "add the runs of a results folder to an MLflow server or store"
 EXAMPLES = (f"export-mlflow {EXAMPLE_FOLDER} --tracking-uri http://localhost:5000",)
@@ -13,7 +14,7 @@ EXAMPLES = (f"export-mlflow {EXAMPLE_FOLDER} --tracking-uri http://localhost:500
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder of an experiment or a sweep")
+    parser.add_argument("folder", type=followed, help="results folder of an experiment or a sweep")
     parser.add_argument("--tracking-uri", metavar="URI", help="server or store [MLflow's own choice]")
     parser.add_argument("--experiment", default="placement", metavar="NAME", help="MLflow's experiment [placement]")
 

@@ -22,10 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(*, trace: Path, trace_format: str, output: Path | None, force: bool) -> int:
     """Import the trace, print what was written, and say what is missing in it."""
+    from experiments.documents.terminal import printable
     from experiments.specification.imported import import_file
 
     def notice(note: str) -> None:
-        print(f"note: {note}", file=sys.stderr)
+        print(printable(f"note: {note}"), file=sys.stderr)
 
     for path in import_file(trace, trace_format, output, force, notice):
         print(path)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
 from experiments.specification.model import Specification
 
@@ -69,7 +70,7 @@ def add_assignments(group: argparse._ArgumentGroup, meaning: str) -> None:
 def add_doing(parser: argparse.ArgumentParser, resumed: str, printed: str) -> None:
     """Options of everything that does runs: what `--resume` finishes, what `--json` prints."""
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="where results go")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
+    parser.add_argument("--resume", type=followed, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
     parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
     add_allow_mixed(parser)
     add_printing(parser, printed)

@@ -6,10 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from experiments.commands import options
 from experiments.commands.options import Description
+from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -33,5 +32,5 @@ def run(*, as_json: bool, **described: Unpack[Description]) -> int:
     if as_json:
         print(json.dumps(document, indent=1))
     else:
-        placements.show(document, Console())
+        placements.show(document, TextConsole())
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.commands import options
 from experiments.commands.options import EXAMPLE_FOLDER
+from experiments.documents.nofollow import followed
 
 SUMMARY = "make the report of a results folder again"
 EXAMPLES = (f"report {EXAMPLE_FOLDER}",)
@@ -14,7 +15,7 @@ EXAMPLES = (f"report {EXAMPLE_FOLDER}",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder, or the folder of one run")
+    parser.add_argument("folder", type=followed, help="results folder, or the folder of one run")
     options.add_allow_mixed(parser)
 
 

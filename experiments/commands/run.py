@@ -14,6 +14,7 @@ from rich.console import Console
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import EXAMPLE_FOLDER, Description
+from experiments.documents.terminal import TextConsole
 from experiments.errors import RequestError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _emulate(
     from experiments.runs.progress import Reporter
     from topologies.emulated import isolation
 
-    console = Console(stderr=as_json)
+    console = TextConsole(stderr=as_json)
     listen(isolation.current(), http_port).close()  # a taken port is an error before anything is made
     folder = open_folder()
     reporter = Reporter(console, quiet or as_json)

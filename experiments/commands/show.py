@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from experiments.commands import options
 from experiments.commands.options import EXAMPLE_FOLDER
+from experiments.documents.nofollow import followed
+from experiments.documents.terminal import TextConsole
 from experiments.errors import RequestError
 
 SUMMARY = "print the table of a results folder, or what a run's containers used"
@@ -17,7 +17,7 @@ EXAMPLES = (f"show {EXAMPLE_FOLDER}", f"show {EXAMPLE_FOLDER}/runs/r00-bf5-neawa
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="results folder, or the folder of one run")
+    parser.add_argument("folder", type=followed, help="results folder, or the folder of one run")
     parser.add_argument("--job", metavar="JOB", help="of a run: only this job's containers")
     options.add_allow_mixed(parser)
     options.add_json(parser)
@@ -47,7 +47,7 @@ def _show_run(folder: Path, job: str | None, as_json: bool) -> int:
     if as_json:
         print(run.record().to_json())
     else:
-        Console().print(monitoring.render(run, job))
+        TextConsole().print(monitoring.render(run, job))
     return 0
 
 
@@ -60,7 +60,7 @@ def _show_sweep(folder: Path, allow_mixed: bool, as_json: bool) -> int:
     if as_json:
         print(sweep_results.to_json(results))
     else:
-        Console().print(sweep_table.render(results))
+        TextConsole().print(sweep_table.render(results))
     return 0
 
 
@@ -73,5 +73,5 @@ def _show_experiment(folder: Path, allow_mixed: bool, as_json: bool) -> int:
     if as_json:
         print(comparison.to_json(result))
     else:
-        Console().print(table.render(result))
+        TextConsole().print(table.render(result))
     return 0

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from experiments.commands import options
 from experiments.documents.diagnostics import SpecificationError
+from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -75,7 +76,7 @@ def run(
     from experiments.commands.sweeping import Doing, run_sweep
 
     options.refuse_beside_resume(resume, output=output, list_only=list_only, **described)
-    console = Console(stderr=as_json and not list_only)
+    console = TextConsole(stderr=as_json and not list_only)
     if list_only:
         return _show_plan(*wanted(**described), as_json, console)
     doing = Doing("sweep", scheduler, force, quiet or as_json)

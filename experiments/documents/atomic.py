@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from experiments.documents import nofollow
 
 
 @contextlib.contextmanager
@@ -15,24 +17,26 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its place at `path` when the block ends, and never when it raises.
 
     Survives a crash of the machine: content and folder entry are synchronised to disk.
+
+    Raises:
+        FileError: a part of the path is a link.
+        OSError: it cannot be written.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
+    temporary = f".{path.name}.{secrets.token_hex(4)}"
+    with nofollow.folder(path.parent) as folder:
+        handle = nofollow.open_in(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, path, mode=0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(handle)
+                os.fchmod(handle, 0o644)
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
         os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:

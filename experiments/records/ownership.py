@@ -6,37 +6,42 @@ import os
 import stat
 from pathlib import Path
 
+from experiments.documents import nofollow
 from experiments.documents.caller import caller
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it that are missing, for the caller; a folder that is there stays whose it is."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     owner = caller()
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
+
+    def give(folder: int) -> None:
         if owner is not None:
-            os.chown(folder, *owner, follow_symlinks=False)
+            os.chown(".", *owner, dir_fd=folder, follow_symlinks=False)
+
+    nofollow.make_folder(path, give)
 
 
 def give_to_caller(path: Path, *beside: str) -> None:
-    """Hand a folder that was made under sudo, all that lies in it, and some files beside it to the caller.
+    """Hand what root owns of a folder that was made under sudo, and some files beside it, to the caller.
 
-    Symbolic links are not followed. A file that has a second name, which may lie anywhere, stays whose it is.
+    Links are not followed. A file that has a second name, which may lie anywhere, stays whose it is. Folders come after
+    what is in them: until then nobody can put something else into its place.
+
+    Raises:
+        FileError: a part of the path has become a link.
     """
     owner = caller()
     if owner is None:
         return
-    for _, _, names, folder in os.fwalk(path):
-        os.fchown(folder, *owner)
-        for name in names:
-            _give_file(name, folder, owner)
-    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with nofollow.folder(path) as top:
+        for _, _, names, folder in os.fwalk(".", topdown=False, dir_fd=top):
+            for name in names:
+                _give_file(name, folder, owner)
+            if os.fstat(folder).st_uid == os.getuid():
+                os.fchown(folder, *owner)
+    with nofollow.folder(path.parent) as parent:
         for name in beside:
             _give_file(name, parent, owner)
-    finally:
-        os.close(parent)
 
 
 def _give_file(name: str, folder: int, owner: tuple[int, int]) -> None:
@@ -46,7 +51,7 @@ def _give_file(name: str, folder: int, owner: tuple[int, int]) -> None:
         return  # a link, or gone
     try:
         found = os.fstat(file)
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.getuid():
             os.fchown(file, *owner)
     finally:
         os.close(file)

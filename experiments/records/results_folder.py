@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
-from experiments.documents.regular_file import FileError, read_text
+from experiments.documents.nofollow import FileError
 from experiments.records import ownership, series
+from experiments.records.reasons import reason
 from experiments.records.record import RecordError, RunRecord
 from experiments.specification import specification_file
 from experiments.specification.model import Specification
@@ -51,16 +52,20 @@ class RunFolder:
         if record.status == "running" and not self._is_locked():
             record = self._read()  # it may have finished between the two looks
             if record.status == "running":
-                reason = "the process that ran it was stopped before it could write the result"
-                return record.updated(status="interrupted", reason=reason)
+                why = "the process that ran it was stopped before it could write the result"
+                return record.updated(status="interrupted", reason=why)
         return record
 
     def _read(self) -> RunRecord:
         file = self.path / "record.json"
         try:
-            return RunRecord.from_json(read_text(file), source=str(file))
+            return RunRecord.from_json(nofollow.read_text(file), source=str(file))
         except FileError as error:
             raise RecordError(str(error)) from error
+        except PermissionError as error:
+            raise RecordError(f"{file}: {error.strerror}; take the right to read it, or leave it out") from error
+        except OSError as error:
+            raise RecordError(f"{file}: {error.strerror}; give the folder of a run") from error
 
     def events(self) -> pl.DataFrame:
         """Rows of events.parquet (`series.EVENTS`), none when there is no such file."""
@@ -81,9 +86,8 @@ class RunFolder:
         Raises:
             RecordError: another process is writing this run.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
+        nofollow.make_folder(self.path)
+        with nofollow.folder(self.path) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -93,22 +97,17 @@ class RunFolder:
                 yield writer
             except BaseException as error:
                 if writer.record is not None and writer.record.status == "running":
-                    reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else _reason(error)
-                    writer.save(writer.record.failed(now(), reason))
+                    writer.save(writer.record.failed(now(), reason(error)))
                 raise
-        finally:
-            os.close(handle)
 
     def _is_locked(self) -> bool:
         """Whether a living process is writing this run; the kernel releases the lock of one that dies."""
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        with nofollow.folder(self.path) as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
 
 class RunWriter:
@@ -153,7 +152,7 @@ class ResultsFolder:
         whole = self_contained(specification)
         path = new_folder(parent, specification.name, now)
         write_text(path / "specification.yaml", specification_file.dump(whole))
-        (path / "runs").mkdir()
+        nofollow.make_folder(path / "runs")
         return cls(path)
 
     @classmethod
@@ -169,11 +168,11 @@ class ResultsFolder:
 
     def specification(self) -> Specification:
         """The specification that the runs follow."""
-        return specification_file.load(self.path / "specification.yaml")
+        return specification_file.loads(self.specification_text(), "specification.yaml")
 
     def specification_text(self) -> str:
         """The same as it is on disk."""
-        return read_text(self.path / "specification.yaml")
+        return nofollow.read_text(self.path / "specification.yaml")
 
     def extended(self, repeats: object) -> Specification:
         """The specification with more repeats, a number as YAML has it; None leaves them as they are.
@@ -205,8 +204,8 @@ class ResultsFolder:
         return RunFolder(self.path / "runs" / run_id)
 
     def runs(self) -> tuple[RunFolder, ...]:
-        """Folders of all runs that were started, by run id."""
-        return tuple(RunFolder(path.parent) for path in sorted((self.path / "runs").glob("*/record.json")))
+        """Folders of all runs that were started, by run id; those that one may not enter are among them."""
+        return tuple(RunFolder(path) for path in sorted((self.path / "runs").iterdir()) if _may_hold_record(path))
 
     def records(self) -> tuple[RunRecord, ...]:
         """Records of all runs that were started, in the order in which they were.
@@ -241,18 +240,24 @@ class Assignment:
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:
     """Make an empty folder below `parent`, named by time and name, and by a number when there is one of that name."""
+    parent = nofollow.followed(parent)
     ownership.make_folder(parent)
     stem = f"{now:%Y%m%dT%H%M%S}-{name}"
     path, copy = parent / stem, 1
     while True:
         try:
-            path.mkdir()
+            nofollow.make_new_folder(path)
             return path
         except FileExistsError:
             copy += 1
             path = parent / f"{stem}-{copy}"
 
 
-def _reason(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+def _may_hold_record(path: Path) -> bool:
+    try:
+        (path / "record.json").lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        pass  # to be told when it is read
+    return True

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import atomic_file
-from experiments.documents.regular_file import FileError, read_bytes
+from experiments.documents.nofollow import FileError
 from experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     if not path.exists():
         return pl.DataFrame(schema=known)
     try:
-        frame = pl.read_parquet(io.BytesIO(read_bytes(path)))
+        frame = pl.read_parquet(io.BytesIO(nofollow.read_bytes(path)))
         added = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
         return frame.with_columns(added).cast({name: known.get(name, pl.Float64()) for name in frame.columns})
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FileError, OSError) as error:

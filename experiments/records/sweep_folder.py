@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.records.record import RecordError
 from experiments.records.results_folder import Assignment, ResultsFolder, new_folder
@@ -33,7 +34,7 @@ class SweepFolder:
         path = new_folder(parent, sweep.name, now)
         for point in points(sweep):
             whole = self_contained(point.specification)
-            (path / "points" / point.id / "runs").mkdir(parents=True)
+            nofollow.make_folder(path / "points" / point.id / "runs")
             write_text(path / "points" / point.id / "specification.yaml", specification_file.dump(whole))
         write_text(path / "sweep.yaml", sweep_file.dump(sweep))  # last: a folder that has it is complete
         return cls(path)
@@ -56,7 +57,7 @@ class SweepFolder:
 
     def sweep(self) -> Sweep:
         """The sweep that the runs follow."""
-        return sweep_file.load(self.path / "sweep.yaml")
+        return sweep_file.loads(nofollow.read_text(self.path / "sweep.yaml"), "sweep.yaml", self.path)
 
     def points(self) -> tuple[Point, ...]:
         """The points of the sweep."""

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.comparison import NetworkComparison
 from experiments.analysis.estimates import Spread
 from experiments.documents.atomic import atomic_file
+from experiments.documents.nofollow import make_folder
 from experiments.report.cells import Evidence, Network
 from experiments.report.html.links import rated
 from experiments.report.palette import strategy_colour, strategy_dashes, strategy_hatch
@@ -38,7 +39,7 @@ STYLE: dict[Any, Any] = {
 
 def write(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
     """Write all figures that the runs have data for; returns their paths."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     written: list[Path] = []
     with matplotlib.rc_context(STYLE):
         for summary, network in zip(evidence.comparison.networks, evidence.networks, strict=True):

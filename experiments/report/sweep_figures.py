@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.sweep_results import PublishedReductionResult
+from experiments.documents.nofollow import make_folder
 from experiments.report.figures import STYLE, bar_style, line_style, save, whiskers
 from experiments.report.html.sweep_charts import entry_name
 from experiments.report.palette import strategy_colour
@@ -30,7 +31,7 @@ def write(
     folder: Path,
 ) -> tuple[Path, ...]:
     """Write all figures that there are values for; returns their paths."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     written: list[Path] = []
     with matplotlib.rc_context(STYLE):
         if panels:

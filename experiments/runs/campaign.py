@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import make_folder
+from experiments.records.reasons import stop_behind
 from experiments.records.record import RunRecord, now
 from experiments.records.results_folder import Assignment, RunFolder
 from experiments.runs.progress import OnProgress, Reporter
@@ -36,7 +38,7 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
                 try:
                     execute(assignment, run, on_progress)
                 except Exception as error:
-                    if stopped := _stopped(error):
+                    if stopped := stop_behind(error):
                         raise stopped from error
                     reason = " ".join(str(error).split()) or type(error).__name__
                     problems.append(f"{name}: {reason}")
@@ -47,18 +49,11 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
 
 def _note_failure(folder: RunFolder, run: Run, reason: str) -> None:
     """Keep the exception that is being handled, and a record of the run if it failed before it had one."""
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path)
     write_text(folder.path / "failure.txt", traceback.format_exc())
     if not (folder.path / "record.json").is_file():
         with folder.writing(now) as writer:
             writer.save(RunRecord.open(run, now()).failed(now(), reason))
-
-
-def _stopped(error: BaseException | None) -> KeyboardInterrupt | SystemExit | None:
-    """The user's stop, while which the error came up."""
-    while error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
-        error = error.__context__
-    return error
 
 
 def unfinished(assignments: Iterable[Assignment]) -> list[Assignment]:

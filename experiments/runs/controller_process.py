@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
+from experiments.documents import nofollow
 from experiments.errors import ExperimentError
 from topologies.emulated import openvswitch
 from topologies.emulated.isolation import Isolation
 from topologies.topology import Direction, Topology
 
 READY_TIMEOUT_S = 30.0
+CONFINED = (
+    *("setpriv", "--no-new-privs", "--clear-groups", "--inh-caps=-all"),
+    *("--bounding-set=-all,+dac_read_search", "--"),
+)
+"""What root starts a program by that takes its powers from it but one: code may lie where only its owner may look."""
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.05
 _ANSWER_S = 10.0
@@ -140,6 +147,7 @@ class Controller:
     def stop(self) -> None:
         """End the process."""
         self.process.terminate()
+        self.process.send_signal(signal.SIGCONT)  # one that has been stopped ends, too
         try:
             self.process.wait(timeout=5.0)
         except subprocess.TimeoutExpired:
@@ -150,11 +158,25 @@ class Controller:
         """Look whether the process lives.
 
         Raises:
-            ControllerError: it has ended; the message has its last words.
+            ControllerError: it has been stopped, or has ended; the message has its last words.
         """
+        self.require_not_stopped()
         if self.process.poll() is not None:
             code, log = self.process.returncode, self._log
             raise ControllerError(f"the controller ended with exit code {code}: {_last_word(log)}; see {log.name}")
+
+    def require_not_stopped(self) -> None:
+        """Look whether the process would go on, if it lives.
+
+        Raises:
+            ControllerError: it has been stopped by a signal.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED:
+                raise ControllerError(
+                    f"the controller (process {self.process.pid}) has been stopped by a signal; "
+                    "routes and counters are waited for in vain"
+                )
 
     def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:
         """Wait until every planned link is discovered and every route installed; returns the seconds it took.
@@ -204,18 +226,26 @@ def controller(
     """
     document = isolation.directory / "topology.json"
     document.write_text(topology.to_json())
-    argv = [options.python, "-m", "controller", "--topology", str(document), "--openflow-port", str(openflow_port)]
-    argv += ["--http-fd", str(listener.fileno()), *options.arguments]
-    variables = {**os.environ, **openvswitch.environment(isolation)}
+    argv = [*CONFINED, options.python, "-m", "controller", "--topology", str(document)]
+    argv += ["--openflow-port", str(openflow_port), "--http-fd", str(listener.fileno()), *options.arguments]
+    variables = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", **openvswitch.environment(isolation)}
     port = listener.getsockname()[1]
 
     def start() -> subprocess.Popen[bytes]:
-        fds = [listener.fileno()]
         # In the checkout: `-m` looks into the working directory first, and anybody may have put a `controller` there.
-        return subprocess.Popen(argv, cwd=_ROOT, stdout=output, stderr=output, pass_fds=fds, env=variables)
+        return subprocess.Popen(
+            argv,
+            cwd=_ROOT,
+            env=variables,
+            umask=0o077,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[listener.fileno()],
+        )
 
     timeout = httpx.Timeout(_ANSWER_S, read=_LOOK_S)
-    with log.open("ab") as output:
+    with nofollow.appending(log) as output:
         transport = _HostNetworkTransport(isolation)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=timeout) as client:
             running = Controller(start, client, log)
@@ -257,7 +287,7 @@ class _HostNetworkTransport(httpx.HTTPTransport):
 
 def _last_word(log: Path) -> str:
     """What the log says last: the error when it is a trace, else the line as it is."""
-    lines = log.read_text().splitlines() or ["its log is empty"]
+    lines = nofollow.read_text(log).splitlines() or ["its log is empty"]
     try:
         trace: str = json.loads(lines[-1])["traceback"]
     except (ValueError, LookupError, TypeError):

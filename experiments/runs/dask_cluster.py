@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from experiments.documents.atomic import atomic_file, write_text
+from experiments.documents.nofollow import followed, make_folder
 from experiments.errors import ExperimentError
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.campaign import unfinished
@@ -175,7 +176,7 @@ def perform(task: Task, program: Sequence[str] = ()) -> bytes:
     """
     import distributed
 
-    own = Path(distributed.get_worker().local_directory)
+    own = followed(distributed.get_worker().local_directory)
     with _machine() as lock, tempfile.TemporaryDirectory(dir=own) as scratch:
         folder, errors = Path(scratch, "task"), Path(scratch, "errors.txt")
         _unpack(task, folder)
@@ -216,7 +217,7 @@ def store(folder: ResultsFolder, group: Sequence[Assignment], archive: bytes) ->
         if len(parts) < 3 or parts[0] != "runs" or parts[1] not in expected or ".." in parts:
             raise ClusterError(f"{name}: a worker sent what was not asked for; start workers of this version only")
         path = folder.path.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with atomic_file(path) as file:
             file.write(contents[name])
     return problems

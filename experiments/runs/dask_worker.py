@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import read_text
+from experiments.documents.terminal import TextConsole
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
@@ -32,7 +32,7 @@ def main(do: Callable[[Sequence[Assignment], bool], list[str]]) -> int:
     """
     folder = ResultsFolder.open(Path(sys.argv[1]))
     threading.Thread(target=_end_with_input, daemon=True).start()
-    request = json.loads((folder.path / REQUEST).read_text())
+    request = json.loads(read_text(folder.path / REQUEST))
     runs = [run for run in plan.runs_of(folder.specification()) if run.id in request["runs"]]
     problems = do([Assignment(folder, run, request["place"]) for run in runs], request["force"])
     write_text(folder.path / PROBLEMS, json.dumps(problems))
@@ -44,7 +44,7 @@ def _emulate(assignments: Sequence[Assignment], force: bool) -> list[str]:
 
     cache_folder = Path(__file__).resolve().parents[2] / "results"  # outlives the task, as that of local runs does
     cache_folder.mkdir(exist_ok=True)
-    reporter = Reporter(Console(), quiet=True)
+    reporter = Reporter(TextConsole(), quiet=True)
     return emulated_campaign.emulate(assignments, cache_folder, emulated_campaign.Options(force=force), reporter)
 
 

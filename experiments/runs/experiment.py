@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from experiments.documents.terminal import TextConsole
 from experiments.errors import REFUSALS, ExperimentError
 from experiments.records.ownership import give_to_caller
 from experiments.records.results_folder import ResultsFolder
@@ -35,7 +34,7 @@ def run_experiment(
     def do() -> dict[str, Any]:
         folder = ResultsFolder.create(output, wanted, datetime.now().astimezone())
         try:
-            reporter = Reporter(Console(stderr=True), quiet)
+            reporter = Reporter(TextConsole(stderr=True), quiet)
             problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=force), reporter)
         finally:
             give_to_caller(folder.path, CACHE)

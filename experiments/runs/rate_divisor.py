@@ -15,7 +15,9 @@ from pathlib import Path
 
 from pydantic import PositiveFloat, TypeAdapter, ValidationError
 
+from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import FileError
 from experiments.records import verdict
 from experiments.records.provenance import machine_fingerprint
 from experiments.runs import emulated_run
@@ -74,7 +76,7 @@ def _search(run: ResolvedRun, listener: socket.socket, on_progress: OnProgress) 
     for divisor in CANDIDATES:
         on_progress(f"trying rate divisor {divisor:g}")
         with tempfile.TemporaryDirectory() as scratch:
-            trials.append(_trial(run, Conditions(listener, divisor), Path(scratch), on_progress))
+            trials.append(_trial(run, Conditions(listener, divisor), nofollow.followed(scratch), on_progress))
         if trials[-1].rehearsed or sum(trial.with_reserve for trial in trials) == REHEARSALS:
             break
     return best(trials)
@@ -162,6 +164,6 @@ def trial_key(run: ResolvedRun) -> str:
 def _known(cache: Path) -> dict[str, float]:
     """What is in the cache; nothing when it is not there or damaged, and it will be made anew."""
     try:
-        return _FINDINGS.validate_json(cache.read_bytes())
-    except (OSError, ValidationError):
+        return _FINDINGS.validate_json(nofollow.read_text(cache))
+    except (OSError, FileError, ValidationError):
         return {}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.documents.nofollow import appending
 from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
@@ -47,7 +48,7 @@ async def run_workload(
     Raises:
         JobFailedError: a job failed for good.
         PlacementError: data or containers do not fit.
-        ControllerError: the controller ended.
+        ControllerError: the controller ended or was stopped.
         OpenVSwitchError: the switches ended or were stopped.
     """
     specification = run.specification
@@ -66,7 +67,7 @@ async def run_workload(
         reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
         interval_s = specification.controller.poll_interval_s
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
-        background = [asyncio.create_task(watching), asyncio.create_task(_watch_switches(network.switch))]
+        background = [asyncio.create_task(watching), asyncio.create_task(_watch_programs(network.switch, controller))]
         for failure in specification.failures:
             failing = cause(failure, network, pool.pids, this.wait_until_s, this.record_event, on_progress)
             background.append(asyncio.create_task(failing))
@@ -161,7 +162,7 @@ def _agents(
     node, hosts = run.specification.node, network.topology.hosts
 
     def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-        with log.open("ab") as log_file:
+        with appending(log) as log_file:
             return network.popen(host, argv, pass_fds=tuple(descriptors), stdout=log_file, stderr=log_file)
 
     return AgentPool(
@@ -222,14 +223,18 @@ async def _watch_links(
             restarted = True
 
 
-async def _watch_switches(switch: OpenVSwitch) -> None:
-    """Look every second whether the switches are alive.
+async def _watch_programs(switch: OpenVSwitch, controller: Controller) -> None:
+    """Look every second whether the switches are alive, and the controller has not been stopped.
+
+    A controller that ends is noticed by who asks it next, see `_watch_links`; agents are watched by their pool.
 
     Raises:
         OpenVSwitchError: they are not.
+        ControllerError: it has been.
     """
     while True:
         switch.require_alive()
+        controller.require_not_stopped()
         await asyncio.sleep(1.0)
 
 

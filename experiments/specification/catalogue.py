@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.documents import yaml_document
 from experiments.documents.diagnostics import SpecificationError, nearest
-from experiments.documents.regular_file import FileError, read_text
+from experiments.documents.nofollow import FileError, followed, read_text
 from experiments.documents.yaml_document import Document
 
 _PRESETS = Path(__file__).with_name("presets")
@@ -35,9 +35,10 @@ def read(name_or_path: str | Path) -> Document:
     """
     path = locate(name_or_path)
     try:
-        document = yaml_document.parse(read_text(path), source=path.name)
-    except FileError as error:
-        raise SpecificationError([str(error)]) from error
+        text = read_text(followed(path))
+    except (OSError, FileError) as error:
+        raise SpecificationError([f"{path}: cannot be read ({error}); give a YAML file"]) from error
+    document = yaml_document.parse(text, source=path.name)
     return replace(document, folder=None if path.parent == _PRESETS else path.parent.resolve())
 
 

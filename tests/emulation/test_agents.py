@@ -171,7 +171,16 @@ def test_agents_live_unprivileged_on_their_host_and_end_with_the_pool(network):
         async with pool(running) as agents:
             for host, pid in agents.pids.items():
                 status = Path(f"/proc/{pid}/status").read_text()
-                assert status.split("Uid:")[1].split()[:4] == ["65534"] * 4
+                fields = dict(line.split(":", 1) for line in status.splitlines())
+                for name in ("Uid", "Gid"):
+                    assert fields[name].split() == ["65534"] * 4
+                assert fields["Groups"].split() == []
+                assert {fields[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+                    "0" * 16
+                }
+                assert fields["NoNewPrivs"].strip() == "1"
+                assert Path(f"/proc/{pid}/environ").read_bytes() == b"LC_ALL=C.UTF-8\0"
+                assert str(Path(f"/proc/{pid}/fd/0").readlink()) == "/dev/null"
                 network_of = {Path(f"/proc/{of}/ns/net").stat().st_ino for of in (pid, running.host_pid(host))}
                 assert len(network_of) == 1
             os.kill(agents.pids["h2"], signal.SIGKILL)

@@ -126,7 +126,7 @@ def _results(parent: Path) -> Kind:
     run = "runs/r00-bf5-neawa"
     series.write(folder / "two" / run / "events.parquet", _samples(), series.EVENTS)
     names = ("record.json", "record.json", "events.parquet", "links.parquet", "fidelity.parquet")
-    files = tuple(f"one/{run}/{name}" for name in names) + (f"two/{run}/events.parquet",)
+    files = (*(f"one/{run}/{name}" for name in names), f"two/{run}/events.parquet")
     commands = (
         ("show", "one"),
         ("show", "one", "--json"),

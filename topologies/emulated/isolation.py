@@ -27,6 +27,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import psutil
+
 from topologies.emulated import host_settings, programs
 from topologies.errors import NetworkError
 
@@ -38,6 +40,7 @@ _CLONE_NEWNET = 0x40000000
 _MS_REC_PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
 _PR_SET_PDEATHSIG = 1
 _ENVIRONMENT = "PLACEMENT_TESTBED_ISOLATION"
+_SHOWN = 200  # characters of a command line
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -146,43 +149,44 @@ def _lock() -> Iterator[None]:
 
     A testbed that has been killed is waited for: its last processes are about to vanish.
     """
-    with (STATE_DIRECTORY / "lock").open("a+") as file:
+    descriptor = os.open(STATE_DIRECTORY / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode=0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # who may open it may hold it, and one from before may be open to all
         deadline = time.monotonic() + 2.0
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                file.seek(0)
-                document = file.read()
-                if _alive(document) or time.monotonic() > deadline:
+                living = holder(STATE_DIRECTORY)
+                if living or time.monotonic() > deadline:
                     raise BusyError(
-                        f"a testbed is already running on this machine ({holder(document)}); wait for it or stop it"
+                        f"a testbed is already running on this machine ({living or 'its first process has ended'}); "
+                        "wait for it or stop it"
                     ) from None
                 time.sleep(0.05)
-        file.truncate(0)
-        own = {"pid": os.getpid(), "since": time.strftime("%H:%M:%S"), "command": " ".join(sys.argv)[:200]}
-        file.write(json.dumps(own))
-        file.flush()
         yield
+    finally:
+        os.close(descriptor)
 
 
-def holder(document: str) -> str:
-    """Who holds the machine's lock, by what the lock's file says."""
+def holder(state: Path) -> str | None:
+    """The living process that took the lock in a state directory, by what the kernel says (proc(5), locks)."""
     try:
-        found = json.loads(document)
-        return f"process {found['pid']} since {found['since']}: {found['command']}"
-    except (ValueError, KeyError):
-        return "an unknown process"
-
-
-def _alive(document: str) -> bool:
-    """Whether the process lives that holds the machine's lock, by what the lock's file says."""
-    try:
-        pid = int(json.loads(document)["pid"])
-    except (ValueError, KeyError, TypeError):
-        return False
-    return Path(f"/proc/{pid}").exists()
+        found = (state / "lock").stat()
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    device = found.st_dev
+    file = f"{os.major(device):02x}:{os.minor(device):02x}:{found.st_ino}"
+    for fields in map(str.split, locks):
+        if fields[1] == "FLOCK" and fields[5] == file and (pid := int(fields[4])) > 0:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                since = time.strftime("%H:%M:%S", time.localtime(process.create_time()))
+                command = "".join(letter if letter.isprintable() else "?" for letter in " ".join(process.cmdline()))
+                return f"process {pid} since {since}: {command[:_SHOWN]}"
+    return None
 
 
 def _run_as_init(isolation: Isolation, main: Callable[[], int]) -> int:

@@ -71,8 +71,12 @@ class EmulatedNetwork:
     shapes: Mapping[str, Sequence[Shape]]
 
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Start a process on a host; `options` are those of `subprocess.Popen`, `pass_fds` included."""
+        """Start a process on a host; `options` are those of `subprocess.Popen`, `pass_fds` included.
+
+        It reads nothing unless told what: the standard input of this process may be root's terminal.
+        """
         node = self.mininet.get(host)
+        options = {"stdin": subprocess.DEVNULL, **options}
         process: subprocess.Popen[Any] = node.popen(list(argv), mncmd=["mnexec", "-a", str(node.pid)], **options)
         return process
 

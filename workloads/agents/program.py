@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
+import itertools
 import os
 import resource
 import signal
@@ -14,24 +16,49 @@ import socket
 import sys
 
 _NOBODY = 65534
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38  # prctl(2)
 
 
 def become_unprivileged() -> None:
-    """Takes all descriptors that are allowed, gives up root, and asks to be killed with the parent.
+    """Takes all descriptors that are allowed, gives up root and every way back, and asks to be killed with the parent.
 
     The last has to come last: setuid clears it.
+
+    Raises:
+        OSError: the kernel does not let it.
     """
     parent = os.getppid()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each pair of tasks
+    os.umask(0o077)
     if os.geteuid() == 0:
+        _empty_bounding_set()
         os.setgroups([])
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent process is gone")
+
+
+def _empty_bounding_set() -> None:
+    """Takes all capabilities from whatever this process may start; see capabilities(7)."""
+    for capability in itertools.count():
+        try:
+            _prctl(_PR_CAPBSET_DROP, capability)
+        except OSError as error:
+            if error.errno != errno.EINVAL or capability == 0:
+                raise
+            return  # the one before was the kernel's last
+
+
+def _prctl(option: int, argument: int) -> None:
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+    if prctl(option, argument, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl {option}: {os.strerror(error)}")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import psutil
 
 from workloads.channel import Channel
 from workloads.coordination.attempt import Cluster, Execution
@@ -44,6 +45,7 @@ DEADLINE_S = 120.0
 """TCP doubles its retransmission timer up to this: on a full network, a shorter silence does not mean a dead peer."""
 
 _ROOT = Path(__file__).parents[2]
+_ENVIRONMENT = ("LC_ALL=C.UTF-8",)  # and nothing of root's
 _STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
 _NOTHING_USED = UsageRow(None, None, 0, 0.0, 0.0, 0, 0)
@@ -126,6 +128,7 @@ class AgentPool:
     async def __aenter__(self) -> AgentPool:
         try:
             await asyncio.gather(*(self._launch(host, ip) for host, ip in self._hosts.items()))
+            self._watch = asyncio.get_running_loop().create_task(self._watch_agents())
             ready = [handle.ready for handle in self._handles.values()]
             done, pending = await asyncio.wait(ready, timeout=self._deadline_s)
             for future in done:
@@ -139,7 +142,6 @@ class AgentPool:
         peers = Peers({host: (ip, self._handles[host].port) for host, ip in self._hosts.items()})
         for handle in self._handles.values():
             handle.channel.send(peers)
-        self._watch = asyncio.get_running_loop().create_task(self._watch_silence())
         return self
 
     async def __aexit__(
@@ -253,7 +255,8 @@ class AgentPool:
     async def _launch(self, host: str, ip: str) -> None:
         ours, theirs = socket.socketpair()
         handle = self._handles[host] = _Handle(host, self._receive, self._lost)
-        argv = ["env", "-C", str(_ROOT), sys.executable, "-m", "workloads.agents.program", "--host", host, "--ip", ip]
+        argv = ["env", "-i", "-C", str(_ROOT), *_ENVIRONMENT, sys.executable, "-m", "workloads.agents.program"]
+        argv += ["--host", host, "--ip", ip]
         argv += ["--port", str(self._port), "--control-fd", str(theirs.fileno())]
         try:
             handle.process = self._spawn(host, argv, (theirs.fileno(),))
@@ -286,15 +289,22 @@ class AgentPool:
                 handle.process.kill()
                 handle.process.wait()
 
-    async def _watch_silence(self) -> None:
-        """Takes an agent that has not reported for the deadline for dead and kills it."""
+    async def _watch_agents(self) -> None:
+        """Takes an agent that has been stopped, or has not reported for the deadline, for dead and kills it."""
         while True:
             await asyncio.sleep(self._sample_s)
             for host, handle in self._handles.items():
-                if host not in self._dead and time.monotonic() - handle.heard_at > self._deadline_s:
-                    if handle.process is not None:
-                        handle.process.kill()
-                    self._lost(host, f"no report for {self._deadline_s:g} s")
+                if host not in self._dead and handle.process is not None and (reason := self._hangs(handle)):
+                    handle.process.kill()
+                    self._lost(host, reason)
+
+    def _hangs(self, handle: _Handle) -> str | None:
+        """Why nothing more is to be expected of an agent's process."""
+        assert handle.process is not None
+        if _is_stopped(handle.process.pid):
+            return f"process {handle.process.pid} has been stopped by a signal"
+        silent = time.monotonic() - handle.heard_at > self._deadline_s
+        return f"no report for {self._deadline_s:g} s" if silent else None
 
     def _send(self, host: str, message: ToAgent) -> None:
         self._handles[host].channel.send(message)
@@ -358,3 +368,10 @@ class AgentPool:
                     agent_memory_bytes=message.agent_memory_bytes if of_node else None,
                 )
             )
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False

@@ -10,9 +10,8 @@ from pathlib import Path
 from experiments.analysis import sweep_results
 from experiments.analysis.likeness import MixedRunsError
 from experiments.analysis.sweep_results import SweepResults
-from experiments.documents import numerals
+from experiments.documents import nofollow, numerals
 from experiments.documents.atomic import write_text
-from experiments.documents.regular_file import read_text
 from experiments.records import datapackage
 from experiments.records.record import RunRecord
 from experiments.records.sweep_folder import SweepFolder
@@ -71,7 +70,7 @@ def read_evidence(path: Path, allow_mixed: bool = False) -> SweepEvidence:
         reasons = dict.fromkeys(f"{point.id}: {point.reason}" for point in results.points)
         raise MixedRunsError("\n".join(reasons))
     records = sorted(itertools.chain(*(found for _, found in runs)), key=lambda record: record.started_at)
-    text = read_text(path / "sweep.yaml")
+    text = nofollow.read_text(path / "sweep.yaml")
     return SweepEvidence(results, tuple(records), text, path, frozenset(compared))
 
 

@@ -293,3 +293,18 @@ def test_provisioning_needs_the_standard_library_only():
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_a_configuration_of_pip_in_any_encoding_is_read_as_far_as_it_goes(tmp_path, monkeypatch):
+    configuration = tmp_path / "pip.conf"
+    configuration.write_bytes(b"# caf\xe9\n[global]\nindex-url = http://mirror/\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    assert gather([]).pip_index
+
+
+def test_a_command_that_does_not_end_is_ended_and_named(monkeypatch, capsys):
+    monkeypatch.setattr(provision, "_DEADLINE_S", 0.1)
+    with pytest.raises(SystemExit) as ended:
+        provision._run(provision.Command(("sleep", "60")), as_root=True, lock=0)
+    assert ended.value.code == 1
+    assert "not ended within 0.1 s:\n  sleep 60" in capsys.readouterr().err

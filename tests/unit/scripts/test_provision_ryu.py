@@ -1,19 +1,46 @@
+import re
+
+import pytest
+
 from scripts import provision_ryu
+from scripts.provision import LOCK_FILE
+
+LOCKS = (provision_ryu.BUILD_LOCK, provision_ryu.LOCK_FILE)
 
 
-def test_constraints_are_the_locked_versions_without_hashes_and_without_setuptools():
-    lock = (
-        "# made by a tool\nfastapi==0.1.2 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n    # via x\n"
-        "numpy==2.2.6 ; python_full_version < '3.11' \\\n    --hash=sha256:cc\n"
-        "setuptools==84.2.1 \\\n    --hash=sha256:dd\n"
-    )
-    assert provision_ryu.constraints(lock) == "fastapi==0.1.2\nnumpy==2.2.6 ; python_full_version < '3.11'\n"
+def requirements(lock):
+    """The requirements of a lock file, each with its hashes, by the package's name."""
+    found: dict[str, list[str]] = {}
+    text = "\n".join(line for line in lock.read_text().splitlines() if not line.lstrip().startswith("#"))
+    for requirement in text.replace("\\\n", " ").splitlines():
+        found.setdefault(requirement.split("==")[0], []).append(requirement)
+    return found
 
 
-def test_every_package_of_the_controller_is_in_the_real_lock():
-    pins = provision_ryu.constraints(provision_ryu.LOCK_FILE.read_text()).splitlines()
-    names = {pin.split("==")[0] for pin in pins}
-    assert set(provision_ryu.CONTROLLER) <= names
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_requirement_is_one_version_with_hashes(lock):
+    every = [requirement for several in requirements(lock).values() for requirement in several]
+    assert every
+    for requirement in every:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+", requirement)
+
+
+def test_ryu_and_what_the_controller_imports_are_locked():
+    wanted = {"ryu", "fastapi", "networkx", "numpy", "prometheus-client", "uvicorn"}
+    assert wanted <= requirements(provision_ryu.LOCK_FILE).keys()
+    (setuptools,) = requirements(provision_ryu.BUILD_LOCK)["setuptools"]
+    assert setuptools.startswith("setuptools==67.6.1 ")
+    assert "setuptools" not in requirements(provision_ryu.LOCK_FILE)
+
+
+def test_packages_that_the_testbed_has_too_are_of_its_versions():
+    def versions(several):
+        return {requirement.split(" ")[0] for requirement in several}
+
+    own, ryus = requirements(LOCK_FILE), requirements(provision_ryu.LOCK_FILE)
+    assert "numpy" in own.keys() & ryus.keys()
+    for name in own.keys() & ryus.keys():
+        assert versions(ryus[name]) <= versions(own[name]), "make ryu.lock anew, as its first lines say"
 
 
 def test_only_a_python_that_ryu_runs_on_is_taken(monkeypatch):
@@ -24,10 +51,29 @@ def test_only_a_python_that_ryu_runs_on_is_taken(monkeypatch):
     assert provision_ryu.find_python(["a", "b"]) is None
 
 
-def test_ryu_is_built_with_the_tools_that_can_build_it():
-    make, tools, install, check = provision_ryu.commands("/usr/bin/python3", "constraints.txt")
+def test_nothing_is_installed_without_its_hash_and_nothing_built_but_ryu_with_the_tools_that_can():
+    make, *installations, check = provision_ryu.commands("/usr/bin/python3")
     assert make[1:3] == ["-m", "venv"]
-    assert "setuptools==67.6.1" in tools
-    assert "--no-build-isolation" in install
-    assert "ryu==4.34" in install
+    assert [command[-1] for command in installations] == [str(lock) for lock in LOCKS]
+    for command in installations:
+        assert {"--require-hashes", "--no-deps"} <= set(command)
+        assert command[command.index("--only-binary") + 1] == ":all:"
+    built = installations[1]
+    assert "--no-build-isolation" in built
+    assert built[built.index("--no-binary") + 1] == "ryu"
+    assert "--no-binary" not in installations[0]
     assert "load('ryu')" in check[-1]
+
+
+@pytest.mark.parametrize(
+    ("program", "how"), [(["false"], "'false'.* exit status 1"), (["sleep", "9"], "'sleep', '9'.* timed out after 0")]
+)
+def test_a_step_that_fails_or_hangs_ends_the_installation_by_name(program, how, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("sys.argv", ["provision_ryu.py"])
+    monkeypatch.setattr(provision_ryu, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(provision_ryu, "find_python", lambda: "/usr/bin/python3")
+    monkeypatch.setattr(provision_ryu, "commands", lambda _: [program, ["touch", str(tmp_path / "next")]])
+    monkeypatch.setattr(provision_ryu, "_INSTALLATION_S", 0.1)
+    assert provision_ryu.main() == 1
+    assert re.match(f"provision_ryu: .*{how}", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())

@@ -377,6 +377,38 @@ def test_results_are_shown_as_a_table_and_as_json_and_reported_again(capsys, tmp
     assert (folder.path / "report.html").stat().st_size > 10_000
 
 
+def test_a_folder_may_be_named_by_a_link(capsys, tmp_path, monkeypatch):
+    folder = results(tmp_path, "strategies=[default, neawa]")
+    (tmp_path / "latest").symlink_to(folder.path.name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["show", "latest"]) == 0
+    assert "neawa" in capsys.readouterr().out
+
+
+def test_a_link_within_a_folder_is_refused_by_name(refused, tmp_path):
+    folder = results(tmp_path, "strategies=[default]").path
+    (folder / "runs").rename(tmp_path / "elsewhere")
+    (folder / "runs").symlink_to(tmp_path / "elsewhere")
+    (line,) = refused("show", str(folder))
+    assert f"{folder / 'runs'}: a symbolic link" in line
+    assert "give what it leads to" in line
+
+
+def test_what_a_foreign_record_holds_does_not_steer_the_terminal(capsys, tmp_path):
+    folder = results(tmp_path, "repeats=1", "strategies=[default]")
+    (run,) = folder.runs()
+    file = run.path / "record.json"
+    record = json.loads(file.read_text())
+    record["jobs"][0]["job_id"] = record["strategy"] = "\x1b]0;owned\x07"
+    file.write_text(json.dumps(record))
+    assert main(["show", str(folder.path)]) == 0
+    assert "\N{REPLACEMENT CHARACTER}" in (out := capsys.readouterr().out)
+    assert not {"\x1b", "\x07"} & set(out)
+    assert main(["show", str(run.path), "--job", "none"]) == 2
+    assert "]0;owned" in (err := capsys.readouterr().err)
+    assert not {"\x1b", "\x07"} & set(err)
+
+
 def test_rows_in_files_are_not_folded_to_80_columns(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert main(["sweep", "--list", "table-6.2-factors"]) == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.documents.nofollow import FileError
 from experiments.records.ownership import give_to_caller, make_folder
 
 
@@ -16,8 +17,8 @@ def given(monkeypatch):
     def name_of(file):
         return str(Path(f"/proc/self/fd/{file}").readlink()) if isinstance(file, int) else str(file)
 
-    def chown(file, user, group, **_):
-        owners[name_of(file)] = (user, group)
+    def chown(file, user, group, dir_fd=None, **_):
+        owners[name_of(file if dir_fd is None else dir_fd)] = (user, group)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "chown", chown)
@@ -55,6 +56,32 @@ def test_links_lead_nowhere(given, tmp_path):
     os.mkfifo(path / "pipe")
     give_to_caller(path)
     assert set(given) == {str(path)}
+
+
+def test_what_others_own_stays_theirs(given, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").touch()
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    give_to_caller(tmp_path / "a")
+    assert given == {}
+
+
+def test_a_folder_changes_hands_after_what_is_in_it(given, tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").touch()
+    (tmp_path / "a" / "file").touch()
+    give_to_caller(tmp_path / "a")
+    order = list(given)
+    assert all(order.index(str(inner)) < order.index(str(inner.parent)) for inner in (tmp_path / "a").rglob("*"))
+
+
+def test_a_folder_swapped_for_a_link_is_refused(given, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+    for function in (make_folder, give_to_caller):
+        with pytest.raises(FileError, match=f"{tmp_path}/a: a symbolic link"):
+            function(tmp_path / "a")
+    assert given == {}
 
 
 def test_only_folders_that_were_missing_are_made_for_the_caller(given, tmp_path):

@@ -1,12 +1,14 @@
 """Run records on disk: complete or absent, and honest about how a run ended."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.documents.atomic import atomic_file
+from experiments.documents.nofollow import FileError
 from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRecord
 from experiments.records.results_folder import ResultsFolder, new_folder
 from experiments.records.series import EVENTS, FIDELITY, SeriesError, event_row
@@ -160,6 +163,57 @@ def test_a_killed_process_leaves_an_interrupted_run(folder, run):
     assert "stopped" in record.reason
 
 
+def test_a_folder_that_one_may_not_enter_is_named_with_the_reason(folder, run, monkeypatch):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run).finished(later(), [JOB]))
+    (folder.path / "runs" / "notes.txt").touch()
+    (folder.path / "runs" / "never-started").mkdir()
+    assert [one.run_id for one in folder.runs()] == [run.id]
+
+    def refuse(path, *_, **__):  # as the kernel does whoever is not root
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr("experiments.documents.nofollow.reading", refuse)
+    closed = next(one for one in folder.runs() if one.run_id == run.id)
+    with pytest.raises(RecordError, match=rf"runs/{run.id}/record.json: Permission denied; take the right to read it"):
+        closed.record()
+
+
+def test_a_folder_swapped_for_a_link_in_mid_run_is_refused_and_nothing_is_written_through_it(folder, run, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in (folder.run(run.id).path, folder.path / "runs", folder.path):
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run))
+            path.rename(tmp_path / "aside")
+            path.symlink_to(elsewhere)
+            for write in (
+                lambda: writer.save(opened(run)),
+                lambda: writer.save_events([]),
+                lambda: writer.save_links([]),
+            ):
+                with pytest.raises(FileError, match=f"{path}: a symbolic link"):
+                    write()
+            path.unlink()
+            (tmp_path / "aside").rename(path)
+            writer.save(opened(run).finished(later(), [JOB]))
+        assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["record.json", "events.parquet"])
+def test_files_of_a_run_that_are_links_are_refused(name, folder, run, tmp_path):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run))
+        writer.save_events([])
+    file = folder.run(run.id).path / name
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    read = folder.records if name == "record.json" else folder.run(run.id).events
+    with pytest.raises(FileError, match=f"{name}: a symbolic link"):
+        read()
+
+
 def test_series_come_back_and_absent_ones_are_empty(folder, run):
     assert folder.run(run.id).events().height == 0
     with folder.run(run.id).writing(later) as writer:
@@ -229,7 +283,7 @@ def test_every_sample_of_the_machine_has_its_column():
 
 def test_an_output_folder_that_leads_nowhere_is_refused_at_once(tmp_path):
     (tmp_path / "results").symlink_to(tmp_path / "not mounted")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileError, match="results: a symbolic link"):
         new_folder(tmp_path / "results", "thesis", datetime.now(timezone.utc))
 
 

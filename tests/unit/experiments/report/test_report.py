@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from experiments.analysis.estimates import Reduction
 from experiments.analysis.likeness import MixedRunsError
+from experiments.documents.nofollow import FileError
 from experiments.records import datapackage
 from experiments.records.record import RecordError
 from experiments.records.results_folder import ResultsFolder
@@ -166,6 +167,21 @@ def test_an_experiment_without_a_finished_run_says_so(tmp_path):
 def test_an_experiment_without_any_run_is_refused(tmp_path):
     with pytest.raises(MixedRunsError, match="run the experiment first"):
         write_report(ResultsFolder.create(tmp_path, specification(), START).path)
+
+
+@pytest.mark.parametrize("name", ["specification.yaml", "figures"])
+def test_what_a_link_in_a_foreign_folder_leads_to_stays_out_of_the_report_and_as_it_is(name, tmp_path):
+    folder = results(tmp_path, "repeats=1", "strategies=[default]").path
+    secret = tmp_path / "secret"
+    if name == "figures":
+        secret.mkdir()
+    else:
+        secret.write_text((folder / name).read_text())
+        (folder / name).unlink()
+    (folder / name).symlink_to(secret)
+    with pytest.raises(FileError, match=f"{name}: a symbolic link"):
+        write_report(folder)
+    assert secret.is_file() or not list(secret.iterdir())
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

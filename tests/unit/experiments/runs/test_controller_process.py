@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from experiments.runs import controller_process
-from experiments.runs.controller_process import Controller, ControllerError
-from experiments.runs.workload_run import _watch_links
+from experiments.runs.controller_process import CONFINED, Controller, ControllerError
+from experiments.runs.workload_run import _watch_links, _watch_programs
 
 HEALTH = {"status": "degraded", "routes_installed": True}
 
@@ -138,6 +142,56 @@ def test_the_last_line_of_a_log_that_is_no_trace_is_the_reason(start_controller)
     controller.process.wait()
     with pytest.raises(ControllerError, match=r"exit code 1: controller: --topology x: not a topology; see"):
         controller.get("/v1/links")
+
+
+def test_a_controller_that_is_stopped_is_noticed_within_2_s_and_named(start_controller):
+    controller = start_controller(SLEEP)
+    said = rf"the controller \(process {controller.process.pid}\) has been stopped by a signal; routes and counters"
+
+    async def stop_it(*_):
+        controller.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(20)
+
+    begin = time.monotonic()
+    with pytest.raises(ControllerError, match=said):
+        watched(controller, stop_it)
+    assert time.monotonic() - begin < 2 + controller_process._DYING_S
+    with pytest.raises(ControllerError, match=said):
+        controller.get("/v1/links")
+    begin = time.monotonic()
+    controller.stop()
+    assert time.monotonic() - begin < 2  # it is let go on to its end
+
+
+def test_a_run_watches_for_a_stopped_controller_and_leaves_a_killed_one_to_be_started_again(start_controller):
+    controller = start_controller(SLEEP)
+    seen = []
+
+    async def watch():
+        switches: Any = SimpleNamespace(require_alive=lambda: seen.append("switches"))
+        await asyncio.wait_for(_watch_programs(switches, controller), 1.5)
+
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        controller.process.send_signal(number)
+        with pytest.raises(ControllerError if number == signal.SIGSTOP else asyncio.TimeoutError):
+            asyncio.run(watch())
+    assert len(seen) >= 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give up")
+def test_of_roots_powers_a_controller_keeps_that_to_read_its_code():
+    done = subprocess.run([*CONFINED, "cat", "/proc/self/status"], capture_output=True, text=True, check=True)
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in done.stdout.splitlines())}
+    kept = f"{1 << 2:016x}"  # CAP_DAC_READ_SEARCH, capabilities(7)
+    assert {name: status[name] for name in status if name.startswith("Cap")} == {
+        "CapInh": ["0" * 16],
+        "CapPrm": [kept],
+        "CapEff": [kept],
+        "CapBnd": [kept],
+        "CapAmb": ["0" * 16],
+    }
+    assert status["NoNewPrivs"] == ["1"]
+    assert status["Groups"] == []
 
 
 def test_a_living_controller_is_left_alone(start_controller):

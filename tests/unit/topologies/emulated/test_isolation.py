@@ -2,7 +2,6 @@ import fcntl
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -40,30 +39,43 @@ def test_settings_are_put_back_to_what_they_were_before_the_first_change(tmp_pat
 
 
 @pytest.fixture
-def held(tmp_path, monkeypatch):
-    """The machine's lock, held by somebody; what its file says is to be written."""
+def lock(tmp_path, monkeypatch):
+    """The file of the machine's lock, from a version that let everybody open it."""
     monkeypatch.setattr(isolation, "STATE_DIRECTORY", tmp_path)
     with (tmp_path / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        (tmp_path / "lock").chmod(0o644)
         yield file
 
 
-def write(file, pid):
-    file.write(json.dumps({"pid": pid, "since": "12:00:00", "command": "run_testbed.py"}))
-    file.flush()
-
-
-def test_a_living_testbed_is_told_at_once(held, monkeypatch):
-    write(held, os.getpid())
+def test_a_living_holder_is_told_at_once_and_by_name(lock, monkeypatch):
+    lock.write('{"pid": 1, "since": "12:00:00", "command": "somebody else"}')
+    lock.flush()
+    fcntl.flock(lock, fcntl.LOCK_EX)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
-    with pytest.raises(isolation.BusyError, match=f"process {os.getpid()} since 12:00:00: run_testbed.py"):
+    with pytest.raises(isolation.BusyError, match=rf"\(process {os.getpid()} since \d\d:\d\d:\d\d: .*python"):
         isolation.clean_up()
 
 
-def test_a_killed_testbeds_last_processes_are_waited_for(held, monkeypatch):
-    with subprocess.Popen(["true"]) as ended:
-        pass
-    write(held, ended.pid)
-    (Path(held.name).parent / "0123abcd").mkdir()
-    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(held, fcntl.LOCK_UN))
+def test_a_killed_testbeds_last_processes_are_waited_for(lock, tmp_path, monkeypatch):
+    subprocess.check_call(
+        ["flock", "--exclusive", str(lock.fileno())], pass_fds=(lock.fileno(),)
+    )  # it ends, we hold on
+    (tmp_path / "0123abcd").mkdir()
+    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(lock, fcntl.LOCK_UN))
     assert isolation.clean_up() == ["0123abcd"]
+
+
+def test_nobody_is_blamed_for_a_lock_whose_process_has_ended(lock, monkeypatch):
+    subprocess.check_call(["flock", "--exclusive", str(lock.fileno())], pass_fds=(lock.fileno(),))
+    now = iter(range(0, 100, 3))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    with pytest.raises(isolation.BusyError, match=r"\(its first process has ended\)"):
+        isolation.clean_up()
+
+
+def test_who_may_not_stop_a_testbed_may_not_hold_its_lock_either(lock, tmp_path):
+    isolation.clean_up()
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "lock").unlink()
+    isolation.clean_up()
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600

@@ -292,6 +292,16 @@ def test_agents_are_never_root():
     assert int(status.split("CapEff:")[1].split()[0], 16) == 0
 
 
+def test_agents_know_nothing_of_the_environment_that_they_are_started_in(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+
+    async def main():
+        async with pool(1) as agents:
+            return Path(f"/proc/{agents.pids['h1']}/environ").read_bytes()
+
+    assert asyncio.run(main()) == b"LC_ALL=C.UTF-8\0"
+
+
 def test_agents_die_with_a_pool_that_is_killed():
     program = """
 import asyncio, json, sys

@@ -103,8 +103,8 @@ def test_storing_fails_on_the_host_that_dies_and_on_no_other():
     slow = NodeModel(disk_mb_per_s=1000)
 
     async def main():
-        async with pool(4, slow) as agents:
-            os.kill(agents.pids["h2"], signal.SIGSTOP)  # so that loading cannot end
+        async with pool(4, slow, sample_s=60.0) as agents:
+            os.kill(agents.pids["h2"], signal.SIGSTOP)  # so that loading cannot end; not noticed before the next sample
             loading = asyncio.ensure_future(agents.store(block_map, sizes, over_network=True))
             os.kill(agents.pids["h4"], signal.SIGKILL)
             await until(lambda: agents.dead_hosts == {"h4"})
@@ -136,7 +136,51 @@ def test_a_block_that_is_unknown_or_has_no_replica_left_fails_the_job():
     assert "no replica left" in lost.failed
 
 
-def test_an_agent_that_stops_reporting_is_taken_for_dead():
+def test_an_agent_that_is_stopped_is_noticed_within_2_s_and_named():
+    block_map, sizes = blocks_of("j/in", [1000] * 10, [THREE])
+    job = shuffle_job(10_000, 1000, cpu_s=60.0)
+
+    async def main():
+        async with pool() as agents:
+            await agents.store(block_map, sizes)
+            pid = agents.pids["h3"]
+            running = asyncio.ensure_future(run(agents, job, block_map))
+            await asyncio.sleep(0)
+            os.kill(pid, signal.SIGSTOP)
+            result = await asyncio.wait_for(running, 2.0)
+            with pytest.raises(AgentError, match="'h3': no live agent"):
+                await agents.store(*blocks_of("f", [1], [("h3",)]))
+            return result, pid
+
+    result, pid = asyncio.run(main())
+    assert result.failed == f"agent of h3 died: process {pid} has been stopped by a signal"
+    assert result.dead_hosts == ("h3",)
+
+
+def test_an_agent_that_is_stopped_while_it_stores_or_starts_is_named(monkeypatch):
+    async def store():
+        async with pool(sample_s=0.1) as agents:
+            os.kill(agents.pids["h1"], signal.SIGSTOP)
+            await agents.store(*blocks_of("f", [1000], [("h1",)]))
+
+    with pytest.raises(AgentError, match=r"^agent of h1: process \d+ has been stopped by a signal while blocks were"):
+        asyncio.run(store())
+
+    def spawn_stopped(_host, argv, fds):
+        stopped = ["sh", "-c", 'kill -STOP $$; exec "$@"', "sh", *argv]
+        return subprocess.Popen(stopped, pass_fds=fds, stderr=subprocess.DEVNULL)
+
+    async def start():
+        monkeypatch.setattr(loopback, "spawn", spawn_stopped)
+        async with pool(1, sample_s=0.1):
+            pass
+
+    with pytest.raises(AgentError, match=r"^agent of h1: process \d+ has been stopped by a signal before it was ready"):
+        asyncio.run(start())
+
+
+def test_an_agent_that_stops_reporting_is_taken_for_dead(monkeypatch):
+    monkeypatch.setattr("workloads.coordination.pool._is_stopped", lambda _: False)
     block_map, sizes = blocks_of("j/in", [1000] * 10, [THREE])
     job = shuffle_job(10_000, 1000, cpu_s=60.0)
 

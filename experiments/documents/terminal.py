@@ -1,0 +1,27 @@
+"""Text on a terminal: what others wrote does not steer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_KEPT = "\t\n"
+_CONTROLS: Final = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {*map(ord, _KEPT)}, "\N{REPLACEMENT CHARACTER}")
+"""C0 and C1 of ECMA-48 and DEL; escape sequences begin with some of them."""
+
+
+def printable(text: str) -> str:
+    """A text with its control characters replaced, but for tabs and ends of lines."""
+    return text.translate(_CONTROLS)
+
+
+class TextConsole(Console):
+    """A console on which texts are `printable`, whatever they are part of; styles and movements are its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of something that can be shown."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
