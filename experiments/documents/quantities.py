@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 _QUANTITY = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z/]*)\s*\Z")
 
-_MOST = 1e18
-"""Of what quantities are in: whole bytes up to it fit into 64 bits."""
+_LARGEST = 1e300  # integers of YAML have no bound, floating-point numbers do
 
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
@@ -61,8 +60,8 @@ def _parse(text: str | float, units: dict[str, int], example: str) -> float:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise ValueError(f"give {example}")
     if not isinstance(text, str):
-        if not 0 <= text <= _MOST:
-            raise ValueError(f"give {example}, from 0 to {_MOST:g}")
+        if not 0 <= text <= _LARGEST:
+            raise ValueError(f"give {example}, not below 0")
         return text * units[""]
     match = _QUANTITY.match(text)
     if match is None:
@@ -71,8 +70,8 @@ def _parse(text: str | float, units: dict[str, int], example: str) -> float:
     if unit not in units:
         raise ValueError(f"unit {unit!r} is not known here; give {example}")
     amount = float(number.replace("_", "")) * units[unit]
-    if amount > _MOST:
-        raise ValueError(f"give {example}, at most {_MOST:g}")
+    if amount > _LARGEST:
+        raise ValueError(f"give {example}")
     return round(amount) if math.isclose(amount, round(amount), rel_tol=1e-12) else amount
 
 

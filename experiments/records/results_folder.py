@@ -161,10 +161,12 @@ class ResultsFolder:
 
         Raises:
             RecordError: it does not hold the results of an experiment.
+            FileError: it is reached through a link.
         """
         if not (path / "runs").is_dir():
             raise RecordError(f"{path}: no folder of results, it has no runs/; give one that a run has made")
-        return cls(path)
+        with nofollow.folder(path / "runs"):
+            return cls(path)
 
     def specification(self) -> Specification:
         """The specification that the runs follow."""

@@ -125,7 +125,7 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     Columns that were added since it was written are null.
 
     Raises:
-        SeriesError: it is damaged, or a column has another type.
+        SeriesError: it is damaged or a link, or a column has another type.
     """
     import polars as pl
 
@@ -136,7 +136,9 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
         frame = pl.read_parquet(io.BytesIO(nofollow.read_bytes(path)))
         added = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
         return frame.with_columns(added).cast({name: known.get(name, pl.Float64()) for name in frame.columns})
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FileError, OSError) as error:
+    except FileError as error:
+        raise SeriesError(str(error)) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
 
 

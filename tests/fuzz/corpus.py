@@ -16,6 +16,7 @@ import zstandard
 from experiments.records import series
 from experiments.specification import sweep_file
 from tests.unit.experiments.synthetic import results, specification, swept
+from tests.unit.workloads.importers.jhist_events import History
 from tests.unit.workloads.importers.spark_events import Log, rdd, stage, task
 from tests.unit.workloads.importers.test_mremu import trace
 from workloads.profiles import load_profile
@@ -91,6 +92,11 @@ def _traces(parent: Path) -> list[Kind]:
     (folder / "spark.gz").write_bytes(gzip.compress(text.encode()))
     (folder / "spark.zstd").write_bytes(zstandard.compress(text.encode()))
     (folder / "mremu.json").write_text(json.dumps(trace()), encoding="utf-8")
+    history = History(reducers=1)
+    for number in range(2):
+        history.task("MAP", number, HDFS_BYTES_READ=1000, CPU_MILLISECONDS=50)
+    history.task("REDUCE", 0, REDUCE_SHUFFLE_BYTES=900, HDFS_BYTES_WRITTEN=300)
+    (folder / "job.jhist").write_text("".join(history.end().lines()), encoding="utf-8")
     (folder / "coflow.txt").write_text(_COFLOWS, encoding="utf-8")
 
     def importing(name: str) -> tuple[tuple[str, ...], ...]:
@@ -101,6 +107,7 @@ def _traces(parent: Path) -> list[Kind]:
         Kind("Spark log", folder, ("spark.log",), importing("spark.log")),
         *(Kind(f"packed log {name}", folder, (name,), importing(name)) for name in packed),
         Kind("Hadoop trace", folder, ("mremu.json",), importing("mremu.json")),
+        Kind("Hadoop history", folder, ("job.jhist",), importing("job.jhist")),
         Kind("coflow trace", folder, ("coflow.txt",), importing("coflow.txt")),
     ]
 

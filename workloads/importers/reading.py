@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,8 +77,17 @@ def lines(path: Path, notes: list[str]) -> Iterator[str]:
         OSError: it cannot be read.
     """
     for part in _parts(path, notes) if path.is_dir() else (path,):
-        with part.open("rb") as raw:
+        with _opened(part) as raw:
             yield from _lines(raw, part.name, notes)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file to read; a pipe would be waited for, and a device may have no end."""
+    raw = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+        raw.close()
+        raise TraceError(f"{path}: no regular file; copy what it holds into one")
+    return raw
 
 
 def _parts(folder: Path, notes: list[str]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from workloads.errors import WorkloadError
 from workloads.job import MOST_BLOCKS, Exchange, Job, Read, Stage
 
 _GB = 1e9
+_MOST = 1e18
 _NODES = 8  # of the network of a specification that names none
 _LEAST_SLOTS = 8
 _LEAST_MEMORY_MB = 32 * 1024
@@ -131,10 +133,10 @@ def number(value: object, place: str, least: float = 0.0) -> float:
     """
     try:
         found = float(value)  # type: ignore[arg-type]  # whatever it is, it becomes a number or an error
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if isinstance(value, bool) or not math.isfinite(found) or found < least:
-        raise TraceError(f"{place}: {value!r}; give a number of at least {least:g}")
+    if isinstance(value, bool) or not least <= found <= _MOST:
+        raise TraceError(f"{place}: {reprlib.repr(value)}; give a number from {least:g} to {_MOST:g}")
     return found
 
 
@@ -142,7 +144,7 @@ def whole(value: object, place: str, least: int = 0) -> int:
     """A whole number of a trace; see `number`."""
     found = number(value, place, least)
     if found != int(found):
-        raise TraceError(f"{place}: {value!r}; give a whole number")
+        raise TraceError(f"{place}: {reprlib.repr(value)}; give a whole number")
     return int(found)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -209,9 +210,49 @@ def test_files_of_a_run_that_are_links_are_refused(name, folder, run, tmp_path):
     file = folder.run(run.id).path / name
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    read = folder.records if name == "record.json" else folder.run(run.id).events
-    with pytest.raises(FileError, match=f"{name}: a symbolic link"):
+    held = folder.run(run.id)
+    read, error = (held.record, RecordError) if name == "record.json" else (held.events, SeriesError)
+    with pytest.raises(error, match=f"{name}: a symbolic link"):
         read()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda file: file.write_bytes(b"\xff"), "not a text in UTF-8"),
+        (lambda file: file.write_text(file.read_text()[:-9]), "Invalid JSON"),
+        (lambda file: (file.unlink(), os.mkfifo(file)), "no regular file"),
+        (lambda file: (file.unlink(), file.symlink_to("/dev/zero")), "a symbolic link"),
+        (lambda file: file.write_text(re.sub(r'"repeat": *1', '"repeat":' + "9" * 30, file.read_text())), "repeat"),
+    ],
+)
+def test_a_damaged_run_is_listed_with_its_reason_beside_the_others(damage, said, tmp_path):
+    folder = results(tmp_path, "repeats=2", "strategies=[default]")
+    first, second = folder.runs()
+    damage(second.path / "record.json")
+    by_id = {record.run_id: record for record in folder.records()}
+    assert by_id[first.run_id].status == "finished"
+    lost = by_id[second.run_id]
+    assert (lost.status, lost.strategy, lost.repeat) == ("damaged", "default", 1)
+    assert said in lost.reason
+    assert str(second.path) in lost.reason
+
+
+@pytest.mark.parametrize("content", [b"PAR1", b"", b"\x00" * 99])
+def test_damaged_series_are_named(folder, run, content):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run))
+    (folder.run(run.id).path / "events.parquet").write_bytes(content)
+    with pytest.raises(SeriesError, match=r"events.parquet: damaged .*; do the run again"):
+        folder.run(run.id).events()
+
+
+def test_a_column_of_another_type_is_damage(folder, run):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run))
+    pl.DataFrame({"time_s": ["soon"]}).write_parquet(folder.run(run.id).path / "events.parquet")
+    with pytest.raises(SeriesError, match=r"events.parquet: damaged"):
+        folder.run(run.id).events()
 
 
 def test_series_come_back_and_absent_ones_are_empty(folder, run):
