@@ -235,7 +235,7 @@ class Topology:
                     for link in fields["links"]
                 ),
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise TopologyError(f"topology document: {error}; write it with Topology.to_json") from error
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from workloads.errors import WorkloadError
 from workloads.job import Job
@@ -46,7 +44,7 @@ class Submission:
 
     Attributes:
         job_id: Unique in the schedule; letters, digits, dots, dashes and underscores.
-        profile: Name of a profile, path of a YAML file, or the profile itself.
+        profile: Name of a profile that comes with the testbed, or the profile itself.
         at_s: Modelled seconds since the start of the schedule.
         overrides: `input_bytes` and `containers`, instead of the profile's, and `shuffle_factor` on its volumes.
 
@@ -109,21 +107,6 @@ def preset(name: str) -> tuple[Submission, ...]:
     return tuple(
         Submission(f"{profile}-{profiles[:i].count(profile) + 1}", profile, i * INTERVAL_S)
         for i, profile in enumerate(profiles)
-    )
-
-
-def load_schedule(path: str | Path) -> tuple[Submission, ...]:
-    """Reads a schedule from YAML; `docs/workloads.md` has its format. Paths of profiles in it start at its folder.
-
-    Raises:
-        ScheduleError: see `parse_schedule`.
-    """
-    file = Path(path)
-    return tuple(
-        replace(one, profile=os.path.normpath(file.parent / str(one.profile)))
-        if str(one.profile).endswith((".yaml", ".yml"))
-        else one
-        for one in parse_schedule(yaml.safe_load(file.read_text()))
     )
 
 

@@ -17,11 +17,12 @@ from experiments.analysis.pairing import against_fastest, cannot_be_told, select
 from experiments.documents.diagnostics import SpecificationError
 from experiments.records.record import RecordError, RunRecord
 from experiments.records.sweep_folder import SweepFolder
+from experiments.specification import job_files
 from experiments.specification.model import Specification
 from experiments.specification.specification_file import replace
 from experiments.specification.sweep import Sweep
 from experiments.specification.workload import planned
-from workloads.profiles import load_profile, parse_profile
+from workloads.profiles import parse_profile
 
 PROFILE = "workload.jobs.0.profile"
 """What varies over the points of the sweep; the weights are its strategies."""
@@ -114,8 +115,8 @@ def profile_name(base: Specification, profile: str) -> str:
     """What a profile calls itself, which its name in a specification, or its path, need not be."""
     try:
         item = base.workload.profiles.get(profile)
-        return (load_profile(profile) if item is None else parse_profile(item, f"profile {profile}")).name
-    except (ValueError, OSError, yaml.YAMLError):  # the check of the sweep says what is wrong with it
+        return (job_files.profile(profile) if item is None else parse_profile(item, f"profile {profile}")).name
+    except ValueError:  # the check of the sweep says what is wrong with it
         return profile
 
 

@@ -102,9 +102,10 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """
     with folder(path.parent) as parent:
         descriptor = open_in(parent, path.name, os.O_RDONLY | os.O_NONBLOCK, path)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileError(f"{path}: no regular file; put one into its place")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileError(f"{path}: no regular file; put one into its place")
         yield file
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from experiments.documents import diagnostics
+from experiments.documents import diagnostics, nofollow
 from experiments.documents.diagnostics import SpecificationError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -87,17 +87,33 @@ def parse(text: str, source: str) -> Document:
     Raises:
         SpecificationError: not YAML, or something else than keys and values.
     """
-    try:
-        tree, content = _read(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        parts = (getattr(error, "context", None), getattr(error, "problem", None))
-        what = " ".join(str(part) for part in parts if part)
-        raise SpecificationError([f"{place}: not YAML: {what or error}"]) from error
-    if tree is None or not isinstance(content, dict):
+    tree, found = _parsed(text, source)
+    if tree is None or not isinstance(found, dict):
         raise SpecificationError([f"{source}:1:1: must hold keys such as `name`"])
-    return Document(source, content, tree)
+    return Document(source, found, tree)
+
+
+def content(text: str, source: str) -> Any:  # noqa: ANN401 - anything that YAML can hold
+    """What a YAML text holds; `source` names it in errors.
+
+    Raises:
+        SpecificationError: not YAML.
+    """
+    return _parsed(text, source)[1]
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a user names.
+
+    Raises:
+        SpecificationError: it cannot be read.
+    """
+    try:
+        return nofollow.read_text(nofollow.followed(path))
+    except nofollow.FileError as error:
+        raise SpecificationError([str(error)]) from error
+    except OSError as error:
+        raise SpecificationError([f"{path}: cannot be read ({error.strerror}); give a YAML file"]) from error
 
 
 def value(dotted_path: str, text: str) -> Any:  # noqa: ANN401 - anything that YAML can hold
@@ -110,6 +126,17 @@ def value(dotted_path: str, text: str) -> Any:  # noqa: ANN401 - anything that Y
         return _read(text)[1]
     except yaml.YAMLError as error:
         raise SpecificationError([f"{dotted_path}: {text[:60]!r}: not a YAML value; put it in quotes"]) from error
+
+
+def _parsed(text: str, source: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        return _read(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        what = " ".join(str(part) for part in parts if part)
+        raise SpecificationError([f"{place}: not YAML: {what or error}"]) from error
 
 
 def _read(text: str) -> tuple[yaml.Node | None, Any]:

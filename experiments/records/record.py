@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from experiments.errors import ExperimentError
 from experiments.specification.plan import Run
-from topologies.topology import Topology
+from topologies.topology import Topology, TopologyError
 
 SCHEMA_VERSION: Final = 1
 
@@ -149,6 +149,20 @@ class Provenance(BaseModel):
     strategy_sha256: str | None = None
 
 
+class _Labelled(BaseModel):
+    """What is read of a strategy in the specification of a record."""
+
+    label: str
+
+
+class _Asked(BaseModel):
+    """What is read of the specification of a record, which another version may have written."""
+
+    strategies: tuple[_Labelled, ...] = ()
+    repeats: Count = 0
+    failures: tuple[dict[str, Any], ...] = ()
+
+
 class RunRecord(_Value):
     """Everything about one run; what is not known yet is empty."""
 
@@ -185,6 +199,18 @@ class RunRecord(_Value):
         for moment in (self.started_at, self.finished_at):
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"started_at or finished_at {moment}: without a time zone; give one")
+        return self
+
+    @model_validator(mode="after")
+    def _described(self) -> RunRecord:
+        try:
+            _Asked.model_validate(self.specification)
+        except ValidationError as error:
+            raise ValueError(f"specification.{_first(error)}") from error
+        try:
+            _ = self.network if self.topology else None
+        except TopologyError as error:
+            raise ValueError(f"topology: {error}") from error
         return self
 
     @classmethod

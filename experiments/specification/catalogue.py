@@ -10,7 +10,6 @@ from typing import Any
 
 from experiments.documents import yaml_document
 from experiments.documents.diagnostics import SpecificationError, nearest
-from experiments.documents.nofollow import FileError, followed, read_text
 from experiments.documents.yaml_document import Document
 
 _PRESETS = Path(__file__).with_name("presets")
@@ -34,11 +33,7 @@ def read(name_or_path: str | Path) -> Document:
         SpecificationError: no such file or preset, or a file that cannot be read.
     """
     path = locate(name_or_path)
-    try:
-        text = read_text(followed(path))
-    except (OSError, FileError) as error:
-        raise SpecificationError([f"{path}: cannot be read ({error}); give a YAML file"]) from error
-    document = yaml_document.parse(text, source=path.name)
+    document = yaml_document.parse(yaml_document.text_of(path), source=path.name)
     return replace(document, folder=None if path.parent == _PRESETS else path.parent.resolve())
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.specification import specification_file
+from experiments.specification import job_files, specification_file
+from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification, SubmissionSpec
 from workloads import schedule
-from workloads.profiles import load_profile, parse_profile, profile_names
+from workloads.profiles import parse_profile, profile_names
 from workloads.schedule import Submission
 
 
@@ -20,12 +21,15 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
 
     Raises:
         ScheduleError: there is no such schedule.
-        ProfileError: there are shuffle factors, and no such profile as one of the jobs'.
-        OSError: its file cannot be read.
+        ProfileError: there is no such profile as one of the jobs'.
+        SpecificationError: a file cannot be read.
     """
     factors = specification.workload.shuffle_factors
     own = {name: parse_profile(item, f"profile {name}") for name, item in specification.workload.profiles.items()}
-    found = tuple(replace(one, profile=own.get(str(one.profile), one.profile)) for one in planned(specification))
+    found = tuple(
+        replace(one, profile=own.get(name := str(one.profile)) or job_files.profile(name))
+        for one in planned(specification)
+    )
     return tuple(_with_factor(submission, factors) for submission in found) if factors else found
 
 
@@ -35,8 +39,7 @@ def self_contained(specification: Specification) -> Specification:
 
     Raises:
         ScheduleError, ProfileError: they cannot be followed.
-        SpecificationError: the schedule has a job that a specification cannot have.
-        OSError: a file cannot be read.
+        SpecificationError: the schedule has a job that a specification cannot have, or a file cannot be read.
     """
     if specification.folder is not None and not any(":" in strategy.name for strategy in specification.strategies):
         return _with_files(specification).model_copy(update={"folder": None})
@@ -45,18 +48,19 @@ def self_contained(specification: Specification) -> Specification:
 
 def _with_files(specification: Specification) -> Specification:
     named = planned(specification)
-    paths = list(dict.fromkeys(path for one in named if _is_path(path := str(one.profile))))
-    if not paths and not _is_path(specification.workload.preset or ""):
+    paths = list(dict.fromkeys(path for one in named if is_path(path := str(one.profile))))
+    if not paths and not is_path(specification.workload.preset or ""):
         return specification
     taken, names = {*profile_names(), *specification.workload.profiles}, {}
     for path in paths:
         candidates = (Path(path).stem + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
         names[path] = next(name for name in candidates if name not in taken)
         taken.add(names[path])
+    read = {names[path]: job_files.profile(path).document() for path in paths}
     document = specification.model_dump(mode="json")
     document["workload"] |= {
         "preset": None,
-        "profiles": specification.workload.profiles | {names[path]: load_profile(path).document() for path in paths},
+        "profiles": specification.workload.profiles | read,
         "jobs": [
             {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
             | dict(one.overrides)
@@ -66,10 +70,6 @@ def _with_files(specification: Specification) -> Specification:
     return specification_file.parse(document)
 
 
-def _is_path(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
-
-
 def planned(specification: Specification) -> tuple[Submission, ...]:
     """Which job is submitted when, with its profile by name and without the factors that are given by profile.
 
@@ -77,14 +77,14 @@ def planned(specification: Specification) -> tuple[Submission, ...]:
 
     Raises:
         ScheduleError: there is no such schedule.
-        OSError: its file cannot be read.
+        SpecificationError: its file cannot be read.
     """
     name, folder = specification.workload.preset, Path(specification.folder or "")
     if name is not None:
-        return schedule.load_schedule(folder / name) if _is_path(name) else schedule.preset(name)
+        return job_files.schedule(folder / name) if is_path(name) else schedule.preset(name)
     listed = _listed(specification.workload.jobs)
     return tuple(
-        replace(one, profile=os.path.normpath(folder / str(one.profile))) if _is_path(str(one.profile)) else one
+        replace(one, profile=os.path.normpath(folder / str(one.profile))) if is_path(str(one.profile)) else one
         for one in listed
     )
 

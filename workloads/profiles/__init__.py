@@ -130,29 +130,25 @@ def profile_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-def load_profile(name_or_path: str | Path | Profile) -> Profile:
-    """A profile by its name, or from a YAML file of your own; what is a profile already is given back.
+def load_profile(name: str | Profile) -> Profile:
+    """A profile that comes with the testbed by its name; what is a profile already is given back.
 
     Raises:
-        ProfileError: no such profile, an unknown or missing key, or a value of the wrong type.
+        ProfileError: no such profile.
     """
-    if isinstance(name_or_path, Profile):
-        return name_or_path
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = _FOLDER / f"{name_or_path}.yaml"
-    if not path.is_file():
-        near = difflib.get_close_matches(str(name_or_path), profile_names(), 1)
-        hint = f"; do you mean {near[0]}?" if near else f"; known: {', '.join(profile_names())}"
-        raise ProfileError(f"profile {str(name_or_path)!r}: not found{hint}")
-    found = path.stat()
-    return _read(path, found.st_mtime_ns, found.st_size)
+    if isinstance(name, Profile):
+        return name
+    if name not in profile_names():
+        near = difflib.get_close_matches(name, profile_names(), 1)
+        hint = f"do you mean {near[0]}?" if near else f"known: {', '.join(profile_names())}"
+        raise ProfileError(f"profile {name!r}: not found; {hint}")
+    return _of_the_testbed(name)
 
 
-@functools.lru_cache(maxsize=1024)
-def _read(path: Path, _changed_ns: int, _size_bytes: int) -> Profile:
-    """The profile in a file, which many jobs share, read once as long as it stays as it is."""
-    return parse_profile(yaml.safe_load(path.read_text()), path.name)
+@functools.cache
+def _of_the_testbed(name: str) -> Profile:
+    path = _FOLDER / f"{name}.yaml"
+    return parse_profile(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
 
 
 def parse_profile(document: object, source: str) -> Profile:

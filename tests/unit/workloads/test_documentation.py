@@ -6,19 +6,17 @@ from pathlib import Path
 import yaml
 
 from workloads import profiles
-from workloads.profiles import load_profile
+from workloads.profiles import parse_profile
 from workloads.schedule import parse_schedule
 
 PAGE = (Path(__file__).parents[3] / "docs" / "workloads.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_the_examples_can_be_read(tmp_path):
+def test_the_examples_can_be_read():
     schedule, profile = EXAMPLES
     assert len(parse_schedule(yaml.safe_load(schedule))) == 26
-    path = tmp_path / "example.yaml"
-    path.write_text(profile)
-    assert load_profile(path).job("j").tasks == 11
+    assert parse_profile(yaml.safe_load(profile), "example").job("j").tasks == 11
 
 
 def test_every_key_of_a_profile_is_explained():

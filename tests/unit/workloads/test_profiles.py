@@ -88,26 +88,18 @@ def test_query_10_broadcasts_all_orders():
     assert 8 <= exchange.bytes / (250e9 / 956.2e6 * 1.5e6) <= 40  # at least two integers an order
 
 
-def written(tmp_path, change):
+def changed(change):
     document = yaml.safe_load(Path(profiles_file).with_name("tpch-q3.yaml").read_text())
     change(document)
-    path = tmp_path / "own.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return path
+    return parse_profile(document, "own.yaml")
 
 
-def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path):
-    path = written(tmp_path, lambda document: document.update(name="own", containers=6))
-    assert load_profile(path).job("j").containers == 6
-    assert load_profile(str(path)).name == "own"
-
-
-def test_the_block_size_of_a_file_is_its_own_whatever_the_input(tmp_path):
-    path = written(tmp_path, lambda document: document["stages"][0]["inputs"][0].update(block_bytes=10**6))
+def test_the_block_size_of_a_file_is_its_own_whatever_the_input():
+    profile = changed(lambda document: document["stages"][0]["inputs"][0].update(block_bytes=10**6))
     for size in (10**9, 10**10):
-        assert [read.block_bytes for read in load_profile(path).job("j", size).reads] == [10**6, None, None]
+        assert [read.block_bytes for read in profile.job("j", size).reads] == [10**6, None, None]
     with pytest.raises(JobError, match="read of j/customer: block_bytes 1000000; give at least"):
-        load_profile(path).job("j", 10**13)
+        profile.job("j", 10**13)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +124,9 @@ def test_the_block_size_of_a_file_is_its_own_whatever_the_input(tmp_path):
         (lambda d: d["stages"][0].update(inputs=["customer"]), "not a mapping"),
     ],
 )
-def test_mistakes_are_named_with_a_remedy(tmp_path, change, said):
+def test_mistakes_are_named_with_a_remedy(change, said):
     with pytest.raises(ProfileError, match=said):
-        load_profile(written(tmp_path, change))
+        changed(change)
 
 
 @pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf")])

@@ -2,9 +2,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import yaml
 
-from workloads.schedule import ScheduleError, Submission, load_schedule, parse_schedule, preset, preset_names
+from workloads.schedule import ScheduleError, Submission, parse_schedule, preset, preset_names
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -27,8 +26,7 @@ def test_an_unknown_preset_gets_the_nearest():
         preset("mixed-hi")
 
 
-def test_absolute_times_delays_sequences_and_poisson_arrivals(tmp_path):
-    path = tmp_path / "schedule.yaml"
+def test_absolute_times_delays_sequences_and_poisson_arrivals():
     entries = [
         {"profile": "kmeans", "at_s": 5},
         {"profile": "kmeans", "after_s": 2.5, "input_bytes": 10**9, "containers": 4},
@@ -36,8 +34,7 @@ def test_absolute_times_delays_sequences_and_poisson_arrivals(tmp_path):
         {"profile": "tpch-q10", "job_id": "late", "at_s": 1000},
         {"profile": "tpch-q10", "poisson_per_s": 0.1, "count": 200, "seed": 3},
     ]
-    path.write_text(yaml.safe_dump(entries))
-    submissions = load_schedule(path)
+    submissions = parse_schedule(entries)
     assert [s.at_s for s in submissions[:5]] == [5, 7.5, 17.5, 27.5, 37.5]
     assert submissions[1].job().input_bytes == 10**9
     assert submissions[1].job().containers == 4
@@ -51,7 +48,7 @@ def test_absolute_times_delays_sequences_and_poisson_arrivals(tmp_path):
     ]
     gaps = np.diff([1000, *(s.at_s for s in submissions[6:])])
     assert gaps.mean() == pytest.approx(10, rel=0.2)
-    assert load_schedule(path) == submissions
+    assert parse_schedule(entries) == submissions
 
 
 def test_submissions_are_sorted_by_time():

@@ -64,7 +64,7 @@ def test_the_calibrated_table_differs_from_the_plain_one_by_its_factors_only():
     factors = calibrated.set.pop("workload.shuffle_factors")
     same = {"name": "", "description": ""}
     assert calibrated.model_copy(update=same) == plain.model_copy(update=same)
-    assert set(factors) == {job.profile for job in submissions(specification_file.load("thesis"))}
+    assert set(factors) == {job.loaded.name for job in submissions(specification_file.load("thesis"))}
 
 
 def test_the_grid_of_factors_reaches_to_where_the_network_sets_the_times():

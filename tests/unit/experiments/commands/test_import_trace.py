@@ -6,7 +6,7 @@ import pytest
 import zstandard
 
 from experiments.commands.main import main
-from experiments.specification import specification_file
+from experiments.specification import job_files, specification_file
 from experiments.specification.imported import import_file
 from experiments.specification.plan import check, runs_of
 from experiments.specification.resolved_run import resolve
@@ -16,7 +16,6 @@ from tests.unit.workloads.importers.test_coflow import LINES
 from tests.unit.workloads.importers.test_jhist import word_count as job_history
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
 from workloads.importers import TraceError, import_trace
-from workloads.profiles import load_profile
 from workloads.scale import Scale
 from workloads.splits import BlockKey
 from workloads.volumes import plan_job
@@ -77,7 +76,7 @@ RECORDED = {"spark": " s from the submission", "jhist": "8.0 s from submission",
 def test_the_recorded_time_is_said_where_a_user_compares(tmp_path, kind, said):
     specification, profile = import_file(written(tmp_path, TRACES[kind]), kind, tmp_path / "mine.yaml")
     assert said in specification_file.load(specification).description
-    assert said in load_profile(profile).provenance
+    assert said in job_files.profile(str(profile)).provenance
 
 
 def test_without_an_output_the_name_of_the_trace_is_taken(tmp_path, monkeypatch):

@@ -216,14 +216,26 @@ def test_files_of_a_run_that_are_links_are_refused(name, folder, run, tmp_path):
         read()
 
 
+def replace_in(file, **fields):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def become_a_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
         (lambda file: file.write_bytes(b"\xff"), "not a text in UTF-8"),
         (lambda file: file.write_text(file.read_text()[:-9]), "Invalid JSON"),
-        (lambda file: (file.unlink(), os.mkfifo(file)), "no regular file"),
+        (become_a_pipe, "no regular file"),
         (lambda file: (file.unlink(), file.symlink_to("/dev/zero")), "a symbolic link"),
         (lambda file: file.write_text(re.sub(r'"repeat": *1', '"repeat":' + "9" * 30, file.read_text())), "repeat"),
+        (lambda file: replace_in(file, specification={"strategies": ["default"]}), "specification.strategies.0"),
+        (lambda file: replace_in(file, topology={"hosts": 3}), "topology: schema_version"),
+        (lambda file: replace_in(file, makespan_s=float("nan")), "makespan_s"),
     ],
 )
 def test_a_damaged_run_is_listed_with_its_reason_beside_the_others(damage, said, tmp_path):

@@ -10,7 +10,7 @@ from experiments.documents.diagnostics import SpecificationError
 from experiments.specification.plan import check, runs_of
 from experiments.specification.resolved_run import resolve
 from experiments.specification.specification_file import load, loads, parse
-from experiments.specification.workload import submissions
+from experiments.specification.workload import planned, submissions
 from placement import Weights
 from tests.unit.experiments.synthetic import specification
 from workloads.profiles import load_profile
@@ -153,7 +153,7 @@ def test_inline_jobs_get_ids_that_count_each_profile():
     spec = loads(
         "name: a\nstrategies: [default]\nworkload: [kmeans, {profile: kmeans, job_id: kmeans-2}, kmeans, dir/my.yaml]\n"
     )
-    names = [job.job_id for job in submissions(spec)]
+    names = [job.job_id for job in planned(spec)]
     assert names == ["kmeans-1", "kmeans-2", "kmeans-3", "my-1"]
 
 
