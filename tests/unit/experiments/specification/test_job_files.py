@@ -34,7 +34,7 @@ def test_profiles_of_a_schedule_lie_beside_it(tmp_path):
         (os.mkfifo, "no regular file"),
         (os.mkdir, "no regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
-        (lambda path: path.symlink_to("nowhere"), "cannot be read"),
+        (lambda path: path.symlink_to("nowhere"), "a symbolic link"),
     ],
 )
 def test_files_that_are_none_are_refused(tmp_path, read, make, said):
