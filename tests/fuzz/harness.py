@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -21,6 +22,7 @@ TIME_LIMIT_S = 10
 MEMORY_LIMIT_BYTES = 10**9
 _HARD_MEMORY_LIMIT_BYTES = 3 * 10**9
 _UNCAUGHT = 70
+_PR_SET_PDEATHSIG = 1
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -61,6 +63,7 @@ def _become(words: Sequence[str], folder: Path, said: Path, prepare: Callable[[]
     code = _UNCAUGHT
     try:
         os.setsid()
+        _die_with_parent()
         prepare()
         os.chdir(folder)
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -79,6 +82,11 @@ def _become(words: Sequence[str], folder: Path, said: Path, prepare: Callable[[]
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _die_with_parent() -> None:
+    """Be killed when the process that forked this one ends (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _fault(code: int, output: str, in_time: bool, usage: resource.struct_rusage) -> str | None:

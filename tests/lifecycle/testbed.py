@@ -197,7 +197,11 @@ def _start(errors: Path, temporary: Path) -> Testbed:
                 text=True,
                 env={**os.environ, "TMPDIR": str(temporary), _TOKEN: token},
             )
-        wait_until(lambda: process.poll() is not None or _holds_lock(process.pid), "the lock")  # noqa: B023
+        try:
+            wait_until(lambda: process.poll() is not None or _holds_lock(process.pid), "the lock")  # noqa: B023
+        except TimeoutError:
+            process.kill()
+            raise
         if process.returncode is None:
             return Testbed(process, token, errors)
         process.stdout.close()
@@ -206,7 +210,7 @@ def _start(errors: Path, temporary: Path) -> Testbed:
 
 
 def _holds_lock(pid: int) -> bool:
-    return f'{{"pid": {pid},' in (STATE_DIRECTORY / "lock").read_text()
+    return (isolation.holder(STATE_DIRECTORY) or "").startswith(f"process {pid} ")
 
 
 def next_start() -> None:
