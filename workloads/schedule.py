@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-import math
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from workloads.errors import WorkloadError
 from workloads.job import Job
 from workloads.profiles import Profile, load_profile
 
+_LARGEST = 10**18
 INTERVAL_S = 10.0
 """Modelled seconds between submissions in the thesis (6.4.2)."""
 
@@ -172,8 +173,8 @@ def _check(place: str, key: str, value: object) -> None:
     whole = key in ("count", "seed", "containers")
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise ScheduleError(f"{place} {value!r}; give a {'whole ' if whole else ''}number")
-    if not (math.isfinite(value) and value >= 0):
-        raise ScheduleError(f"{place} {value}; give a number of at least 0")
+    if not 0 <= value <= _LARGEST:
+        raise ScheduleError(f"{place} {reprlib.repr(value)}; give a number from 0 to {_LARGEST:g}")
 
 
 def _times(number: int, entry: Mapping[str, Any], kind: str, now: float) -> list[float]:

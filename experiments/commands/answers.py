@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import traceback
@@ -10,15 +11,20 @@ from collections.abc import Callable
 from experiments.documents.terminal import printable
 from experiments.errors import REFUSALS
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Why a file, or standard output, cannot take what is written."""
+
 
 def answer(action: Callable[[], int]) -> int:
     """Exit code of an action whose errors are told in a line each."""
     try:
-        return action()
+        code = action()
+        sys.stdout.flush()  # what cannot be written is told here
+        return code
     except BrokenPipeError:
         return 1
     except OSError as error:
-        if error.filename is None and not isinstance(error, PermissionError):
+        if error.filename is None and not isinstance(error, PermissionError) and error.errno not in _NO_ROOM:
             raise
         what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
         print(printable(f"error: {what}; {_remedy(error)}"), file=sys.stderr)
@@ -38,6 +44,8 @@ def answer_isolated(action: Callable[[], int]) -> int:
 def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "start again with sudo, or choose another"
+    if error.errno in _NO_ROOM:
+        return "make room, or write elsewhere"
     frames = traceback.extract_tb(error.__traceback__)
     if frames and frames[-1].filename == subprocess.__file__:
         return "this program is not installed; `run_testbed.py doctor` says what is missing"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.commands import options
 from experiments.documents.nofollow import followed
-from experiments.documents.terminal import TextConsole
+from experiments.documents.terminal import TextConsole, print_line
 
 SUMMARY = "find the factor on each job's shuffle volume that gives the published reductions"
 EXAMPLES = ("calibrate-volumes results/20260101T120000-table-6.2-factors --write calibrated.yaml",)
@@ -42,5 +42,5 @@ def run(*, folder: Path, write: Path | None, allow_mixed: bool) -> int:
     console.print(volumes.factors(fits))
     if write is not None:
         write_text(write, sweep_file.dump(shuffle_volumes.calibrated(fits)))
-        console.print(write, highlight=False, soft_wrap=True)
+        print_line(console, str(write))
     return 0

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from experiments.commands import options
 from experiments.commands.options import Description
-from experiments.documents.terminal import TextConsole
+from experiments.documents.terminal import TextConsole, print_line
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -113,5 +113,5 @@ def show(folder: SweepFolder, *, as_json: bool, console: Console, allow_mixed: b
     for job in found:
         if job.arms:
             console.print(arms(job))
-        console.print(conclusion(job), highlight=False, markup=False)
-    console.print(f"weights  {written}", highlight=False, soft_wrap=True)
+        print_line(console, conclusion(job))
+    print_line(console, f"weights  {written}")

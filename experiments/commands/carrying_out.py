@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from experiments.analysis.likeness import MixedRunsError
-from experiments.documents.terminal import printable
+from experiments.documents.atomic import write_text
+from experiments.documents.terminal import print_line, printable
+from experiments.errors import REFUSALS
 from experiments.records.ownership import give_to_caller
 from experiments.runs.rate_divisor import CACHE
 
@@ -30,13 +33,27 @@ def carry_out(
         problems = work()
         for problem in problems:
             print(printable(f"failed: {problem}"), file=sys.stderr)
-        show()
+        shown = _shown(path, show)
     except MixedRunsError:
-        console.print(f"results  {path}", highlight=False, soft_wrap=True)
+        print_line(console, f"results  {path}")
         raise
     except (KeyboardInterrupt, SystemExit):
-        console.print(f"stopped; `{command} --resume {path}` does what is left", highlight=False, soft_wrap=True)
+        print_line(console, f"stopped; `{command} --resume {path}` does what is left")
         raise
     finally:
         give_to_caller(path, CACHE)
-    return 1 if problems else 0
+    return 0 if shown and not problems else 1
+
+
+def _shown(path: Path, show: Callable[[], None]) -> bool:
+    """Whether what came out could be shown; a fault of the program in that does not hide that the runs are done."""
+    try:
+        show()
+    except (*REFUSALS, OSError):
+        raise
+    except Exception as error:
+        write_text(path / "failure.txt", traceback.format_exc())
+        what = f"{type(error).__name__}: {error}; {path / 'failure.txt'} has more, `report {path}` tries again"
+        print(printable(f"error: the runs are done, but cannot be shown: {what}"), file=sys.stderr)
+        return False
+    return True

@@ -14,7 +14,7 @@ from rich.console import Console
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import EXAMPLE_FOLDER, Description
-from experiments.documents.terminal import TextConsole
+from experiments.documents.terminal import TextConsole, print_line
 from experiments.errors import RequestError
 
 if TYPE_CHECKING:
@@ -117,4 +117,4 @@ def _show(folder: ResultsFolder, allow_mixed: bool, as_json: bool, console: Cons
     else:
         console.print(table.render(result))
     report = write_report(folder.path, allow_mixed)
-    console.print(f"results  {folder.path}\nreport   {report}", highlight=False, soft_wrap=True)
+    print_line(console, f"results  {folder.path}\nreport   {report}")

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from experiments.commands import options
 from experiments.documents.diagnostics import SpecificationError
-from experiments.documents.terminal import TextConsole
+from experiments.documents.terminal import TextConsole, print_line
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -166,7 +166,7 @@ def _show(folder: SweepFolder, *, allow_mixed: bool, as_json: bool, console: Con
         print(sweep_results.to_json(results))
     else:
         console.print(sweep_table.render(results))
-    console.print(f"results  {folder.path}", highlight=False, soft_wrap=True)
+    print_line(console, f"results  {folder.path}")
     if any(point.comparison is not None for point in results.points):
         report = write_sweep_report(folder.path, allow_mixed)
-        console.print(f"report   {report}", highlight=False, soft_wrap=True)
+        print_line(console, f"report   {report}")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from experiments.commands.answers import answer_isolated
 from experiments.commands.carrying_out import carry_out
+from experiments.documents.terminal import print_line
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import dask_cluster, emulated_campaign
 from experiments.runs.progress import Reporter
@@ -82,6 +83,6 @@ def _run_sweep(
             return dask_cluster.run_all(client, folder.assignments(), doing.force, reporter, notice)
 
         def notice(line: str) -> None:
-            console.print(line, highlight=False, soft_wrap=True)
+            print_line(console, line)
 
         return carry_out(doing.command, folder.path, do, lambda: show(folder), console)

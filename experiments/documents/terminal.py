@@ -25,3 +25,8 @@ class TextConsole(Console):
         """The segments of something that can be shown."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print a text as it is: brackets are no markup, and a path is not folded."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

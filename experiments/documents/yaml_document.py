@@ -125,7 +125,8 @@ def value(dotted_path: str, text: str) -> Any:  # noqa: ANN401 - anything that Y
     try:
         return _read(text)[1]
     except yaml.YAMLError as error:
-        raise SpecificationError([f"{dotted_path}: {text[:60]!r}: not a YAML value; put it in quotes"]) from error
+        why = getattr(error, "problem", None) or error
+        raise SpecificationError([f"{dotted_path}: {text[:60]!r}: not a YAML value ({why}); quote it"]) from error
 
 
 def _parsed(text: str, source: str) -> tuple[yaml.Node | None, Any]:

@@ -23,6 +23,10 @@ Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
+"""Without control characters, which no figure can hold (XML 1.0, 2.2)."""
+
+
 class RecordError(ExperimentError, ValueError):
     """A record that cannot be read or would contradict itself; the message names the file or field and the remedy."""
 
@@ -54,7 +58,7 @@ class ReadBytes(_Value):
 class StageRecord(_Value):
     """One stage of a job; its three byte counts are equal when nothing was lost."""
 
-    name: str
+    name: Text
     started_s: float
     finished_s: float | None = None
     planned_bytes: Count = 0
@@ -65,8 +69,8 @@ class StageRecord(_Value):
 class JobRecord(_Value):
     """One job; `reason` says why it did not finish."""
 
-    job_id: str
-    profile: str
+    job_id: Text
+    profile: Text
     submitted_s: float
     started_s: float | None = None
     finished_s: float | None = None
@@ -167,13 +171,13 @@ class RunRecord(_Value):
     """Everything about one run; what is not known yet is empty."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    run_id: str
-    experiment: str
+    run_id: Text
+    experiment: Text
     status: Status
     reason: str | None = None
     started_at: datetime
     finished_at: datetime | None = None
-    strategy: str
+    strategy: Text
     blocking_factor: float | None
     repeat: Count
     seed: Count

@@ -30,6 +30,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#d9dee4",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "text.parse_math": False,  # names may have dollars and backslashes
     "svg.fonttype": "none",
     "svg.hashsalt": "placement-testbed",
     "pdf.fonttype": 42,

@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from experiments.documents.terminal import print_line
+
 OnProgress = Callable[[str], None]
 
 
@@ -61,7 +63,7 @@ class Reporter:
 
         def on_progress(news: str) -> None:
             line = f"{time.monotonic() - begin:6.1f} s  {name}: {news}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            print_line(self._console, line)
 
         yield on_progress
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from tests.fuzz.cases import cases, kinds_in
+from tests.fuzz.cases import damaged, kinds_in, undamaged
 
 
 def main() -> int:
@@ -24,7 +24,8 @@ def main() -> int:
     faults: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         kinds = kinds_in(Path(scratch) / "examples", given.kind)
-        for case in track(cases(kinds, given.seed, given.cases), total=given.cases, description="cases"):
+        whole = [] if given.show else undamaged(kinds)
+        for case in track([*whole, *damaged(kinds, given.seed, given.cases)], "cases", disable=given.show):
             answer = case.ask(Path(scratch) / "case")
             if given.show:
                 print(f"{case}: exit code {answer.exit_code}\n{answer.output}", flush=True)

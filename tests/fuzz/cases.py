@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -17,24 +17,33 @@ from tests.fuzz.harness import Answer
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file and one command."""
+    """One file and one command; the file is as it should be without a seed for the damage."""
 
     kind: Kind
-    seed: int
+    command: tuple[str, ...]
+    seed: int | None
+
+    @classmethod
+    def damaged(cls, kind: Kind, seed: int) -> Case:
+        """The case that follows from a seed."""
+        return cls(kind, Random(seed).choice(kind.commands), seed)
 
     def ask(self, folder: Path) -> Answer:
         """Damage a copy of the kind's example in `folder`, which is made anew, and do the command there."""
-        rng = Random(self.seed)
         if folder.exists():
             shutil.rmtree(folder)
         shutil.copytree(self.kind.folder, folder)
-        command = rng.choice(self.kind.commands)
+        if self.seed is None:
+            answer = harness.ask(self.command, folder, lambda: None)
+            refused = f"what is not damaged is refused: {answer.output.strip()}" if answer.exit_code else None
+            return replace(answer, fault=answer.fault or refused)
+        rng = Random(self.seed)
         path = folder / rng.choice(self.kind.files)
-        return harness.ask(command, folder, lambda: mutations.damage(path, rng))
+        return harness.ask(self.command, folder, lambda: mutations.damage(path, rng))
 
     def __str__(self) -> str:
-        rng = Random(self.seed)
-        return f"--kind '{self.kind.name}' --seed {self.seed}: {' '.join(rng.choice(self.kind.commands))}"
+        seed = "not damaged" if self.seed is None else f"--seed {self.seed}"
+        return f"--kind '{self.kind.name}' {seed}: {' '.join(self.command)}"
 
 
 def kinds_in(folder: Path, named: str | None = None) -> list[Kind]:
@@ -45,6 +54,11 @@ def kinds_in(folder: Path, named: str | None = None) -> list[Kind]:
     return [kind for kind in made if named is None or named in kind.name]
 
 
-def cases(kinds: Sequence[Kind], seed: int, count: int) -> Iterator[Case]:
+def undamaged(kinds: Sequence[Kind]) -> list[Case]:
+    """Every command of every kind with the examples as they are: what the damaged ones are to be judged by."""
+    return [Case(kind, command, None) for kind in kinds for command in kind.commands]
+
+
+def damaged(kinds: Sequence[Kind], seed: int, count: int) -> list[Case]:
     """So many cases; kinds take turns."""
-    return (Case(kinds[number % len(kinds)], seed + number) for number in range(count))
+    return [Case.damaged(kinds[number % len(kinds)], seed + number) for number in range(count)]

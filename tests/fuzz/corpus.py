@@ -57,7 +57,7 @@ def _described(parent: Path) -> list[Kind]:
     document = specification(*_SMALL).model_dump(mode="json")
     jobs = [{"profile": "own.yaml", "at_s": 3, "input_bytes": 10**9, "containers": 3}, {"profile": "kmeans"}]
     written = {
-        "spec": {**document, "failures": [{"at_s": 5, "link": "t1-c1", "restore_after_s": 4}]},
+        "spec": {**document, "failures": [{"at_s": 5, "link": "t1-c1/1", "restore_after_s": 4}]},
         "followed": {**document, "workload": "schedule.yaml"},
         "listed": {**document, "workload": jobs},
         "schedule": [*jobs, {"profile": "tpch-q3", "poisson_per_s": 0.1, "count": 3, "seed": 1}],
@@ -160,9 +160,10 @@ def _sweep(parent: Path) -> Kind:
     """The folder of a sweep that has run."""
     folder = parent / "swept"
     base = specification(*_SMALL).model_dump(mode="json")
-    reductions = [{"at": {"data.replication": 1}, "strategy": "neawa", "reduction": 0.3}]
+    workloads = [{"preset": "kmeans-mid", "shuffle_factors": {"kmeans": factor}} for factor in (1, 10)]
+    reductions = [{"at": {"workload": workloads[0]}, "strategy": "neawa", "reduction": 0.3}]
     published = {"source": "A thesis", "reductions": reductions}
-    document = {"name": "swept", "description": "A sweep", "base": base, "vary": {"data.replication": [1, 2]}}
+    document = {"name": "swept", "description": "A sweep", "base": base, "vary": {"workload": workloads}}
     made = swept(folder / "made", sweep_file.parse({**document, "published": published}))
     shutil.copytree(made.path, folder / "one")
     shutil.rmtree(folder / "made")

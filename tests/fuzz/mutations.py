@@ -210,7 +210,7 @@ def _changed(document: Any, rng: Random) -> Any:
     document = copy.deepcopy(document)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         if not isinstance(document, dict | list) or not document:
-            return rng.choice(VALUES)
+            return copy.deepcopy(rng.choice(VALUES))
         parent, key = _somewhere(document, rng)
         match rng.randrange(8):
             case 0 if isinstance(parent, dict):
@@ -229,7 +229,7 @@ def _changed(document: Any, rng: Random) -> Any:
             case 6 if isinstance(parent[key], int | float):
                 parent[key] = str(parent[key])
             case _:
-                parent[key] = rng.choice(VALUES)
+                parent[key] = copy.deepcopy(rng.choice(VALUES))
     return document
 
 

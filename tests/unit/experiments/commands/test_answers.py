@@ -1,8 +1,11 @@
 """Errors of the request or the machine are told in a line; those of the program are not hidden."""
 
 import importlib
+import os
 import pkgutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ import topologies
 import workloads
 from experiments.commands.answers import answer
 from experiments.errors import REFUSALS
+from tests.unit.experiments.synthetic import results
 
 
 def raising(error):
@@ -37,6 +41,28 @@ def test_a_program_that_is_missing_is_not_taken_for_a_path(capsys):
 def test_a_file_that_is_missing_asks_for_another(tmp_path, capsys):
     assert answer(lambda: len((tmp_path / "nothing").read_text())) == 2
     assert "nothing: No such file or directory; give another path" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_line():
+    program = "from experiments.commands.main import main; raise SystemExit(main(['schema']))"
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (said.returncode, said.stderr) == (2, "error: No space left on device; make room, or write elsewhere\n")
+
+
+@pytest.mark.parametrize(
+    "surroundings", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"COLUMNS": "20"}]
+)
+def test_a_poor_terminal_gets_a_worse_table(tmp_path, surroundings):
+    folder = results(tmp_path, "repeats=1", "strategies=[default, {name: neawa, label: 'näher [/x]'}]").path
+    program = f"from experiments.commands.main import main; raise SystemExit(main(['show', {str(folder)!r}]))"
+    said = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **surroundings}, capture_output=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert b"modelled" in said.stdout
 
 
 def test_an_error_of_the_program_is_not_hidden():

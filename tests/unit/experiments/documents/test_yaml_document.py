@@ -34,7 +34,7 @@ def test_what_is_no_document_is_refused(text, said):
         yaml_document.parse(text, "s")
     (line,) = refused.value.problems
     assert said in line
-    with pytest.raises(SpecificationError, match="put it in quotes"):
+    with pytest.raises(SpecificationError, match="quote it"):
         yaml_document.value("path", text.removeprefix("a: "))
 
 

@@ -235,6 +235,7 @@ def become_a_pipe(file):
         (lambda file: file.write_text(re.sub(r'"repeat": *1', '"repeat":' + "9" * 30, file.read_text())), "repeat"),
         (lambda file: replace_in(file, specification={"strategies": ["default"]}), "specification.strategies.0"),
         (lambda file: replace_in(file, topology={"hosts": 3}), "topology: schema_version"),
+        (lambda file: replace_in(file, strategy="\x1b[31m"), "strategy: String should match"),
         (lambda file: replace_in(file, makespan_s=float("nan")), "makespan_s"),
     ],
 )
