@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from experiments.documents.atomic import write_text
 from experiments.records import series
 from experiments.records.results_folder import ResultsFolder, RunFolder
-from experiments.records.series import ColumnType
+from experiments.records.series import ColumnType, SeriesError
 from experiments.records.sweep_folder import SweepFolder
 
 _TABLES = (("events", series.EVENTS), ("links", series.LINKS), ("fidelity", series.FIDELITY))
@@ -59,8 +60,10 @@ def _resources(folder: ResultsFolder) -> Iterator[dict[str, Any]]:
     for run in folder.runs():
         yield _json(f"{run.run_id.lower()}-record", f"runs/{run.run_id}/record.json", "all about one run")
         for name, columns in _TABLES:
-            if (run.path / f"{name}.parquet").is_file():
-                yield _table(run, name, columns)
+            file = run.path / f"{name}.parquet"
+            if file.is_file():
+                with contextlib.suppress(SeriesError):  # a damaged file is no table
+                    yield _table(run, name, series.columns_of(file, columns))
 
 
 def _yaml(name: str, path: str, description: str) -> dict[str, Any]:
@@ -79,5 +82,5 @@ def _table(run: RunFolder, name: str, columns: Mapping[str, tuple[ColumnType, st
         "path": f"runs/{run.run_id}/{name}.parquet",
         "format": "parquet",
         "mediatype": "application/vnd.apache.parquet",
-        "schema": {"fields": fields, "fieldsMatch": ["superset"]},
+        "schema": {"fields": fields},
     }

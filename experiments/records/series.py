@@ -142,6 +142,22 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
         raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
 
 
+def columns_of(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> Mapping[str, tuple[ColumnType, str]]:
+    """The columns that a Parquet file has, in their order; what is not known of them is a number.
+
+    Raises:
+        SeriesError: it is damaged.
+    """
+    import polars as pl
+
+    try:
+        with nofollow.reading(path) as file:
+            names = pl.read_parquet_schema(file)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FileError, OSError) as error:
+        raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
+    return {name: columns.get(name, ("number", "")) for name in names}
+
+
 def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:
     import polars as pl
 

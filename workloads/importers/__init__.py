@@ -33,7 +33,7 @@ def import_trace(path: Path, trace_format: str = "auto") -> Trace:
     """The jobs of a trace.
 
     Args:
-        path: A file, also packed by gzip or Zstandard, or the folder of a Spark event log in several files.
+        path: A file, also packed by gzip, Zstandard or LZ4, or the folder of a Spark event log in several files.
         trace_format: `auto` or one of `FORMATS`.
 
     Raises:

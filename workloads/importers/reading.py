@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import lz4.frame
 import zstandard
 
-from workloads.importers import avro
+from workloads.importers import avro, lz4_blocks
 from workloads.importers.trace import TraceError
 
 MOST_LINE_BYTES = 64 * 2**20
 
 _BOM = b"\xef\xbb\xbf"
 _UNREADABLE = {
-    b"LZ4Block": "packed by Spark's LZ4, which no common program unpacks; set spark.eventLog.compression.codec=zstd",
-    b"\x04\x22\x4d\x18": "packed by lz4; unpack it first with lz4 -d",
     b"\x82SNAPPY\x00": "packed by Snappy for Java; set spark.eventLog.compression.codec=zstd",
     b"ZV": "packed by LZF; set spark.eventLog.compression.codec=zstd",
 }
@@ -45,7 +44,7 @@ class _Unpacking(Protocol):
     def eof(self) -> bool: ...
 
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes | None: ...
 
     def decompress(self, data: bytes, /) -> bytes: ...
 
@@ -61,6 +60,8 @@ class _Codec:
 _CODECS = {
     b"\x1f\x8b": _Codec(lambda: zlib.decompressobj(wbits=31), zlib.error),
     b"\x28\xb5\x2f\xfd": _Codec(lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError),
+    b"\x04\x22\x4d\x18": _Codec(lz4.frame.LZ4FrameDecompressor, RuntimeError),
+    lz4_blocks.MAGIC: _Codec(lz4_blocks.BlockDecompressor, lz4_blocks.BlockError),
 }
 
 
@@ -166,7 +167,7 @@ def _unpacked(raw: BinaryIO, name: str, codec: _Codec, cut: list[str]) -> Iterat
             piece = b"" if unpacking.eof else raw.read(_PIECE_BYTES)
         if not unpacking.eof:
             cut.append(name)
-        raw.seek(-len(unpacking.unused_data), io.SEEK_CUR)
+        raw.seek(-len(unpacking.unused_data or b""), io.SEEK_CUR)
 
 
 def _split(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -63,9 +64,12 @@ def test_every_field_of_a_record_is_described(model):
 
 
 def test_the_polars_example_runs(tmp_path):
-    folder = results(tmp_path, "strategies=[default, neawa]")
+    folder = results(tmp_path, "strategies=[default, neawa]", doubtful=("r00-bf5-neawa",))
     (code,) = [block for block in blocks(FORMAT, "python") if "polars" in block]
-    exec(code.replace("results/20260302T093000-thesis", str(folder.path)), {})
+    names: dict[str, Any] = {}
+    exec(code.replace("results/20260302T093000-thesis", str(folder.path)), names)
+    read = {Path(path).parent.name for path in names["events"].collect()["run"].unique()}
+    assert read == {run.run_id for run in folder.runs()} - {"r00-bf5-neawa"}
 
 
 def test_the_defaults_in_the_reference_are_those_of_the_code():

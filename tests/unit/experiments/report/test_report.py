@@ -5,6 +5,8 @@ import itertools
 import json
 import re
 import shutil
+from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -323,6 +325,40 @@ def test_the_data_package_describes_every_file(folder):
             frame = pl.read_parquet(file)
             kinds = {pl.Float64: "number", pl.Int64: "integer", pl.String: "string", pl.Boolean: "boolean"}
             assert {name: kinds[type(kind)] for name, kind in frame.schema.items()} == fields
+
+
+def test_tables_of_another_version_are_described_as_they_are_and_damaged_ones_are_not(tmp_path):
+    made = results(tmp_path, "repeats=1", "strategies=[default]")
+    (run,) = made.runs()
+    run.links().drop("drops").with_columns(extra=1.0).write_parquet(run.path / "links.parquet")
+    (run.path / "fidelity.parquet").write_bytes(b"PAR1")
+    tables = {one["path"]: one["schema"] for one in datapackage.describe(made)["resources"] if "schema" in one}
+    assert {Path(path).name for path in tables} == {"events.parquet", "links.parquet"}
+    (links,) = [schema for path, schema in tables.items() if path.endswith("links.parquet")]
+    names = [field["name"] for field in links["fields"]]
+    assert names == pl.read_parquet(run.path / "links.parquet").columns
+    assert "extra" in names
+
+
+def test_names_with_dollars_backslashes_and_markup_stay_what_they_are(tmp_path):
+    label = r"$\\foo$ $$ [/x]&<b>"
+    made = results(tmp_path, "repeats=2", f"strategies=[default, {{name: neawa, label: '{label}'}}]")
+    page = write_report(made.path).read_text()
+    assert html.escape(label, quote=False) in page
+    figures = [ElementTree.parse(file) for file in (made.path / "figures").glob("*.svg")]
+    assert any(label in "".join(figure.getroot().itertext()) for figure in figures)
+
+
+def test_a_damaged_run_is_listed_and_the_others_are_drawn(tmp_path):
+    made = results(tmp_path, "repeats=1", "strategies=[default, neawa, random]")
+    (made.run("r00-bf5-neawa").path / "events.parquet").write_bytes(b"PAR1")
+    (made.run("r00-bf5-random").path / "record.json").write_bytes(b"{")
+    evidence = read_evidence(made.path)
+    assert [cell.record.run_id for cell in evidence.networks[0].cells] == ["r00-bf5-default"]
+    aside = {one.run_id: one for one in evidence.comparison.set_aside}
+    assert {one.status for one in aside.values()} == {"damaged"}
+    assert set(aside) == {"r00-bf5-neawa", "r00-bf5-random"}
+    assert "r00-bf5-neawa/events.parquet: damaged" in checked(render(evidence))
 
 
 def test_a_copied_folder_can_be_reported(folder, tmp_path):

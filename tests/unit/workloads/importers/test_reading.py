@@ -1,13 +1,17 @@
 """Traces are read for what they contain, packed or not, whole or cut off."""
 
 import gzip
+import struct
 
+import lz4.block
+import lz4.frame
 import pytest
+import xxhash
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.importers import reading
+from workloads.importers import lz4_blocks, reading
 from workloads.importers.reading import lines
 from workloads.importers.trace import TraceError
 
@@ -18,12 +22,23 @@ def zstd(data):
     return zstandard.ZstdCompressor().compress(data)
 
 
+def spark_lz4(data, raw=False, checksum=None, block_bytes=2**15):
+    """A stream as lz4-java's LZ4BlockOutputStream writes it."""
+    stream = b""
+    for at in range(0, len(data), block_bytes):
+        block = data[at : at + block_bytes]
+        packed = block if raw else lz4.block.compress(block, store_size=False)
+        told = xxhash.xxh32_intdigest(block, seed=0x9747B28C) & 0x0FFFFFFF if checksum is None else checksum
+        stream += b"LZ4Block" + struct.pack("<BIII", 0x15 if raw else 0x25, len(packed), len(block), told) + packed
+    return stream + b"LZ4Block" + struct.pack("<BIII", 0x15, 0, 0, 0)
+
+
 def read(path):
     notes: list[str] = []
     return "".join(lines(path, notes)), notes
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lz4.frame.compress, spark_lz4])
 @pytest.mark.parametrize("name", ["log", "log.gz", "log.zstd.inprogress", "log.txt"])
 def test_a_file_is_told_by_its_content(pack, name, tmp_path):
     path = tmp_path / name
@@ -31,7 +46,7 @@ def test_a_file_is_told_by_its_content(pack, name, tmp_path):
     assert read(path) == (TEXT, [])
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, lz4.frame.compress, spark_lz4])
 def test_members_and_frames_follow_each_other(pack, tmp_path):
     path = tmp_path / "log"
     path.write_bytes(pack(TEXT[:1000].encode()) + pack(TEXT[1000:].encode()))
@@ -105,11 +120,34 @@ def test_dated_files_come_before_the_one_that_is_written_to(tmp_path):
     assert read(tmp_path) == ("a\nb\nc\n", [])
 
 
+@given(st.binary(max_size=300_000), st.booleans())
+def test_what_spark_packs_as_lz4_comes_out_as_it_was(content, raw):
+    unpacking, stream = lz4_blocks.BlockDecompressor(), spark_lz4(content, raw=raw) + b"rest"
+    pieces = (stream[at : at + 512] for at in range(0, len(stream), 512))
+    assert b"".join(unpacking.decompress(piece) for piece in pieces) == content
+    assert (unpacking.eof, unpacking.unused_data) == (True, b"rest")
+
+
+@pytest.mark.parametrize("pack", [lz4.frame.compress, spark_lz4])
+def test_logs_in_lz4_are_read_as_far_as_they_go(pack, tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(pack(b"a\n") + pack(b"b\n"))
+    assert read(path) == ("a\nb\n", [])
+    path.write_bytes(pack(b"a\n") + pack(b"b\n")[:-5])
+    text, notes = read(path)
+    assert text in ("a\n", "a\nb\n")
+    assert notes == ["log ends in the middle; what it has been cut off from is missing"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"LZ4Block\x25", "packed by Spark's LZ4, .*; set spark.eventLog.compression.codec=zstd"),
-        (b"\x04\x22\x4d\x18", "packed by lz4; unpack it first with lz4 -d"),
+        (b"LZ4Block" + bytes(13), "damaged .*packed in an unknown way"),
+        (spark_lz4(b"a" * 99)[:-21] + b"LZ4Blick" + bytes(13), "damaged .*no block"),
+        (spark_lz4(b"a" * 99, checksum=1), "damaged .*checksum"),
+        (b"LZ4Block\x20" + struct.pack("<III", 9, 9, 0) + b"\xff" * 9, "damaged"),
+        (b"LZ4Block\x20" + struct.pack("<III", 2**31, 9, 0), "damaged .*no block"),
+        (b"\x04\x22\x4d\x18" + b"\xff" * 64, "damaged"),
         (b"\x82SNAPPY\x00", "packed by Snappy for Java; set"),
         (b"ZV\x01", "packed by LZF; set"),
         (b"\x1f\x8b\x08 and so on", "damaged"),
@@ -124,7 +162,7 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(content, said, tmp_path)
         read(path)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lz4.frame.compress, spark_lz4])
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(pack, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MOST_LINE_BYTES", 2**20)
     path = tmp_path / "log"
