@@ -47,7 +47,8 @@ def _show_run(folder: Path, job: str | None, as_json: bool) -> int:
     if as_json:
         print(run.record().to_json())
     else:
-        TextConsole().print(monitoring.render(run, job))
+        console = TextConsole()
+        console.print(monitoring.render(run, job, console.width))
     return 0
 
 

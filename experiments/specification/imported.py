@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from experiments.documents.atomic import write_text
+from experiments.documents.nofollow import followed, make_folder
 from experiments.specification import specification_file
 from experiments.specification.plan import check
 from workloads.importers import Trace, TraceError, import_trace, profile_document
@@ -22,7 +24,7 @@ def import_file(
 ) -> list[Path]:
     """Write the specification of a trace, and the profile of each of its jobs into a folder next to it.
 
-    The specification names the profiles by their absolute paths.
+    The specification names the profiles by paths that start at its folder.
 
     Args:
         path: The trace.
@@ -39,7 +41,8 @@ def import_file(
         SpecificationError: what became of it cannot run.
     """
     trace = import_trace(Path(path), trace_format)
-    target = (Path(f"{trace.name}.yaml") if output is None else Path(output)).absolute()
+    named = Path(f"{trace.name}.yaml") if output is None else Path(output)
+    target = (followed(named.parent) / named.name).absolute()
     if target.suffix not in (".yaml", ".yml"):
         raise TraceError(f"{target}: a specification is a YAML file; give a name that ends in .yaml")
     folder = target.with_name(f"{target.stem}-profiles")
@@ -53,10 +56,10 @@ def import_file(
     head = "".join(f"# {' '.join(line.split())}\n" for line in said)
     text = yaml.safe_dump(_specification(trace, Path(path).name, list(profiles)), sort_keys=False, width=100)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for profile, document in profiles.items():
-            profile.write_text(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100), encoding="utf-8")
-        target.write_text(f"{head}{text}", encoding="utf-8")
+            write_text(profile, yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100))
+        write_text(target, f"{head}{text}")
     except OSError as error:
         raise TraceError(f"{target}: cannot be written ({error}); give another output") from error
     check(specification_file.load(target))
@@ -65,7 +68,7 @@ def import_file(
 
 def _specification(trace: Trace, source: str, profiles: list[Path]) -> dict[str, Any]:
     jobs = [
-        {"profile": str(profile), "job_id": imported.job.job_id, "at_s": imported.at_s}
+        {"profile": f"{profile.parent.name}/{profile.name}", "job_id": imported.job.job_id, "at_s": imported.at_s}
         for profile, imported in zip(profiles, trace.jobs, strict=True)
     ]
     recorded = f" {trace.jobs[0].recorded}" if len(trace.jobs) == 1 else ""

@@ -13,6 +13,8 @@ from typing import Final
 import lz4.block
 import xxhash
 
+from workloads.importers.trace import TraceError
+
 MAGIC: Final = b"LZ4Block"
 _HEADER: Final = struct.Struct("<8sBIII")
 _RAW, _PACKED = 0x10, 0x20
@@ -21,7 +23,7 @@ _SEED: Final = 0x9747B28C
 _CHECKSUM_BITS: Final = 0x0FFFFFFF
 
 
-class BlockError(Exception):
+class BlockError(TraceError):
     """A block that is none, or not what was packed."""
 
 

@@ -42,3 +42,19 @@ def test_a_run_is_shown_with_the_most_memory_that_was_held_and_without_its_loadi
     assert len(containers) == 3
     assert all(line[-1] == "3.2" for line in containers)
     assert all(float(figure) < 100 for figure in node if figure[0].isdigit())
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_no_column_is_lost_on_a_narrow_terminal(tmp_path, columns):
+    used = {"cpu_s": 1.0, "disk_bytes": 10**9, "sent_bytes": 10**9, "received_bytes": 0, "memory_bytes": 10**9}
+    sample = {"time_s": 5.0, "kind": "sample", "host": "h1", **used}
+    rows = [sample, {**sample, "job": "connected-comp-1", "container": 11, "host": "h64"}]
+    series.write(tmp_path / "events.parquet", rows, series.EVENTS)
+    shown = io.StringIO()
+    Console(width=columns, file=shown).print(render(RunFolder(tmp_path), columns=columns))
+    text = shown.getvalue()
+    assert "…" not in text
+    assert all(text.count(unit) == 2 for unit in ("cores", "memory", "received"))
+    assert ("█" in text) == (columns > 80)
+    (line,) = [line.split() for line in text.splitlines() if "h64" in line]
+    assert (line[:3], line[-1]) == (["connected-comp-1", "11", "h64"], "1.0")
