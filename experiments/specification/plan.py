@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import yaml
-
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
 from experiments.specification import modelled_cluster, strategy_modules
 from experiments.specification.model import Specification, StrategySpec
@@ -106,7 +104,7 @@ def _workload(specification: Specification, topology: Topology) -> Iterator[str]
             return
     try:
         submitted = submissions(specification)
-    except (ValueError, OSError, yaml.YAMLError) as error:
+    except ValueError as error:
         yield f"workload: {error}"
         return
     nodes = modelled_cluster.nodes(specification, topology)
@@ -135,11 +133,11 @@ def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -
 
 def _blocks(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
     """More blocks than can be placed one by one."""
-    block_bytes = specification.data.block_bytes
-    blocks = sum(-(-size // block_bytes) for submission in submitted for size in submission.job().files.values())
+    jobs = (submission.job() for submission in submitted)
+    blocks = sum(file.block_count for job in jobs for file in modelled_cluster.files(specification, job))
     if blocks > MOST_BLOCKS:
         hint = f"makes {blocks:,} blocks of all input; give at least as much as makes {MOST_BLOCKS:,}, or less input"
-        yield problem(("data", "block_bytes"), block_bytes, hint)
+        yield problem(("data", "block_bytes"), specification.data.block_bytes, hint)
 
 
 def _job(submission: Submission, nodes: Sequence[Node]) -> Iterator[str]:
@@ -147,7 +145,7 @@ def _job(submission: Submission, nodes: Sequence[Node]) -> Iterator[str]:
     try:
         job = submission.job()
         modelled_cluster.weights(submission.loaded)
-    except (ValueError, OSError, yaml.YAMLError) as error:
+    except ValueError as error:
         yield f"workload: {error}"
         return
     node, count = nodes[0], len(nodes)
