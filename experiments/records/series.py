@@ -135,11 +135,15 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     try:
         frame = pl.read_parquet(io.BytesIO(nofollow.read_bytes(path)))
         added = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
-        return frame.with_columns(added).cast({name: known.get(name, pl.Float64()) for name in frame.columns})
+        whole = frame.with_columns(added).cast({name: known.get(name, pl.Float64()) for name in frame.columns})
     except FileError as error:
         raise SeriesError(str(error)) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
+    when = next(iter(columns))
+    if not whole[when].is_finite().all(ignore_nulls=False):
+        raise SeriesError(f"{path}: damaged ({when} is missing in a row); do the run again")
+    return whole
 
 
 def columns_of(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> Mapping[str, tuple[ColumnType, str]]:

@@ -16,6 +16,7 @@ from workloads.importers.trace import ImportedJob, Trace, TraceError, number, sl
 from workloads.job import Job
 
 _ATTEMPT = re.compile(r"_\d+\Z")
+_MOST_SLOTS = 10_000  # of a node of a specification
 _MEMORY_MB = 1024
 _DISK_MB_PER_S = 10_000
 _COUNTS = {"MAP": "numMaps", "REDUCE": "numReduces"}
@@ -62,7 +63,8 @@ def import_hadoop_job(text: str, source: str) -> Trace:
     if hosts >= _MOST_HOSTS:
         raise TraceError(f"{source}: tasks: on {hosts} hosts; a switch has at most {_MOST_HOSTS}, merge some")
     config = _field(document, "config", dict, source)
-    slots = whole(_field(config, "numMapSlots", object, f"{source}: config"), f"{source}: config.numMapSlots", 1)
+    given = _field(config, "numMapSlots", object, f"{source}: config")
+    slots = whole(given, f"{source}: config.numMapSlots", 1, _MOST_SLOTS)
     shuffled = sum(received.values())
     span = _span(document, source)
     overlapped = span is None or span[0] < max(task.finished_s for task in maps.values())

@@ -125,24 +125,24 @@ def unique(names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def number(value: object, place: str, least: float = 0.0) -> float:
+def number(value: object, place: str, least: float = 0.0, most: float = _MOST) -> float:
     """A finite number of a trace, also one in quotes.
 
     Raises:
-        TraceError: it is something else, or below `least`; `place` names the file and the field.
+        TraceError: it is something else, below `least` or above `most`; `place` names the file and the field.
     """
     try:
         found = float(value)  # type: ignore[arg-type]  # whatever it is, it becomes a number or an error
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if isinstance(value, bool) or not least <= found <= _MOST:
-        raise TraceError(f"{place}: {reprlib.repr(value)}; give a number from {least:g} to {_MOST:g}")
+    if isinstance(value, bool) or not least <= found <= most:
+        raise TraceError(f"{place}: {reprlib.repr(value)}; give a number from {least:g} to {most:g}")
     return found
 
 
-def whole(value: object, place: str, least: int = 0) -> int:
+def whole(value: object, place: str, least: int = 0, most: float = _MOST) -> int:
     """A whole number of a trace; see `number`."""
-    found = number(value, place, least)
+    found = number(value, place, least, most)
     if found != int(found):
         raise TraceError(f"{place}: {reprlib.repr(value)}; give a whole number")
     return int(found)

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ _STAGE_KEYS = {
 }
 _REPEAT_KEYS = {"repeat": int, "factors": list, "stages": list}
 _ROUNDING = 1e-3
+_LARGEST = 1.7e308  # integers of YAML have no bound, floating-point numbers do
 _MOST_STAGES = 10_000
 _READ_KEYS = {"read": str, "share": _NUMBER, "cpu_s_per_gb": _NUMBER, "block_bytes": int}
 _EXCHANGE_KEYS = {
@@ -263,8 +265,8 @@ def _check_stage(place: str, item: object) -> None:
 
 
 def _check_number(place: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
-        raise ProfileError(f"{place} hold {value!r}; give a number for each")
+    if isinstance(value, bool) or not isinstance(value, _NUMBER) or not abs(value) <= _LARGEST:
+        raise ProfileError(f"{place} hold {reprlib.repr(value)}; give a number for each")
 
 
 def _check_shares(source: str, stages: Sequence[Mapping[str, Any]]) -> None:
@@ -292,8 +294,8 @@ def _checked(
             raise ProfileError(f"{place}: unknown key {key!r}{hint}")
         if not isinstance(item, keys[key]):
             raise ProfileError(f"{place}: {key} {item!r} has the wrong type; see docs/workloads.md")
-        if isinstance(item, float) and not math.isfinite(item):
-            raise ProfileError(f"{place}: {key} {item}; give a finite number")
+        if isinstance(item, _NUMBER) and not abs(item) <= _LARGEST:
+            raise ProfileError(f"{place}: {key} {reprlib.repr(item)}; give a finite number")
     for key in sorted(keys if required is None else required):
         if key not in value:
             raise ProfileError(f"{place}: {key} is missing; add it")

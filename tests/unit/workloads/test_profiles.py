@@ -115,6 +115,8 @@ def test_the_block_size_of_a_file_is_its_own_whatever_the_input():
         (lambda d: d["stages"][3]["inputs"][0].update(shares=["most"]), "shares hold 'most'"),
         (lambda d: d["stages"][0]["inputs"][0].update(share=0.001), "shares that are read add up to"),
         (lambda d: d["stages"][3].update(write_bytes=float("inf")), "write_bytes inf; give a finite number"),
+        (lambda d: d.update(input_bytes=10**400), "input_bytes 1000.*; give a finite number"),
+        (lambda d: d["stages"].append({"repeat": 1, "factors": [10**400], "stages": []}), "factors hold 1000"),
         (lambda d: d["stages"].append({"repeat": 1, "factors": ["x"], "stages": []}), "factors hold 'x'"),
         (lambda d: d["stages"].append({"repeat": 1, "stages": [{"repeat": 2, "stages": []}]}), "within another"),
         (lambda d: d["stages"].append({"repeat": 10**9, "stages": []}), "repeat 1000000000 of 0 stages; .*10,000"),

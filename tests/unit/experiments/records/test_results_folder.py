@@ -345,3 +345,13 @@ def test_folders_of_one_moment_are_numbered(tmp_path):
     now = datetime(2026, 3, 2, tzinfo=timezone.utc)
     names = [new_folder(tmp_path / "a" / "b", "thesis", now).name for _ in range(3)]
     assert names == ["20260302T000000-thesis", "20260302T000000-thesis-2", "20260302T000000-thesis-3"]
+
+
+@pytest.mark.parametrize("time_s", [None, float("nan"), float("inf")])
+def test_rows_without_a_time_are_damage(folder, run, time_s):
+    with folder.run(run.id).writing(later) as writer:
+        writer.save(opened(run))
+    frame = pl.DataFrame({"time_s": [1.0, time_s], "kind": ["sample"] * 2})
+    frame.write_parquet(folder.run(run.id).path / "events.parquet")
+    with pytest.raises(SeriesError, match=r"damaged \(time_s is missing in a row\)"):
+        folder.run(run.id).events()
