@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from experiments.documents.atomic import write_text
 from experiments.documents.nofollow import make_folder
 from experiments.records.reasons import stop_behind
-from experiments.records.record import RunRecord, now
+from experiments.records.record import RecordError, RunRecord, now
 from experiments.records.results_folder import Assignment, RunFolder
 from experiments.runs.progress import OnProgress, Reporter
 from experiments.specification.plan import Run
@@ -76,5 +76,8 @@ def _left_to_do(assignments: Iterable[Assignment]) -> Iterator[tuple[Assignment,
 def _finished(run: RunFolder) -> RunRecord | None:
     if not (run.path / "record.json").is_file():
         return None
-    record = run.record()
+    try:
+        record = run.record()
+    except RecordError as error:
+        raise RecordError(f"{error}; move {run.path} away to have the run done again") from error
     return record if record.status == "finished" else None

@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from experiments.analysis.comparison import compare
+from experiments.records.record import RecordError
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs import campaign
 from experiments.runs.progress import Reporter
@@ -93,3 +94,11 @@ def test_a_stop_is_one_also_when_cleaning_up_after_it_fails(folder, stop):
     with pytest.raises(type(stop)):
         campaign.do(assignments, execute, Reporter(Console(), quiet=True))
     assert begun == ["r00-bf5-neawa"]
+
+
+def test_a_damaged_record_is_not_done_over(folder):
+    damaged = folder.run("r00-bf5-default").path
+    (damaged / "record.json").write_text("{")
+    assignments = [Assignment(folder, run) for run in runs_of(folder.specification())]
+    with pytest.raises(RecordError, match=f"record.json: .*; move {damaged} away to have the run done again"):
+        campaign.unfinished(assignments)
