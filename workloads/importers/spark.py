@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
 from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
 from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, roomy_node, slug
-from workloads.job import Exchange, ExchangeKind, Input, Job, Read, Stage
+from workloads.job import MOST_TASKS, Exchange, ExchangeKind, Input, Job, Read, Stage
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def import_spark_log(lines: Iterable[str], source: str) -> Trace:
     edges = dependencies(application, source, notes)
     executors, cores, resources = _executors(application)
     slots = max(1, cores // resources.task_cpus)
+    if executors * slots > MOST_TASKS:
+        raise TraceError(f"{source}: {executors} executors with {slots} task slots each; at most {MOST_TASKS:,} in all")
     name = slug(application.name)
     stages = tuple(
         _stage(application.stages[stage_id], before, name, executors * slots) for stage_id, before in edges.items()

@@ -192,6 +192,7 @@ def broken(change):
         (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
         (broken(lambda log: log.events[2].update({"Spark Properties": {"spark.executor.memory": "x"}})), "line 3"),
+        (broken(lambda log: log.events[3]["Executor Info"].update({"Total Cores": 10**9})), "task slots each; at most"),
         (broken(lambda log: log.events.__delitem__(slice(6, 9))), "reads the shuffle of stage 0"),
     ],
 )
