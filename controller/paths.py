@@ -7,6 +7,8 @@ import json
 import os
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -21,6 +23,7 @@ Protocol = Literal["tcp", "udp"]
 _TIMEOUT_S = 5.0
 _OUTPUT = re.compile(r"^\s*output:(\d+)", re.MULTILINE)
 _MOST_HOPS = 16
+_REST = 4  # times as long as it took to ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class PathFinder:
         self._topology = topology
         self._ask = ask
         self._hosts = {host.name: host for host in topology.hosts}
+        self._turn = threading.Lock()
         self._group_ids = {name: number for number, name in enumerate(destination_prefixes(topology), start=1)}
 
     def possible(self, source: str, destination: str, rules: Mapping[str, Rules]) -> list[Path]:
@@ -111,7 +115,21 @@ class PathFinder:
         return paths
 
     def selected(self, flow: FlowTuple) -> tuple[Path | None, str]:
-        """The path that this flow takes now, and how it is known; None and why when it is not."""
+        """The path that this flow takes now, and how it is known; None and why when it is not.
+
+        One at a time; when others wait, the switches are left alone for a while, lest who asks take their CPU.
+        """
+        waited = not self._turn.acquire(blocking=False)
+        if waited:
+            self._turn.acquire()
+        began_s = time.monotonic()
+        try:
+            return self._traced(flow)
+        finally:
+            time.sleep(_REST * (time.monotonic() - began_s) if waited else 0)
+            self._turn.release()
+
+    def _traced(self, flow: FlowTuple) -> tuple[Path | None, str]:
         if flow.source == flow.destination:
             return None, "a host reaches itself without the network"
         link = self._topology.host_link[flow.source]
