@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -90,6 +91,7 @@ class PathFinder:
         self._ask = ask
         self._hosts = {host.name: host for host in topology.hosts}
         self._turn = threading.Lock()
+        self._waiting: deque[FlowTuple] = deque()  # as many as wait for their turn, not in its order
         self._group_ids = {name: number for number, name in enumerate(destination_prefixes(topology), start=1)}
 
     def possible(self, source: str, destination: str, rules: Mapping[str, Rules]) -> list[Path]:
@@ -119,15 +121,14 @@ class PathFinder:
 
         One at a time; when others wait, the switches are left alone for a while, lest who asks take their CPU.
         """
-        waited = not self._turn.acquire(blocking=False)
-        if waited:
-            self._turn.acquire()
-        began_s = time.monotonic()
-        try:
-            return self._traced(flow)
-        finally:
-            time.sleep(_REST * (time.monotonic() - began_s) if waited else 0)
-            self._turn.release()
+        self._waiting.append(flow)
+        with self._turn:
+            self._waiting.popleft()
+            began_s = time.monotonic()
+            found = self._traced(flow)
+            if self._waiting:
+                time.sleep(_REST * (time.monotonic() - began_s))
+            return found
 
     def _traced(self, flow: FlowTuple) -> tuple[Path | None, str]:
         if flow.source == flow.destination:
