@@ -224,7 +224,7 @@ def _changed(document: Any, rng: Random) -> Any:
             case 4:
                 other, there = _somewhere(document, rng)
                 parent[key] = copy.deepcopy(other[there])
-            case 5 if isinstance(parent[key], int | float) and not isinstance(parent[key], bool):
+            case 5 if isinstance(parent[key], int | float) and abs(parent[key]) < 1e300:
                 parent[key] = parent[key] * rng.choice((-1, 0, 0.5, 1.5, 1000, 10**9))
             case 6 if isinstance(parent[key], int | float):
                 parent[key] = str(parent[key])
