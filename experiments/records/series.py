@@ -139,10 +139,10 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     except FileError as error:
         raise SeriesError(str(error)) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
+        raise _damaged(path, str(error)) from error
     when = next(iter(columns))
     if not whole[when].is_finite().all(ignore_nulls=False):
-        raise SeriesError(f"{path}: damaged ({when} is missing in a row); do the run again")
+        raise _damaged(path, f"{when} is missing in a row")
     return whole
 
 
@@ -158,8 +158,12 @@ def columns_of(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> Map
         with nofollow.reading(path) as file:
             names = pl.read_parquet_schema(file)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FileError, OSError) as error:
-        raise SeriesError(f"{path}: damaged ({str(error).splitlines()[0]}); do the run again") from error
+        raise _damaged(path, str(error)) from error
     return {name: columns.get(name, ("number", "")) for name in names}
+
+
+def _damaged(path: Path, why: str) -> SeriesError:
+    return SeriesError(f"{path}: damaged ({why.splitlines()[0]}); do the run again")
 
 
 def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:
