@@ -93,13 +93,13 @@ def parse(text: str, source: str) -> Document:
     return Document(source, found, tree)
 
 
-def content(text: str, source: str) -> Any:  # noqa: ANN401 - anything that YAML can hold
-    """What a YAML text holds; `source` names it in errors.
+def content(path: Path) -> Any:  # noqa: ANN401 - anything that YAML can hold
+    """What a YAML file that a user names holds.
 
     Raises:
-        SpecificationError: not YAML.
+        SpecificationError: it cannot be read, or is not YAML.
     """
-    return _parsed(text, source)[1]
+    return _parsed(text_of(path), path.name)[1]
 
 
 def text_of(path: Path) -> str:

@@ -22,7 +22,6 @@ SCHEMA_VERSION: Final = 1
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
-
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
 """Without control characters, which no figure can hold (XML 1.0, 2.2)."""
 

@@ -37,7 +37,7 @@ def profile(name_or_path: str) -> Profile:
 @functools.lru_cache(maxsize=1024)
 def _profile(path: Path, _changed_ns: int, _size_bytes: int) -> Profile:
     """The profile in a file, which many jobs share, read once as long as it stays as it is."""
-    return parse_profile(yaml_document.content(yaml_document.text_of(path), path.name), path.name)
+    return parse_profile(yaml_document.content(path), path.name)
 
 
 def schedule(path: Path) -> tuple[Submission, ...]:
@@ -49,5 +49,5 @@ def schedule(path: Path) -> tuple[Submission, ...]:
     """
     return tuple(
         replace(one, profile=os.path.normpath(path.parent / name)) if is_path(name := str(one.profile)) else one
-        for one in parse_schedule(yaml_document.content(yaml_document.text_of(path), path.name))
+        for one in parse_schedule(yaml_document.content(path))
     )

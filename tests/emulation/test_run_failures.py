@@ -194,7 +194,7 @@ def test_switches_that_end_or_are_stopped_in_mid_run_fail_it_soon_and_are_named(
             execute(when_the_job_has_started(strike))
         record = folder.record()
         assert record.status == "failed"
-        assert re.search(reason, record.reason)
+        assert re.match(f"OpenVSwitchError: {reason}", record.reason)
         struck_s, noticed_s = times_s
         trial.expect("noticed_s", noticed_s - struck_s, at_most=2)
 
