@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.measured import AGAIN, Measurements
@@ -13,6 +16,20 @@ def measured(request):
     yield measurements
     for line in measurements.lines(request.node.nodeid):
         request.node.user_properties.append((_PROPERTY, line))
+
+
+@pytest.fixture(autouse=True)
+def _the_process_stays_as_it_was():
+    """What a test changes of the process would be another's fault, and only in some orders of the tests."""
+    before = _process()
+    yield
+    changed = before ^ _process()
+    assert not changed, "the environment or the working directory was left changed"
+
+
+def _process():
+    environment = {(name, text) for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return {("the working directory", str(Path.cwd())), *environment}
 
 
 class Told:

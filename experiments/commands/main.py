@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
@@ -45,8 +44,6 @@ EXIT_CODES = """exit codes:
   2        the request was wrong or the machine is not ready for it
   128 + N  signal N ended it, such as 130 for Ctrl-C
 """
-_COLUMNS_OF_FILES = "160"
-"""How wide tables may be in what is no terminal."""
 
 
 class Command(Protocol):
@@ -74,8 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a letter loses the letter, not the result
-    if not sys.stdout.isatty():
-        os.environ.setdefault("COLUMNS", _COLUMNS_OF_FILES)  # Rich would fold tables to 80 columns
     try:
         return answer(lambda: _module(command).run(**values))
     except KeyboardInterrupt:
