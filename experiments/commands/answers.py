@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from experiments.documents.terminal import printable
+from experiments.documents.terminal import print_aside
 from experiments.errors import REFUSALS
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -27,10 +27,10 @@ def answer(action: Callable[[], int]) -> int:
         if error.filename is None and not isinstance(error, PermissionError) and error.errno not in _NO_ROOM:
             raise
         what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-        print(printable(f"error: {what}; {_remedy(error)}"), file=sys.stderr)
+        print_aside(f"error: {what}; {_remedy(error)}")
     except REFUSALS as error:
         for line in str(error).splitlines():
-            print(printable(f"error: {line}"), file=sys.stderr)
+            print_aside(f"error: {line}")
     return 2
 
 

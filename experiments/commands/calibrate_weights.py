@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from experiments.records.sweep_folder import SweepFolder
-    from experiments.specification.model import Specification
+    from experiments.specification.sweep import Sweep
 
 SUMMARY = "run jobs alone under every pair of NeAwa's weights, and say which is fastest"
 EXAMPLES = (
@@ -55,42 +54,33 @@ def run(
 ) -> int:
     """Run jobs alone under every pair of weights, into a new folder, or finish a folder; returns the exit code."""
     from experiments.analysis import weights
-    from experiments.commands.sweeping import Doing, checked_points, run_sweep
+    from experiments.commands.sweeping import Doing, begun, resumed, run_sweep
 
     options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
-    open_folder: Callable[[], SweepFolder]
-    if resume is not None:
-        folder, repeats = weights.open_folder(resume), options.repeats(described["repeats"])
-        specifications, open_folder = checked_points(folder, repeats), partial(folder.extend, repeats)
+    if resume is None:
+        runs = begun(_sweep(profile, _STEPS if steps is None else steps, **described), output)
     else:
-        specifications, open_folder = _new(profile, _STEPS if steps is None else steps, output, **described)
+        runs = resumed(weights.open_folder(resume), options.repeats(described["repeats"]))
     console = TextConsole(stderr=as_json)
     doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
-    return run_sweep(doing, specifications, open_folder, show_weights, console)
+    return run_sweep(doing, runs, show_weights, console)
 
 
-def _new(
-    profiles: Sequence[str] | None, steps: int, output: Path, **described: Unpack[Description]
-) -> tuple[list[Specification], Callable[[], SweepFolder]]:
-    """What to run for the jobs that are described, checked, and what makes a new folder for it.
+def _sweep(profiles: Sequence[str] | None, steps: int, **described: Unpack[Description]) -> Sweep:
+    """The sweep over the weights of the jobs that are described.
 
     Raises:
-        SpecificationError: the sweep cannot be run.
+        SpecificationError: the description cannot be run.
     """
     from experiments.analysis import weights
-    from experiments.records.sweep_folder import SweepFolder
-    from experiments.specification.sweep import check
     from experiments.specification.workload import planned
 
     base = options.specification(**described)
     named = [options.from_here(name) for name in profiles or ()] or list(
         dict.fromkeys(str(submission.profile) for submission in planned(base))
     )
-    sweep = weights.sweep_of(base, named, steps)
-    points = check(sweep)
-    create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
-    return [point.specification for point in points], create
+    return weights.sweep_of(base, named, steps)
 
 
 def show(folder: SweepFolder, *, as_json: bool, console: Console, allow_mixed: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from experiments.analysis.likeness import MixedRunsError
 from experiments.documents.atomic import write_text
-from experiments.documents.terminal import print_line, printable
+from experiments.documents.terminal import print_aside, print_line
 from experiments.errors import REFUSALS
 from experiments.records.ownership import give_to_caller
 from experiments.runs.rate_divisor import CACHE
@@ -32,7 +31,7 @@ def carry_out(
     try:
         problems = work()
         for problem in problems:
-            print(printable(f"failed: {problem}"), file=sys.stderr)
+            print_aside(f"failed: {problem}")
         shown = _shown(path, show)
     except MixedRunsError:
         print_line(console, f"results  {path}")
@@ -54,6 +53,6 @@ def _shown(path: Path, show: Callable[[], None]) -> bool:
     except Exception as error:
         write_text(path / "failure.txt", traceback.format_exc())
         what = f"{type(error).__name__}: {error}; {path / 'failure.txt'} has more, `report {path}` tries again"
-        print(printable(f"error: the runs are done, but cannot be shown: {what}"), file=sys.stderr)
+        print_aside(f"error: the runs are done, but cannot be shown: {what}")
         return False
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 SUMMARY = "turn a recorded trace into a specification that runs"
@@ -22,11 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(*, trace: Path, trace_format: str, output: Path | None, force: bool) -> int:
     """Import the trace, print what was written, and say what is missing in it."""
-    from experiments.documents.terminal import printable
+    from experiments.documents.terminal import print_aside
     from experiments.specification.imported import import_file
 
     def notice(note: str) -> None:
-        print(printable(f"note: {note}"), file=sys.stderr)
+        print_aside(f"note: {note}")
 
     for path in import_file(trace, trace_format, output, force, notice):
         print(path)

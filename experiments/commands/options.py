@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
+from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def specification(**described: Unpack[Description]) -> Specification:
 
 def from_here(name: str) -> str:
     """A name on the command line; a path there starts at the current folder, in a document at the folder of its own."""
-    return str(Path(name).absolute()) if name.endswith((".yaml", ".yml")) else name
+    return str(Path(name).absolute()) if is_path(name) else name
 
 
 def refuse_beside_resume(resume: Path | None, **described: object) -> None:

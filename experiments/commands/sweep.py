@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from experiments.records.sweep_folder import SweepFolder
-    from experiments.specification.model import Specification
-    from experiments.specification.sweep import Point, Sweep
+    from experiments.specification.sweep import Sweep
 
 SUMMARY = "run an experiment at every combination of some values"
 EXAMPLES = (
@@ -73,26 +71,24 @@ def run(
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
-    from experiments.commands.sweeping import Doing, run_sweep
+    from experiments.commands.sweeping import Doing, begun, resumed, run_sweep
+    from experiments.records.sweep_folder import SweepFolder
 
     options.refuse_beside_resume(resume, output=output, list_only=list_only, **described)
     console = TextConsole(stderr=as_json and not list_only)
     if list_only:
-        return _show_plan(*wanted(**described), as_json, console)
+        return _show_plan(_described(**described), as_json, console)
     doing = Doing("sweep", scheduler, force, quiet or as_json)
     show = partial(_show, allow_mixed=allow_mixed, as_json=as_json, console=console)
-    specifications, open_folder = _runs(output, resume, **described)
-    return run_sweep(doing, specifications, open_folder, show, console)
+    if resume is None:
+        runs = begun(_described(**described), output)
+    else:
+        runs = resumed(SweepFolder.open(resume), options.repeats(described["repeats"]))
+    return run_sweep(doing, runs, show, console)
 
 
-def wanted(**described: Unpack[Description]) -> tuple[Sweep, tuple[Point, ...]]:
-    """The sweep that is described, and its points, checked.
-
-    Raises:
-        SpecificationError: it cannot be run.
-    """
+def _described(**described: Unpack[Description]) -> Sweep:
     from experiments.specification import specification_file, sweep_file
-    from experiments.specification.sweep import check
 
     sweep = _named(described["sweep"], described["spec"], described["vary"])
     values = dict(specification_file.assignment(text) for text in described["assignments"])
@@ -101,7 +97,7 @@ def wanted(**described: Unpack[Description]) -> tuple[Sweep, tuple[Point, ...]]:
             values |= [specification_file.assignment(f"{key}={value}")]
     if values:
         sweep = sweep_file.parse({**sweep.model_dump(mode="json"), "set": {**sweep.set, **values}})
-    return sweep, check(sweep)
+    return sweep
 
 
 def _named(sweep: str | None, spec: str | None, vary: Sequence[str]) -> Sweep:
@@ -122,37 +118,19 @@ def _named(sweep: str | None, spec: str | None, vary: Sequence[str]) -> Sweep:
     return sweep_file.load(named)
 
 
-def _show_plan(sweep: Sweep, points: Sequence[Point], as_json: bool, console: Console) -> int:
-    """Print the points and how many runs they have."""
+def _show_plan(sweep: Sweep, as_json: bool, console: Console) -> int:
+    """Print the points, checked, and how many runs they have."""
     from experiments.report.terminal import sweep_table
+    from experiments.specification.sweep import check
 
+    points = check(sweep)
     counts = {point.id: point.specification.run_count for point in points}
     if as_json:
         listed = [{"id": point.id, "values": dict(point.values), "runs": counts[point.id]} for point in points]
         print(json.dumps({"name": sweep.name, "runs": sum(counts.values()), "points": listed}, indent=1))
     else:
-        console.print(sweep_table.plan(sweep, tuple(points), counts))
+        console.print(sweep_table.plan(sweep, points, counts))
     return 0
-
-
-def _runs(
-    output: Path, resume: Path | None, **described: Unpack[Description]
-) -> tuple[list[Specification], Callable[[], SweepFolder]]:
-    """What to run at the points, checked, and what opens the folder to resume or makes a new one.
-
-    Raises:
-        RecordError: the folder to resume is not that of a sweep.
-        SpecificationError: the sweep cannot be run.
-    """
-    from experiments.commands.sweeping import checked_points
-    from experiments.records.sweep_folder import SweepFolder
-
-    if resume is not None:
-        folder, repeats = SweepFolder.open(resume), options.repeats(described["repeats"])
-        return checked_points(folder, repeats), partial(folder.extend, repeats)
-    sweep, points = wanted(**described)
-    create = partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
-    return [point.specification for point in points], create
 
 
 def _show(folder: SweepFolder, *, allow_mixed: bool, as_json: bool, console: Console) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
@@ -16,6 +20,7 @@ from experiments.runs import dask_cluster, emulated_campaign
 from experiments.runs.progress import Reporter
 from experiments.specification import plan, requirements
 from experiments.specification.model import Specification
+from experiments.specification.sweep import Sweep, check
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,22 @@ class Doing:
     quiet: bool
 
 
-def checked_points(folder: SweepFolder, repeats: object) -> list[Specification]:
-    """What the points of a folder run with so many repeats, checked once more before the rest of it is run.
+Runs: TypeAlias = tuple[list[Specification], Callable[[], SweepFolder]]
+"""What is run at the points of a sweep, checked, and what opens the folder for it."""
+
+
+def begun(sweep: Sweep, output: Path) -> Runs:
+    """The runs of a sweep, into a new folder below `output`.
+
+    Raises:
+        SpecificationError: the sweep cannot be run.
+    """
+    specifications = [point.specification for point in check(sweep)]
+    return specifications, partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
+
+
+def resumed(folder: SweepFolder, repeats: object) -> Runs:
+    """The runs of a folder with so many repeats, checked once more before the rest of it is run.
 
     Raises:
         SpecificationError: a point cannot be run, as when the module of a strategy is gone.
@@ -45,22 +64,17 @@ def checked_points(folder: SweepFolder, repeats: object) -> list[Specification]:
     specifications = folder.extended(repeats)
     for specification in specifications:
         plan.check(specification)
-    return specifications
+    return specifications, partial(folder.extend, repeats)
 
 
-def run_sweep(
-    doing: Doing,
-    specifications: Iterable[Specification],
-    open_folder: Callable[[], SweepFolder],
-    show: Callable[[SweepFolder], None],
-    console: Console,
-) -> int:
-    """Do the runs that are left of a sweep, of these points, and show what came out; 1 when a run failed.
+def run_sweep(doing: Doing, runs: Runs, show: Callable[[SweepFolder], None], console: Console) -> int:
+    """Do the runs that are left of a sweep and show what came out; 1 when a run failed.
 
     Raises:
         ClusterError: the scheduler cannot be reached; no folder is made then.
         SpecificationError: this machine cannot do the runs of a point, and is to; no folder is made then.
     """
+    specifications, open_folder = runs
     if doing.scheduler is not None:
         return _run_sweep(doing, open_folder, show, console)
     for specification in {one.network: one for one in specifications}.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -33,6 +34,11 @@ class TextConsole(Console):
         """The segments of something that can be shown."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def print_aside(text: str) -> None:
+    """Print a text, `printable`, on standard error."""
+    print(printable(text), file=sys.stderr)
 
 
 def print_line(console: Console, text: str) -> None:

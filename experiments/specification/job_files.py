@@ -13,7 +13,7 @@ from workloads.schedule import Submission, parse_schedule
 
 
 def is_path(name: str) -> bool:
-    """Whether a name of a profile or a schedule is the path of a file."""
+    """Whether a name of a profile, a schedule or the like is the path of a file."""
     return name.endswith((".yaml", ".yml"))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
 from experiments.specification import modelled_cluster, strategy_modules
+from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.workload import submissions
 from placement import Hooks, Node, strategy_names
@@ -93,12 +94,12 @@ def _strategies(specification: Specification) -> Iterator[str]:
 
 def _workload(specification: Specification, topology: Topology) -> Iterator[str]:
     name = specification.workload.preset
-    if name is not None and name not in preset_names() and not name.endswith((".yaml", ".yml")):
+    if name is not None and name not in preset_names() and not is_path(name):
         yield problem(("workload", "preset"), name, f"unknown schedule; {nearest(name, preset_names())}")
         return
     known = {*profile_names(), *specification.workload.profiles}
     for index, job in enumerate(specification.workload.jobs):
-        if job.profile not in known and not job.profile.endswith((".yaml", ".yml")):
+        if job.profile not in known and not is_path(job.profile):
             hint = f"unknown profile; {nearest(job.profile, known)}"
             yield problem(("workload", "jobs", index, "profile"), job.profile, hint)
             return

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from experiments.documents.diagnostics import SpecificationError, nearest
 from experiments.specification import plan, specification_file
+from experiments.specification.job_files import is_path
 from experiments.specification.model import MOST_RUNS, Name, Specification
 from experiments.specification.parts import Part
 from experiments.specification.workload import submissions
@@ -200,7 +201,7 @@ def _word(key: str, value: object, index: int) -> str:
     """A varied value in a few letters: a name as it is, a number behind the name of its key."""
     name = next((part for part in reversed(key.split(".")) if not part.isdecimal()), key)
     if isinstance(value, str):
-        return Path(value).stem if value.endswith((".yaml", ".yml")) else value
+        return Path(value).stem if is_path(value) else value
     if isinstance(value, (bool, int, float)):
         return f"{name}{value}"
     return f"{name}{index + 1}"

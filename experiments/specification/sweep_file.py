@@ -12,6 +12,7 @@ from experiments.documents import yaml_document
 from experiments.documents.diagnostics import SpecificationError
 from experiments.documents.yaml_document import Document
 from experiments.specification import catalogue, specification_file
+from experiments.specification.job_files import is_path
 from experiments.specification.sweep import Sweep
 
 
@@ -50,7 +51,7 @@ def _sweep(document: Document, name: str, folder: Path) -> Sweep:
     base = document.content.get("base")
     if isinstance(base, str):
         beside = folder / base
-        found = beside if base.endswith((".yaml", ".yml")) or beside.is_file() else base
+        found = beside if is_path(base) or beside.is_file() else base
         base = specification_file.load(found).model_dump(mode="json")
         if base["folder"] is None:  # a preset
             del base["folder"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workloads.importers.trace import block_bytes
 from workloads.job import Exchange, Input, Read, Stage
@@ -49,7 +49,7 @@ def stages(
         overlapped: Whether the shuffle begins before the last map has ended.
     """
     (scan,) = maps.read(f"{job_id}/input")
-    mapping = _stage("map", (Read(scan.file, scan.bytes, sum(maps.cpu_s), scan.block_bytes),), maps.written_bytes)
+    mapping = _stage("map", (replace(scan, cpu_s=sum(maps.cpu_s)),), maps.written_bytes)
     if not reducers.cpu_s:
         return (mapping,)
     shares, work = (_dealt(amounts, containers, slots) for amounts in (reducers.received, reducers.cpu_s))

@@ -322,6 +322,7 @@ def test_rows_in_files_are_not_folded_to_80_columns(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert main(["sweep", "--list", "table-6.2-factors"]) == 0
     assert "workload preset cc-mid, connected-components 0.25 " in capsys.readouterr().out
+    assert "COLUMNS" not in os.environ  # which would be that of other consoles, too
 
 
 def test_the_doctor_speaks_to_programs_too(capsys):

@@ -1,7 +1,6 @@
 """The command `sweep`: what it is asked for, and how it answers."""
 
 import json
-import os
 from datetime import timedelta
 
 import pytest
@@ -20,19 +19,6 @@ def file(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(SWEEP)
     return str(path)
-
-
-@pytest.fixture
-def refused(capsys, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # nothing is emulated, whoever runs the tests
-
-    def ask(*words):
-        assert main(list(words)) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        return err.removeprefix("error: ").strip()
-
-    return ask
 
 
 def listed(capsys, *words):
@@ -79,15 +65,16 @@ def test_a_sweep_needs_no_file(capsys):
     ],
 )
 def test_a_wrong_request_is_answered_with_a_remedy(refused, words, said):
-    assert said in refused("sweep", *words)
+    (line,) = refused("sweep", *words)
+    assert said in line
 
 
 def test_run_and_sweep_send_to_each_other(refused, tmp_path):
-    assert "this is a sweep, not one experiment; give it to the command `sweep`" in refused(
-        "run", "--spec", "table-6.2"
-    )
+    (line,) = refused("run", "--spec", "table-6.2")
+    assert "this is a sweep, not one experiment; give it to the command `sweep`" in line
     folder = SweepFolder.create(tmp_path, loads(SWEEP), START)
-    assert f"finish it with `sweep --resume {folder.path}`" in refused("run", "--resume", str(folder.path))
+    (line,) = refused("run", "--resume", str(folder.path))
+    assert f"finish it with `sweep --resume {folder.path}`" in line
 
 
 @pytest.mark.parametrize(
@@ -96,14 +83,15 @@ def test_run_and_sweep_send_to_each_other(refused, tmp_path):
 def test_repeats_beside_resume_are_more_or_refused(refused, tmp_path, repeats, said):
     folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
     before = {path: path.read_bytes() for path in folder.path.rglob("*.yaml")}
-    assert said in refused("sweep", "--resume", str(folder.path), "--repeats", repeats)
+    (line,) = refused("sweep", "--resume", str(folder.path), "--repeats", repeats)
+    assert said in line
     assert {path: path.read_bytes() for path in folder.path.rglob("*.yaml")} == before
 
 
 def test_a_scheduler_that_does_not_answer_leaves_no_folder(refused, file, tmp_path, monkeypatch):
     monkeypatch.setattr(dask_cluster, "CONNECT_TIMEOUT_S", 0.2)
     output = tmp_path / "results"
-    line = refused("sweep", file, "--scheduler", "tcp://127.0.0.1:9", "--output", str(output))
+    (line,) = refused("sweep", file, "--scheduler", "tcp://127.0.0.1:9", "--output", str(output))
     assert line.startswith("--scheduler tcp://127.0.0.1:9: no scheduler answers")
     assert not output.exists()
 

@@ -1,6 +1,7 @@
 """What others wrote is shown, and does nothing to the terminal."""
 
 import io
+import os
 import unicodedata
 
 import pytest
@@ -43,3 +44,28 @@ def test_no_control_character_of_a_text_reaches_the_terminal_but_styles_do(made)
     TextConsole(file=coloured, width=80, force_terminal=True, color_system="standard").print(made(HOSTILE), style="red")
     assert not any(part in coloured.getvalue() for part in ("\x1b]", "\x1b[2J", "\x07", "\x9b"))
     assert "\x1b[31m" in coloured.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "width"),
+    [
+        (None, {}, 160),
+        ("40", {}, 40),
+        ("40", {"width": 60}, 60),
+        (None, {"width": 60}, 60),
+        ("40", {"force_terminal": True}, 40),
+    ],
+)
+def test_files_take_wide_tables_unless_it_is_said_otherwise(monkeypatch, columns, options, width):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert TextConsole(file=io.StringIO(), **options).width == width
+
+
+def test_a_terminal_has_its_own_width_whatever_files_have(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((90, 24)))
+    monkeypatch.setenv("TERM", "xterm")
+    assert TextConsole(file=io.StringIO(), force_terminal=True).width == 90
+    assert TextConsole(file=io.StringIO()).width == 160
