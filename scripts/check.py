@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ class Check:
     Attributes:
         root: it takes root.
         beside_next: it is run at the same time as the one after it; neither minds what the machine does meanwhile.
+        deadline_s: when it is ended, as it will not end by itself: several times what a slow machine takes.
     """
 
     name: str
     argv: tuple[str, ...]
     root: bool = False
     beside_next: bool = False
+    deadline_s: float = 3600
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,9 @@ def _run(check: Check, mark: bytes) -> Outcome:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    overdue = threading.Timer(check.deadline_s, process.terminate)
+    overdue.daemon = True  # keeps nobody waiting
+    overdue.start()
     output = b""
     stream = cast("io.BufferedReader", process.stdout)
     while chunk := stream.readline() if mark else stream.read1():
@@ -178,7 +184,11 @@ def _run(check: Check, mark: bytes) -> Outcome:
         sys.stdout.buffer.flush()
         output += chunk
     exit_code = process.wait()
-    return Outcome(check, exit_code, time.monotonic() - started, plain_lines(output.decode(errors="replace")))
+    lines = plain_lines(output.decode(errors="replace"))
+    if not overdue.is_alive():
+        lines += (f"ended after {check.deadline_s:.0f} s: it would not have ended by itself",)
+    overdue.cancel()
+    return Outcome(check, exit_code, time.monotonic() - started, lines)
 
 
 def plain_lines(text: str) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ PACKAGES = ("ca-certificates", "git", "iproute2", "procps", "python3", "python3-
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_", "SSL_CERT_FILE", "UV_")
 CHECK = ("python3", "scripts/check.py")
 INSTALL = (*CHECK, "--only-install")
-_DEADLINE_S = 3600  # of making the system; how long the command takes is the user's matter
+_DEADLINE_S = 3600  # for each of making the system, the clone, and what the checkout needs
+_COMMAND_DEADLINE_S = 86_400
 _ALWAYS_COPIED = ("/etc/resolv.conf", "/etc/hosts")
 
 
@@ -45,8 +46,8 @@ def main() -> int:
     shutil.rmtree(str(folder / "testbed"), ignore_errors=True)
     subprocess.check_call(["git", "clone", "--quiet", str(ROOT), str(folder / "testbed")], timeout=_DEADLINE_S)
     own = environment(os.environ)
-    return subprocess.call(inside(folder, INSTALL, settings=False), env=own) or subprocess.call(
-        inside(folder, options.command), env=own
+    return subprocess.call(inside(folder, INSTALL, settings=False), env=own, timeout=_DEADLINE_S) or subprocess.call(
+        inside(folder, options.command), env=own, timeout=_COMMAND_DEADLINE_S
     )
 
 
@@ -106,4 +107,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
+        sys.exit(str(failure))

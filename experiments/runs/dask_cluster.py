@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 RESOURCE: Final = "emulation"
 CONNECT_TIMEOUT_S: Final = 10
+_RUN_DEADLINE_S: Final = 86_400  # for a run, beside what its jobs may take
+_ENDING_S: Final = 60
 _ROOT = Path(__file__).resolve().parents[2]
 _EMULATION = (
     sys.executable,
@@ -56,11 +58,12 @@ class Task:
     """Runs of one point and repeat, to be done on one machine.
 
     Attributes:
-        place: what tells the point from others in messages, with a slash at the end.
+        prefix: what tells the point from others in messages, with a slash at the end.
         specification: of the point, in YAML, with nothing left in other files.
         run_ids: the runs; a doubtful one is repeated.
         records: record.json of the runs of this point that have finished already.
         force: run although the calibration is out of tolerance.
+        deadline_s: for the program that does the runs; one that is stuck holds a machine no longer.
     """
 
     prefix: str
@@ -68,6 +71,7 @@ class Task:
     run_ids: tuple[str, ...]
     records: Mapping[str, str]
     force: bool
+    deadline_s: float
 
 
 @contextlib.contextmanager
@@ -161,8 +165,10 @@ def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Tas
     for group in groups.values():
         folder, ids = group[0].folder, tuple(assignment.run.id for assignment in group)
         finished = {record.run_id: record.to_json() for record in folder.records() if record.status == "finished"}
-        specification = specification_file.dump(folder.specification())
-        yield Task(group[0].prefix, specification, ids, finished, force), group
+        specification = folder.specification()
+        deadline_s = 2 * len(ids) * (_RUN_DEADLINE_S + specification.job_deadline_wall_s)  # a doubtful run is repeated
+        document = specification_file.dump(specification)
+        yield Task(group[0].prefix, document, ids, finished, force, deadline_s), group
 
 
 def perform(task: Task, program: Sequence[str] = ()) -> bytes:
@@ -172,7 +178,8 @@ def perform(task: Task, program: Sequence[str] = ()) -> bytes:
         The folders of the new runs and what went wrong, as a compressed archive.
 
     Raises:
-        ClusterError: the program that does the runs ended without a result; the message has its last words.
+        ClusterError: the program that does the runs ended without a result, or not in time; the message has its last
+            words.
     """
     import distributed
 
@@ -189,13 +196,24 @@ def perform(task: Task, program: Sequence[str] = ()) -> bytes:
                 stderr=output,
                 pass_fds=(lock,),
             )
-            code = process.wait()
-            assert process.stdin is not None
-            process.stdin.close()
-        if code != 0 or not (folder / PROBLEMS).is_file():
+            ended = _ended(process, task.deadline_s)
+        if ended != "ended with exit code 0" or not (folder / PROBLEMS).is_file():
             words = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise ClusterError(f"the runs ended with exit code {code} on {os.uname().nodename}: {words[0]}")
+            raise ClusterError(f"the runs {ended} on {os.uname().nodename}: {words[0]}")
         return _pack(folder, set(task.records))
+
+
+def _ended(process: subprocess.Popen[bytes], deadline_s: float) -> str:
+    """How a process came to its end, which it is brought to when the time is over."""
+    with process:
+        try:
+            return f"ended with exit code {process.wait(deadline_s)}"
+        except subprocess.TimeoutExpired:
+            try:
+                process.communicate(timeout=_ENDING_S)  # closes its standard input
+            except subprocess.TimeoutExpired:
+                process.kill()
+            return f"had not ended after {deadline_s:.0f} s and were stopped"
 
 
 def store(folder: ResultsFolder, group: Sequence[Assignment], archive: bytes) -> list[str]:

@@ -33,7 +33,7 @@ def import_job_history(lines: Iterable[str], source: str) -> Trace:
     mapping, reducing = _phase(maps), _phase(reducers)
     made = not mapping.read_bytes
     if made:
-        passed_on = max(1, sum(reducing.received) + mapping.written_bytes)
+        passed_on = max(len(maps), sum(reducing.received) + mapping.written_bytes)  # at least one byte a map
         mapping = Phase(mapping.hosts, mapping.cpu_s, (), passed_on, len(maps), mapping.written_bytes)
     containers = _most_at_once(history)
     name = slug(history.name or history.job_id or Path(source).stem)

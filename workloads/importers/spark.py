@@ -292,7 +292,7 @@ def _stage(stage: SparkStage, before: list[Edge], job_id: str, tasks: int) -> St
     """A stage of the job; its CPU work belongs to its inputs in proportion to their bytes."""
     read_bytes = stage.read_bytes - sum(edge.kept_bytes for edge in before)
     if _generates(stage, before):
-        read_bytes = max(1, stage.shuffle_written_bytes)
+        read_bytes = max(stage.reading_tasks, stage.shuffle_written_bytes)  # at least one byte a task
     sizes = [edge.bytes for edge in before] + ([read_bytes] if read_bytes else [])
     cpu_s = [stage.cpu_s * size / sum(sizes) for size in sizes] if sum(sizes) else [stage.cpu_s, *sizes[1:]]
     shares = _shares(stage, tasks)

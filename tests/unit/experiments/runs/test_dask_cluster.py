@@ -4,6 +4,7 @@ import functools
 import io
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -172,6 +173,21 @@ def test_a_program_that_ends_says_its_last_words(address, folder):
     problems = go(address, folder, (sys.executable, "-c", "raise SystemExit('error: no root')"))
     assert len(problems) == 2
     assert all("exit code 1" in line and line.endswith("error: no root") for line in problems)
+
+
+def test_a_program_that_is_stuck_is_ended(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_RUN_DEADLINE_S", 0)
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {job_deadline_wall_s: 0.25, ")), START)
+    problems = go(address, folder, (sys.executable, "-c", "import sys; print('waits', flush=True); sys.stdin.read()"))
+    assert len(problems) == 2
+    assert all("had not ended after 1 s and were stopped" in line and line.endswith(": waits") for line in problems)
+
+
+def test_a_program_that_does_not_end_when_it_should_is_killed(monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_ENDING_S", 0.1)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.PIPE)
+    assert dask_cluster._ended(process, 0.1) == "had not ended after 0 s and were stopped"
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):

@@ -134,6 +134,16 @@ def made_by_itself():
 
 
 @_named
+def made_and_written():
+    log = Log()
+    make = stage(0, [rdd(0)], tasks=3)
+    log.job(0, make)
+    log.ran(make, task(written=50), task(written=60), task(written=70))
+    log.end(0)
+    return log
+
+
+@_named
 def unpersisted():
     """What was kept is given up, and its file is read again."""
     log = Log()

@@ -77,16 +77,16 @@ def of_job(job):
 def check(job, log, leaving_out=()):
     """That every stage of a job has what the log says.
 
-    A stage that makes its data has none of it from anywhere in the log: it reads as much as it shuffles. What a stage
-    shuffled is compared where one other stage, and this one alone, has read all of it. A file has a block for each task
-    that read of it. Stages that are `leaving_out` what was kept read nothing.
+    A stage that makes its data has none of it from anywhere in the log: it reads as much as it shuffles, and at least
+    a byte a task. What a stage shuffled is compared where one other stage, and this one alone, has read all of it. A
+    file has a block for each task that read of it. Stages that are `leaving_out` what was kept read nothing.
     """
     truth, found = of_log(log), of_job(job)
     assert found.keys() == truth.keys()
     for name, expected in truth.items():
         stage, got = job.stage_by_name[name], found[name]
         made = not expected.read and not stage.exchanges
-        read = max(1, expected.shuffle_written) if made else 0 if name in leaving_out else expected.read
+        read = max(expected.tasks, expected.shuffle_written) if made else 0 if name in leaving_out else expected.read
         assert (got.read, got.shuffle_read, got.written) == (read, expected.shuffle_read, expected.written), name
         assert got.cpu_s == pytest.approx(expected.cpu_s), name
         assert {_blocks(file) for file in stage.reads} <= {expected.readers or expected.tasks}, name

@@ -181,13 +181,14 @@ def test_other_file_systems_count_as_hdfs_does_and_the_formats_own_counters_wher
     assert import_job_history(local.splitlines(), "log").jobs[0].job.input_bytes == 2000
 
 
-def test_maps_that_make_their_data_read_as_much_as_they_pass_on():
+@pytest.mark.parametrize(("written", "block_bytes"), [(500, 500), (0, 1)])
+def test_maps_that_make_their_data_read_as_much_as_they_pass_on_and_have_a_block_each(written, block_bytes):
     history = History(maps=2)
     for task in range(2):
-        history.task("MAP", task, HDFS_BYTES_WRITTEN=500)
+        history.task("MAP", task, HDFS_BYTES_WRITTEN=written)
     found = imported(history.end()).jobs[0]
     (read,) = found.job.reads
-    assert (read.bytes, read.block_bytes) == (1000, 500)
+    assert (read.bytes, read.block_bytes) == (2 * block_bytes, block_bytes)
     assert "make their data" in found.provenance
 
 
