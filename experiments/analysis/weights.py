@@ -22,7 +22,6 @@ from experiments.specification.model import Specification
 from experiments.specification.specification_file import replace
 from experiments.specification.sweep import Sweep
 from experiments.specification.workload import planned
-from workloads.profiles import parse_profile
 
 PROFILE = "workload.jobs.0.profile"
 """What varies over the points of the sweep; the weights are its strategies."""
@@ -92,7 +91,7 @@ def sweep_of(base: Specification, profiles: Sequence[str], steps: int = 11) -> S
 
 def _workload(base: Specification, profiles: Sequence[str]) -> dict[str, Any]:
     """One job of the first profile, and what the specification says of all of them."""
-    own = {name: item for name, item in base.workload.profiles.items() if name in profiles}
+    own = {name: item.document() for name, item in base.workload.profiles.items() if name in profiles}
     factors: dict[str, float] = {}
     asked: dict[str, str] = {}
     job: dict[str, Any] = {}
@@ -114,8 +113,7 @@ def _workload(base: Specification, profiles: Sequence[str]) -> dict[str, Any]:
 def profile_name(base: Specification, profile: str) -> str:
     """What a profile calls itself, which its name in a specification, or its path, need not be."""
     try:
-        item = base.workload.profiles.get(profile)
-        return (job_files.profile(profile) if item is None else parse_profile(item, f"profile {profile}")).name
+        return (base.workload.profiles.get(profile) or job_files.profile(profile)).name
     except ValueError:  # the check of the sweep says what is wrong with it
         return profile
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import types
 import typing
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
 
 from experiments.errors import ExperimentError
 
@@ -51,10 +53,9 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path,
     """The path and the line of everything that pydantic refused in a document of `model`."""
     found: list[tuple[Path, str]] = []
     for item in error.errors(include_url=False):
-        path: Path = tuple(item["loc"])
-        kind = item["type"]
+        kind, path = item["type"], _followed(model, item["loc"])[0]
         if kind == "extra_forbidden":
-            remedy = f"unknown key; {nearest(str(path[-1]), _fields_at(model, path[:-1]))}"
+            remedy = f"unknown key; {nearest(str(path[-1]), _keys(_followed(model, item['loc'][:-1])[1]))}"
             found.append((path, f"{dotted(path)}: {remedy}"))
         elif kind == "missing":
             found.append((path, f"{dotted(path)}: missing; give it"))
@@ -73,26 +74,52 @@ def _refusal(path: Path, value: object, message: str) -> str:
     return f"{dotted(path)}: {message}" if isinstance(value, dict) else problem(path, value, message)
 
 
-def _fields_at(model: type[BaseModel], path: Path) -> Sequence[str]:
-    """Names of the fields of the model that a path leads to; none when it leads elsewhere."""
+def _followed(model: type[BaseModel], location: Path) -> tuple[Path, object]:
+    """The path in a document where pydantic found something, and the annotation of what stands there, if it is known.
+
+    Pydantic also names which member of a tagged union it took, which stands in no document.
+    """
+    path: list[str | int] = []
     annotation: object = model
-    for part in path:
-        models = [entry for entry in _alternatives(annotation) if _is_model(entry)]
-        if models and isinstance(part, str):
-            fields = typing.cast("type[BaseModel]", models[0]).model_fields
-            annotation = fields[part].annotation if part in fields else None
+    for part in location:
+        members = _alternatives(annotation)
+        tagged = [entry for entry in members if part in _tags(entry)]
+        if tagged:
+            annotation = tagged[0]
+            continue
+        path.append(part)
+        fields = {key: field.annotation for entry in members for key, field in _fields(entry).items()}
+        if fields and isinstance(part, str):
+            annotation = fields.get(part)
         else:
-            containers = [entry for entry in _alternatives(annotation) if typing.get_args(entry)]
-            annotation = typing.get_args(containers[0])[-1 if isinstance(part, str) else 0] if containers else None
-    return [name for entry in _alternatives(annotation) if _is_model(entry) for name in entry.model_fields]  # type: ignore[attr-defined]
+            held = [typing.get_args(_bare(entry)) for entry in members if typing.get_args(_bare(entry))]
+            annotation = held[0][-1 if isinstance(part, str) else 0] if held else None
+    return tuple(path), annotation
+
+
+def _keys(annotation: object) -> list[str]:
+    """Keys that a part of a document may have."""
+    return [key for entry in _alternatives(annotation) for key in _fields(entry)]
+
+
+def _fields(annotation: object) -> dict[str, FieldInfo]:
+    """Of a model, by the keys that they have in a document; nothing of anything else."""
+    model = _bare(annotation)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _alternatives(annotation: object) -> Sequence[object]:
     """The members of a union, or the annotation itself."""
-    if type(annotation).__name__ in ("UnionType", "Union", "_UnionGenericAlias"):
-        return typing.get_args(annotation)
-    return (annotation,)
+    bare = _bare(annotation)
+    return typing.get_args(bare) if typing.get_origin(bare) in (typing.Union, types.UnionType) else (annotation,)
 
 
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _bare(annotation: object) -> object:
+    """What is annotated."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
+
+
+def _tags(annotation: object) -> list[str]:
+    return [entry.tag for entry in getattr(annotation, "__metadata__", ()) if isinstance(entry, Tag)]

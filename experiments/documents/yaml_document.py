@@ -81,25 +81,20 @@ def validated(model: type[Model], content: Mapping[str, Any]) -> Model:
         raise SpecificationError(line for _, line in diagnostics.problems(error, model)) from error
 
 
-def parse(text: str, source: str) -> Document:
-    """The document in a YAML text.
+def parse(text: str, source: str, listed: str | None = None) -> Document:
+    """The document in a YAML text; one that is to be a list has it under the key `listed`.
 
     Raises:
-        SpecificationError: not YAML, or something else than keys and values.
+        SpecificationError: not YAML, or something else than keys and values, or than a list.
     """
     tree, found = _parsed(text, source)
+    if listed is not None:
+        if tree is None or not isinstance(found, list):
+            raise SpecificationError([f"{source}:1:1: must be a list of {listed}"])
+        return Document(source, {listed: found}, tree)
     if tree is None or not isinstance(found, dict):
         raise SpecificationError([f"{source}:1:1: must hold keys such as `name`"])
     return Document(source, found, tree)
-
-
-def content(path: Path) -> Any:  # noqa: ANN401 - anything that YAML can hold
-    """What a YAML file that a user names holds.
-
-    Raises:
-        SpecificationError: it cannot be read, or is not YAML.
-    """
-    return _parsed(text_of(path), path.name)[1]
 
 
 def text_of(path: Path) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.documents import yaml_document
-from workloads.profiles import Profile, load_profile, parse_profile
-from workloads.schedule import Submission, parse_schedule
+from experiments.specification.schedule_file import Schedule
+from workloads.profiles import Profile, load_profile
+from workloads.schedule import Submission
 
 
 def is_path(name: str) -> bool:
@@ -21,8 +22,8 @@ def profile(name_or_path: str) -> Profile:
     """The profile in a file, or the one of that name that comes with the testbed.
 
     Raises:
-        ProfileError: there is no such profile, or the file describes none.
-        SpecificationError: the file cannot be read, or is not YAML.
+        ProfileError: there is no such profile.
+        SpecificationError: the file cannot be read, or describes none.
     """
     if not is_path(name_or_path):
         return load_profile(name_or_path)
@@ -37,17 +38,18 @@ def profile(name_or_path: str) -> Profile:
 @functools.lru_cache(maxsize=1024)
 def _profile(path: Path, _changed_ns: int, _size_bytes: int) -> Profile:
     """The profile in a file, which many jobs share, read once as long as it stays as it is."""
-    return parse_profile(yaml_document.content(path), path.name)
+    return yaml_document.parse(yaml_document.text_of(path), path.name).validated(Profile)
 
 
 def schedule(path: Path) -> tuple[Submission, ...]:
     """The submissions that a file asks for (docs/workloads.md); paths of profiles in it start at its folder.
 
     Raises:
-        ScheduleError: see `parse_schedule`.
-        SpecificationError: the file cannot be read, or is not YAML.
+        ScheduleError: a job is submitted too late.
+        SpecificationError: the file cannot be read, or is no schedule.
     """
+    document = yaml_document.parse(yaml_document.text_of(path), path.name, listed="jobs")
     return tuple(
         replace(one, profile=os.path.normpath(path.parent / name)) if is_path(name := str(one.profile)) else one
-        for one in parse_schedule(yaml_document.content(path))
+        for one in document.validated(Schedule).submissions()
     )

@@ -8,19 +8,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from experiments.documents.diagnostics import nearest
 from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_mbps
-from experiments.specification.parts import OneOrMore, Part, Shorthand
+from experiments.specification.jobs import WorkloadSpec
+from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
 from placement.request import Weights
 from topologies.emulated.shaping import FRAME_BYTES, SWITCH_QUEUE_BYTES
 from topologies.fat_tree import PRESETS
 from topologies.topology import Topology
-from workloads.job import MOST_TASKS
-from workloads.schedule import LATEST_S, MOST_JOBS
+from workloads.schedule import LATEST_S
 
 SCHEMA_VERSION: Final = 1
 MODELLED_S_PER_WALL_S: Final = 64
@@ -29,11 +27,8 @@ MOST_RUNS = 100_000
 _SLOWEST_MBPS, _FASTEST_MBPS = 0.01, 10_000_000.0
 _LONGEST_QUEUE_BYTES = 2**32 - 1  # of tc
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")]
-Seconds = Annotated[float, Field(ge=0, le=LATEST_S)]
 Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TopologySpec(Shorthand):
@@ -159,55 +154,6 @@ class StrategySpec(Shorthand):
         if isinstance(value, Mapping) and isinstance(value.get("name"), str) and not value.get("label"):
             return {**value, "label": value["name"].rpartition(":")[2]}
         return value
-
-
-class SubmissionSpec(Shorthand):
-    """One job of an inline workload."""
-
-    profile: str = Field(description="Name of a job profile, or path of one")
-    at_s: Seconds = Field(default=0.0, description="When it is submitted, modelled seconds")
-    job_id: Name | None = Field(default=None, description="Its name in the results; profile and number when left out")
-    input_bytes: Bytes | None = None
-    containers: Annotated[int, Field(ge=2, le=MOST_TASKS)] | None = Field(
-        default=None, description="With the application master"
-    )
-    shuffle_factor: Factor | None = Field(
-        default=None, description="On what it repartitions and broadcasts; 1 when left out"
-    )
-
-
-class WorkloadSpec(Shorthand):
-    """Either the name of a schedule, or a list of jobs."""
-
-    preset: str | None = Field(default=None, description="Name of a schedule, or path of a YAML file that holds one")
-    jobs: Annotated[tuple[SubmissionSpec, ...], Field(max_length=MOST_JOBS)] = ()
-    shuffle_factors: dict[str, Factor] = Field(
-        default={}, description="By profile, on what its jobs repartition and broadcast; a job's own goes before"
-    )
-    profiles: dict[str, dict[str, Any]] = Field(
-        default={}, description="Profiles of this workload by name, each as in a file of its own"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _inline(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
-        return {"jobs": value} if isinstance(value, (list, tuple)) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        whole = super().__get_pydantic_json_schema__(schema, handler)
-        jobs = handler.resolve_ref_schema(whole["anyOf"][-1])["properties"]["jobs"]
-        return {"anyOf": [*whole["anyOf"], {"type": "array", "items": jobs["items"], "minItems": 1}]}
-
-    @model_validator(mode="after")
-    def _one(self) -> WorkloadSpec:
-        if bool(self.preset) == bool(self.jobs):
-            raise ValueError("give either `preset` or at least one of `jobs`, not both")
-        named = Counter(job.job_id for job in self.jobs if job.job_id is not None)
-        for name, times in named.items():
-            if times > 1:
-                raise ValueError(f"job_id {name!r} is used twice; give each job its own")
-        return self
 
 
 class NodeSpec(Part):

@@ -15,8 +15,8 @@ from pydantic import Field, field_validator, model_validator
 from experiments.documents.diagnostics import SpecificationError, nearest
 from experiments.specification import plan, specification_file
 from experiments.specification.job_files import is_path
-from experiments.specification.model import MOST_RUNS, Name, Specification
-from experiments.specification.parts import Part
+from experiments.specification.model import MOST_RUNS, Specification
+from experiments.specification.parts import Name, Part
 from experiments.specification.workload import submissions
 
 SCHEMA_VERSION: Final = 1

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from experiments.specification import job_files, specification_file
 from experiments.specification.job_files import is_path
-from experiments.specification.model import Specification, SubmissionSpec
+from experiments.specification.jobs import SubmissionSpec
+from experiments.specification.model import Specification
 from workloads import schedule
-from workloads.profiles import parse_profile, profile_names
+from workloads.profiles import profile_names
 from workloads.schedule import Submission
 
 
@@ -25,7 +26,7 @@ def submissions(specification: Specification) -> tuple[Submission, ...]:
         SpecificationError: a file cannot be read.
     """
     factors = specification.workload.shuffle_factors
-    own = {name: parse_profile(item, f"profile {name}") for name, item in specification.workload.profiles.items()}
+    own = specification.workload.profiles
     found = tuple(
         replace(one, profile=own.get(name := str(one.profile)) or job_files.profile(name))
         for one in planned(specification)
@@ -60,7 +61,7 @@ def _with_files(specification: Specification) -> Specification:
     document = specification.model_dump(mode="json")
     document["workload"] |= {
         "preset": None,
-        "profiles": specification.workload.profiles | read,
+        "profiles": document["workload"]["profiles"] | read,
         "jobs": [
             {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
             | dict(one.overrides)
@@ -107,7 +108,5 @@ def _listed(jobs: tuple[SubmissionSpec, ...]) -> tuple[Submission, ...]:
         while job_id is None or (job.job_id is None and job_id in taken):
             counts[stem] = counts.get(stem, 0) + 1
             job_id = f"{stem}-{counts[stem]}"
-        given = {name: getattr(job, name) for name in ("input_bytes", "containers", "shuffle_factor")}
-        overrides = {name: value for name, value in given.items() if value is not None}
-        listed.append(Submission(job_id, job.profile, job.at_s, overrides))
+        listed.append(Submission(job_id, job.profile, job.at_s, job.overrides))
     return tuple(sorted(listed, key=lambda submission: submission.at_s))

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import yaml
+from pydantic import BaseModel
 
-from workloads import profiles
-from workloads.profiles import parse_profile
-from workloads.schedule import parse_schedule
+from experiments.specification.schedule_file import Schedule
+from workloads.profiles import Profile, parts
 
 PAGE = (Path(__file__).parents[3] / "docs" / "workloads.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -15,10 +15,12 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 def test_the_examples_can_be_read():
     schedule, profile = EXAMPLES
-    assert len(parse_schedule(yaml.safe_load(schedule))) == 26
-    assert parse_profile(yaml.safe_load(profile), "example").job("j").tasks == 11
+    assert len(Schedule(jobs=yaml.safe_load(schedule)).submissions()) == 26
+    assert Profile.model_validate(yaml.safe_load(profile)).job("j").tasks == 11
 
 
 def test_every_key_of_a_profile_is_explained():
-    keys = {*profiles._READ_KEYS, *profiles._EXCHANGE_KEYS, *profiles._STAGE_KEYS, *profiles._REPEAT_KEYS}
+    models: list[type[BaseModel]] = [parts.FileInput, parts.StageInput, parts.ProfileStage, parts.Repeat]
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert len(keys) > 20
     assert {key for key in keys if f"`{key}`" not in PAGE} <= {"name", "inputs"}

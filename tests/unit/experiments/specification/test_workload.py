@@ -117,5 +117,5 @@ def test_a_profile_in_the_specification_is_checked_like_one_in_a_file():
     check(with_profile("mine"))
     with pytest.raises(SpecificationError, match="did you mean 'mine'"):
         check(with_profile("mien"))
-    with pytest.raises(SpecificationError, match="profile mine: containers 'x' has the wrong type"):
+    with pytest.raises(SpecificationError, match=r"workload.profiles.mine.containers: 'x': must be a valid integer"):
         check(with_profile("mine", containers="x"))
