@@ -28,6 +28,7 @@ from topologies.topology import Topology
 RYU_ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-ryu"
 
 _ENOUGH_FILES = 16_384
+_MOST_BYTES = 256 * 2**20
 
 _LOG = logging.getLogger("controller")
 
@@ -88,9 +89,18 @@ def _start_again_with_ryu(arguments: list[str]) -> NoReturn:
 
 def _read_topology(path: Path) -> Topology:
     try:
-        return Topology.from_json(path.read_text())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return Topology.from_json(_text("--topology", path))
+    except ValueError as error:
         fail(f"--topology {path}: {error}")
+
+
+def _text(option: str, path: Path) -> str:
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            fail(f"{option} {path}: no regular file of at most {_MOST_BYTES // 2**20} MiB; give another")
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        fail(f"{option} {path}: {error}")
 
 
 def _listener(options: argparse.Namespace) -> socket.socket:
@@ -110,10 +120,7 @@ def _listener(options: argparse.Namespace) -> socket.socket:
 def _token(path: Path | None) -> str | None:
     if path is None:
         return None
-    try:
-        token = path.read_text().strip()
-    except (OSError, ValueError) as error:
-        fail(f"--token-file {path}: {error}")
+    token = _text("--token-file", path).strip()
     if len(token) < 16:
         fail(f"--token-file {path}: a token has at least 16 characters")
     return token

@@ -10,11 +10,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import networkx as nx
 import numpy as np
 import numpy.typing as npt
+import pydantic_core
+from pydantic import TypeAdapter, ValidationError
 
 from topologies.errors import NetworkError
 
@@ -221,21 +223,18 @@ class Topology:
         Raises:
             TopologyError: another schema version, or fields that do not make a topology.
         """
-        fields: dict[str, Any] = json.loads(text)
-        version = fields.pop("schema_version", None)
-        if version != SCHEMA_VERSION:
-            raise TopologyError(f"schema_version {version!r}: this version reads {SCHEMA_VERSION}")
         try:
-            return cls(
-                name=fields["name"],
-                hosts=tuple(Host(**host) for host in fields["hosts"]),
-                switches=tuple(Switch(**switch) for switch in fields["switches"]),
-                links=tuple(
-                    Link(link["id"], Endpoint(**link["a"]), Endpoint(**link["b"]), link["capacity_mbps"])
-                    for link in fields["links"]
-                ),
-            )
-        except (AttributeError, KeyError, TypeError) as error:
+            document = pydantic_core.from_json(text)
+            version = document.get("schema_version") if isinstance(document, dict) else None
+            if version != SCHEMA_VERSION:
+                raise TopologyError(f"schema_version {version!r}: this version reads {SCHEMA_VERSION}")
+            return TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError as error:
+            first, *_ = error.errors(include_url=False)
+            place = ".".join(map(str, first["loc"])) or "topology document"
+            reason = first.get("ctx", {}).get("error", first["msg"])
+            raise TopologyError(f"{place}: {reason}; write it with Topology.to_json") from error
+        except ValueError as error:
             raise TopologyError(f"topology document: {error}; write it with Topology.to_json") from error
 
 
