@@ -1,10 +1,11 @@
 """A host that dies in the middle of a run: another attempt on the live ones, and all of it in the record."""
 
-import functools
+import signal
 from collections import Counter
 from datetime import datetime, timezone
 
 import polars as pl
+import psutil
 import pytest
 
 from experiments.records.results_folder import ResultsFolder
@@ -27,7 +28,7 @@ def execute(tmp_path):
     what to change of it is an argument.
     """
 
-    def run_it(**changed):
+    def run_it(on_progress=lambda _: None, **changed):
         document = {
             "strategies": ["default"],
             "workload": [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}],
@@ -41,7 +42,7 @@ def execute(tmp_path):
         (run,) = map(resolve, plan.runs_of(folder.specification()))
         with listen(isolation.current()) as listener:
             conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
-            return folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)()
+            return folder.run(run.id), emulated_run.execute(run, folder.run(run.id), conditions, on_progress)
 
     return run_it
 
@@ -83,3 +84,25 @@ def test_a_job_that_loses_a_host_in_its_last_attempt_fails_the_run_with_the_reas
 def test_a_job_that_is_not_done_by_its_deadline_fails_the_run_with_the_reason(execute):
     with pytest.raises(Exception, match=r"not finished after 1 s; unfinished stages: "):
         execute(failures=[], max_attempts=1, job_deadline_wall_s=1)
+
+
+@pytest.mark.measured
+def test_an_agent_that_is_stopped_is_named_soon_and_its_jobs_are_tried_again(execute, measured):
+    struck = []
+
+    def stop(news):
+        if news == "join started":
+            (agent,) = (child for child in psutil.Process().children() if DEAD in child.cmdline())
+            agent.send_signal(signal.SIGSTOP)
+            struck.append(agent.pid)
+
+    for trial in measured():
+        folder, record = execute(stop, failures=[])
+        (job,) = record.jobs
+        events = folder.events()
+        assert job.attempts == 2
+        assert DEAD not in job.placement
+        ((reason, failed_s),) = events.filter(pl.col("kind") == "job_failed").select("detail", "time_s").iter_rows()
+        assert reason == f"agent of {DEAD} died: process {struck[-1]} has been stopped by a signal"
+        begun_s = events.filter(pl.col("kind") == "job_started")["time_s"].min()
+        trial.expect("noticed_wall_s", (failed_s - begun_s) * RATE_DIVISOR / VOLUME_DIVISOR, at_most=2)

@@ -17,7 +17,7 @@ import pytest
 
 from experiments.records.results_folder import ResultsFolder
 from experiments.runs import controller_process, emulated_run
-from experiments.runs.controller_process import ControllerError, listen
+from experiments.runs.controller_process import Controller, ControllerError, listen
 from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
@@ -167,35 +167,50 @@ program.main(sys.argv[3:])
 """
 
 
+def switches():
+    return int((isolation.current().directory / "ovs/ovs-vswitchd.pid").read_text())
+
+
+def controller():
+    (process,) = controllers()
+    return process.pid
+
+
 @pytest.mark.measured
-@pytest.mark.parametrize(("number", "said"), [(signal.SIGKILL, "has ended"), (signal.SIGSTOP, "has been stopped")])
-def test_switches_that_end_or_are_stopped_in_mid_run_fail_it_soon_and_are_named(
-    tmp_path, monkeypatch, measured, number, said
+@pytest.mark.parametrize(
+    ("victim", "number", "owner", "look", "said"),
+    [
+        (switches, signal.SIGKILL, OpenVSwitch, "require_alive", r"ovs-vswitchd \(process \d+\) has ended"),
+        (switches, signal.SIGSTOP, OpenVSwitch, "require_alive", r"ovs-vswitchd \(process \d+\) has been stopped"),
+        (controller, signal.SIGSTOP, Controller, "require_not_stopped", r"the controller \(process \d+\) has been sto"),
+    ],
+)
+def test_switches_and_controllers_that_are_ended_or_stopped_in_mid_run_fail_it_soon_and_are_named(
+    tmp_path, monkeypatch, measured, victim, number, owner, look, said
 ):
-    reason = rf"ovs-vswitchd \(process \d+\) {said}"
-    look = OpenVSwitch.require_alive
+    looked = getattr(owner, look)
     times_s = []
 
     def strike():
-        os.kill(int((isolation.current().directory / "ovs/ovs-vswitchd.pid").read_text()), number)
+        os.kill(victim(), number)
         times_s.append(time.monotonic())
 
-    def look_and_note(switch):
+    def look_and_note(watched):
         try:
-            look(switch)
-        except OpenVSwitchError:
+            looked(watched)
+        except (OpenVSwitchError, ControllerError):
             times_s.append(time.monotonic())
             raise
 
-    monkeypatch.setattr(OpenVSwitch, "require_alive", look_and_note)
+    monkeypatch.setattr(owner, look, look_and_note)
     for trial in measured():
         times_s.clear()
-        with prepared(tmp_path) as (folder, execute), pytest.raises(OpenVSwitchError, match=reason):
+        with prepared(tmp_path) as (folder, execute), pytest.raises((OpenVSwitchError, ControllerError), match=said):
             execute(when_the_job_has_started(strike))
         record = folder.record()
         assert record.status == "failed"
-        assert re.match(f"OpenVSwitchError: {reason}", record.reason)
-        struck_s, noticed_s = times_s
+        assert re.match(f"\\w+Error: {said}", record.reason)
+        struck_s, noticed_s, *_ = times_s
         trial.expect("noticed_s", noticed_s - struck_s, at_most=2)
 
 
