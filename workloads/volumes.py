@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,11 +40,15 @@ class ExchangePlan:
         """What a consuming task will receive, up to rounding."""
         if self.kind == "broadcast":
             return self.produced_bytes
-        return self.produced_bytes * self.weights[task] // sum(self.weights)
+        return self.produced_bytes * self.weights[task] // self._whole
 
     def expected_cpu_s(self, task: int) -> float:
         """CPU seconds on the wall that a consuming task needs for it."""
-        return self.cpu_s * self.weights[task] / sum(self.weights)
+        return self.cpu_s * self.weights[task] / self._whole
+
+    @functools.cached_property
+    def _whole(self) -> int:
+        return sum(self.weights)
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,15 @@ class StagePlan:
         """Name of the stage."""
         return self.stage.name
 
-    @property
+    @functools.cached_property
     def read_bytes(self) -> int:
         """Input of all splits."""
         return sum(split.bytes for split in self.splits)
+
+    @functools.cached_property
+    def _arriving_before(self) -> tuple[int, ...]:
+        """Of each task, what arrives at those before it, in proportion; and at all of them."""
+        return tuple(itertools.accumulate(_arriving(self.exchanges, len(self.write_bytes)), initial=0))
 
     def emitted_by_split(self, output: ExchangePlan, before: int, size: int) -> int:
         """Bytes that a split yields for an output; over all splits they add up to exactly what is produced.
@@ -79,9 +90,8 @@ class StagePlan:
 
     def emitted_by_task(self, output: ExchangePlan, task: int) -> int:
         """Bytes that a task without splits yields for an output, in proportion to what it receives."""
-        weights = _arriving(self.exchanges, len(self.write_bytes))
-        before, total = sum(weights[:task]), sum(weights)
-        return output.produced_bytes * (before + weights[task]) // total - output.produced_bytes * before // total
+        before, after, total = (self._arriving_before[place] for place in (task, task + 1, -1))
+        return output.produced_bytes * after // total - output.produced_bytes * before // total
 
 
 def plan_job(
