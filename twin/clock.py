@@ -1,0 +1,126 @@
+"""Virtual time: events in the order of their times, and processes that wait for signals."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from workloads.errors import WorkloadError
+
+Process = Generator["Signal", Any, Any]
+"""A function that yields the signals that it waits for; it gets their values."""
+
+
+class StandstillError(WorkloadError):
+    """Nothing happens any more, and yet somebody waits."""
+
+
+class Signal:
+    """Something that happens once; processes wait for it by yielding it."""
+
+    __slots__ = ("_waiting", "done", "value")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self._waiting: list[Callable[[Any], None]] = []
+
+    def fire(self, value: Any = None) -> None:  # noqa: ANN401 - whatever happened
+        """It has happened; what fires twice has happened the first time."""
+        if not self.done:
+            self.done, self.value = True, value
+            waiting, self._waiting = self._waiting, []
+            for resume in waiting:
+                resume(value)
+
+    def then(self, resume: Callable[[Any], None]) -> None:
+        """Call `resume` with the value when it happens, at once when it has."""
+        if self.done:
+            resume(self.value)
+        else:
+            self._waiting.append(resume)
+
+
+class Clock:
+    """Calls what is due, in the order of times; of equal times, in the order in which they were set.
+
+    Attributes:
+        now: Seconds since the beginning.
+        events: How many there have been.
+        settle: Called after every event, before time goes on.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.events = 0
+        self.settle: Callable[[], None] = lambda: None
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = 0
+
+    def at(self, time_s: float, act: Callable[[], None]) -> None:
+        """Call `act` at a time, or now if that is past."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (max(time_s, self.now), self._sequence, act))
+
+    def soon(self, act: Callable[[], None], after_s: float = 0.0) -> None:
+        """Call `act` after a delay, and after what is set for that time already."""
+        self.at(self.now + after_s, act)
+
+    def sleep(self, seconds: float) -> Signal:
+        """Fires after so long."""
+        signal = Signal()
+        self.soon(signal.fire, seconds)
+        return signal
+
+    def start(self, process: Process) -> Signal:
+        """Run a process, until it waits for the first time at once; the signal fires with what it returns."""
+        ended = Signal()
+
+        def resume(value: Any = None) -> None:  # noqa: ANN401 - of the signal that was waited for
+            try:
+                while (waited := process.send(value)).done:
+                    value = waited.value
+                waited.then(resume)
+            except StopIteration as stop:
+                ended.fire(stop.value)
+
+        resume()
+        return ended
+
+    def run(self, until: Callable[[], bool], at_most_s: float | None = None) -> None:
+        """Let time go on until a condition holds, or until a time, when nothing else is due before.
+
+        Raises:
+            StandstillError: nothing is due any more, and there is no such time.
+        """
+        heap = self._heap
+        while not until():
+            if at_most_s is not None and (not heap or heap[0][0] > at_most_s):
+                self.now = max(self.now, at_most_s)
+                return
+            if not heap:
+                raise StandstillError(f"nothing happens any more at {self.now:g} s")
+            self.now, _, act = heapq.heappop(heap)
+            self.events += 1
+            act()
+            self.settle()
+
+
+def all_of(signals: Iterable[Signal]) -> Signal:
+    """Fires when all have."""
+    every = Signal()
+    waiting = [signal for signal in signals if not signal.done]
+    left = len(waiting)
+    if not left:
+        every.fire()
+
+    def one(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            every.fire()
+
+    for signal in waiting:
+        signal.then(one)
+    return every
