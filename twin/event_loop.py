@@ -40,7 +40,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Seconds on the clock."""
         return self._virtual.clock.now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # noqa: ANN401
+    def call_soon(  # type: ignore[override]  # Python 3.10 has no star in the annotation of arguments
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """As the base's; time stands still until it has been called."""
         self._virtual.called = True
         return super().call_soon(callback, *args, context=context)
