@@ -48,7 +48,7 @@ class Clock:
     Attributes:
         now: Seconds since the beginning.
         events: How many there have been.
-        settle: Called after every event, before time goes on.
+        settle: Called whenever something may have happened, before time goes on.
     """
 
     def __init__(self) -> None:
@@ -95,6 +95,7 @@ class Clock:
             StandstillError: nothing is due any more, and there is no such time.
         """
         heap = self._heap
+        self.settle()
         while not until():
             if at_most_s is not None and (not heap or heap[0][0] > at_most_s):
                 self.now = max(self.now, at_most_s)

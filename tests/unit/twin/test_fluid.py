@@ -1,0 +1,132 @@
+"""The fluid: max-min fair rates, bytes that arrive as they were sent, and signals at the right times."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topologies.fairness import max_min_rates
+from twin import kernels
+from twin.clock import Clock
+from twin.fluid import Fluid
+from twin.kernels import Flows, Links
+
+
+def links_of(capacity):
+    size = len(capacity)
+    return Links(
+        np.array(capacity, float), np.array(capacity, float), np.zeros(size, int), np.zeros(size), np.zeros(size, int)
+    )
+
+
+@st.composite
+def networks(draw):
+    """Capacities of links, and the links that each flow crosses."""
+    capacity = draw(st.lists(st.floats(0.5, 20), min_size=2, max_size=12))
+    path = st.lists(st.integers(0, len(capacity) - 1), min_size=1, max_size=4, unique=True)
+    return capacity, draw(st.lists(path, min_size=1, max_size=25))
+
+
+@given(networks(), st.data())
+@settings(deadline=None)
+def test_rates_are_max_min_fair_also_after_flows_have_left(network, data):
+    capacity, paths = network
+    flows, links, active = Flows.sized(len(paths), 4), links_of(capacity), np.arange(len(paths))
+    for flow, path in enumerate(paths):
+        flows.links[flow, : len(path)] = path
+    flows.flowing[:] = True
+    members = kernels.members_of(flows, active, len(paths), len(capacity))
+    kernels.share_out(flows, active, len(paths), links, *members, 0.0)
+    expected = max_min_rates(paths, dict(enumerate(capacity)))
+    assert flows.rate == pytest.approx(expected, rel=1e-6)
+    gone = data.draw(st.sets(st.integers(0, len(paths) - 1), min_size=1, max_size=max(1, len(paths) - 1)))
+    left = np.array([flow for flow in range(len(paths)) if flow not in gone], int)
+    lowest = min(flows.rate[flow] for flow in gone)
+    for flow in gone:
+        flows.flowing[flow] = False
+        for link in paths[flow]:
+            links.free[link] += flows.rate[flow]
+    kernels.share_out(flows, left, len(left), links, *members, lowest)
+    if len(left):
+        expected = max_min_rates([paths[flow] for flow in left], dict(enumerate(capacity)))
+        assert flows.rate[left] == pytest.approx(expected, rel=1e-6)
+
+
+def fluid_of(*capacity, interval_s=1e-9, flush_bytes=0.0):
+    clock = Clock()
+    return clock, Fluid(clock, np.array(capacity, float), interval_s, flush_bytes, hops=4)
+
+
+def test_flows_share_a_link_and_the_rest_of_others():
+    clock, fluid = fluid_of(10.0, 4.0)
+    times = {}
+    for name, path, size in (("a", [0], 60), ("b", [0, 1], 40), ("c", [0], 30)):
+        fluid.send(np.array(path), size).then(lambda _, name=name: times.update({name: clock.now}))
+    clock.run(lambda: len(times) == 3)
+    # 10/3 each; c ends at 9 s, then 4 for b and 6 for a: b has 10 left, a 30 left
+    assert times == pytest.approx({"c": 9.0, "b": 11.5, "a": 9 + 2.5 + 15 / 10}, abs=1e-3)
+
+
+def test_a_row_arrives_in_inboxes_which_tell_what_they_hold():
+    clock, fluid = fluid_of(10.0, 10.0)
+    told = []
+    group = fluid.add_group(lambda: told.append(("filled", clock.now)))
+    boxes = [fluid.add_inbox(group, 1, lambda number=number: told.append((number, clock.now))) for number in range(3)]
+    row = fluid.add_row(
+        np.array([[0, -1], [1, -1], [-1, -1]]), np.array(boxes), lambda: told.append(("row", clock.now))
+    )
+    fluid.push(row, np.array([20.0, 10.0, 5.0]))
+    assert fluid.level(boxes[2]) == 5
+    assert not fluid.expect(group, 25.0)
+    clock.run(lambda: bool(told))
+    assert told == [("filled", pytest.approx(1.0, abs=1e-3))]
+    assert fluid.expect(group, 24.0)
+    fluid.push(row, np.array([0.0, 5.0, 0.0]), final=True)
+    clock.run(lambda: ("row", clock.now) in told)
+    assert told[1:] == [
+        (2, pytest.approx(1, abs=1e-3)),
+        (1, pytest.approx(1.5, abs=1e-3)),
+        (0, pytest.approx(2, abs=1e-3)),
+        ("row", pytest.approx(2, abs=1e-3)),
+    ]
+    assert [fluid.level(box) for box in boxes] == pytest.approx([20, 15, 5], abs=1e-3)
+    fluid.take(boxes[0], 20)
+    assert fluid.level(boxes[0]) == pytest.approx(0, abs=1e-3)
+
+
+def test_small_pushes_wait_until_they_are_worth_it_and_a_producer_until_what_lags_is_on_its_way():
+    clock, fluid = fluid_of(10.0, flush_bytes=8.0)
+    row = fluid.add_row(np.array([[0]]), -1, lambda: None)
+    fluid.push(row, np.array([5.0]))
+    clock.at(3, lambda: fluid.push(row, np.array([95.0])))
+    drained = []
+    clock.at(3, lambda: fluid.drained(row, 20.0).then(lambda _: drained.append(clock.now)))
+    clock.run(lambda: bool(drained))
+    assert drained == [pytest.approx(11, abs=1e-3)]
+
+
+def test_a_link_that_carries_nothing_holds_up_what_crosses_it():
+    clock, fluid = fluid_of(10.0)
+    arrived = fluid.send(np.array([0]), 50)
+    clock.at(1, lambda: fluid.set_capacity(0, 0.0))
+    clock.at(4, lambda: fluid.set_capacity(0, 20.0))
+    clock.run(lambda: arrived.done)
+    assert clock.now == pytest.approx(6, abs=1e-3)
+
+
+@given(networks(), st.lists(st.floats(1, 1000), min_size=25, max_size=25), st.sampled_from([1e-9, 0.1, 1.0]))
+@settings(deadline=None, max_examples=50)
+def test_everything_arrives_and_no_link_carries_more_than_it_can(network, sizes, interval_s):
+    capacity, paths = network
+    clock, fluid = fluid_of(*capacity, interval_s=interval_s)
+    group = fluid.add_group(lambda: None)
+    done = []
+    for flow, path in enumerate(paths):
+        box = fluid.add_inbox(group, 1, lambda flow=flow: done.append(flow))
+        row = fluid.add_row(np.array([path]), box, lambda: None)
+        clock.at(flow * 0.3, lambda row=row, flow=flow: fluid.push(row, np.array([sizes[flow]]), final=True))
+    clock.run(lambda: len(done) == len(paths))
+    assert [fluid.level(box) for box in range(len(paths))] == pytest.approx(sizes[: len(paths)], rel=1e-6)
+    for link, rate in enumerate(capacity):
+        carried = sum(sizes[flow] for flow, path in enumerate(paths) if link in path)
+        assert carried <= rate * (clock.now + interval_s) * (1 + 1e-6)
