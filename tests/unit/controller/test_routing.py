@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.entries import DeleteOtherGenerations, Flow, Group, ListGroups, PutFlow, Rules, ToGroup, changes
-from controller.routing import destination_prefixes, ecmp_rules, next_hops, switch_seed
+from controller.routing import destination_prefixes, ecmp_rules, switch_seed
 from tests.unit.controller.fake_switches import FakeSwitch, FakeSwitches
 from topologies.fat_tree import fat_tree, single_switch, thesis
+from topologies.routing import next_hops
 from topologies.topology import Endpoint, Host, Link, Switch, Topology, TopologyError
 
 
