@@ -260,6 +260,12 @@ def test_containers_are_busy_within_the_time_that_they_are_held(cell):
             assert first - 0.6 <= x <= x + width <= last + 0.6
 
 
+def test_whatever_has_the_colour_of_a_job_has_its_name(page, cell):
+    named = re.findall(r'fill:var\(--job-\d\)"[^>]*><title>([^<,]+)', page)
+    assert len(named) == page.count("fill:var(--job-") > 0
+    assert set(named) == {job.job_id for job in cell.record.jobs}
+
+
 def test_stages_that_overlap_are_in_different_lanes(cell):
     for row in job_rows(cell, [job.job_id for job in cell.record.jobs], cell.end_s):
         for lane in row.lanes:
