@@ -142,19 +142,26 @@ def test_points_of_several_machines_stand_together_and_it_is_said(tmp_path):
     assert found.mixed == ()
     for run in folder.point(folder.points()[1]).runs():
         record = run.record()
-        elsewhere = record.provenance.model_copy(update={"machine": "other"})
+        elsewhere = record.provenance.model_copy(update={"machine": "other", "versions": {"python": "3.12"}})
         scale = {"rate_divisor": 16, "volume_divisor": 1024}
         (run.path / "record.json").write_text(record.updated(provenance=elsewhere, scale=scale).to_json())
     mixed = gathered(folder)
     assert all(point.comparison is not None for point in mixed.points)
-    assert [text.partition(" ")[0] for text in mixed.mixed] == ["machine", "rate_divisor", "volume_divisor"]
-    assert text_of(mixed).count("Mixed points: their runs differ in") == 3
+    assert [text.partition(" ")[0] for text in mixed.mixed] == [
+        "machine",
+        "versions",
+        "rate_divisor",
+        "volume_divisor",
+    ]
+    assert text_of(mixed).count("Mixed points: their runs differ in") == 4
 
 
 def test_a_sign_agrees_with_nothing_where_no_difference_is_shown(tmp_path):
-    (once, *_) = results(tmp_path, SWEEP.replace("repeats: 3", "repeats: 1"))[0].reductions
+    found, _ = results(tmp_path, SWEEP.replace("repeats: 3", "repeats: 1"))
+    once = found.reductions[0]
     assert (once.measured.outcome, once.sign_agrees) == ("no difference shown", None)
     assert once.misses_by is not None
+    assert "agrees" not in text_of(found)
 
 
 def test_arms_that_cannot_be_told_from_the_fastest_are_named(tmp_path):

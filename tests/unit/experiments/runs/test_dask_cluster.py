@@ -150,10 +150,12 @@ def test_a_failure_is_told_of_the_run_that_failed(address, diary, folder):
     with dask_cluster.connect(address) as client:
         reporter = Reporter(Console(file=told, width=200))
         dask_cluster.run_all(client, folder.assignments(), False, reporter, pytest.fail, DRY)
-    news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in told.getvalue().splitlines()}
+    lines = told.getvalue().splitlines()
+    news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in lines}
     assert set(news) == set(names(folder))
     for name, said in news.items():
         assert said == (f"{name}: no route to h3" if "neawa" in name else "finished")
+    assert max(float(line.split()[0]) for line in lines) > 0  # of what its task took every run has a share
 
 
 def test_the_command_brings_a_sweep_back_from_a_cluster(address, diary, tmp_path, monkeypatch, capsys):
@@ -199,6 +201,14 @@ def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
         ("p02-replication3/", ("r01-bf5-neawa", "r01-bf5-default")),
         ("p01-replication1/", ("r01-bf5-neawa", "r01-bf5-default")),
     ]
+
+
+def test_a_task_has_the_records_of_its_points_runs_that_are_done(folder):
+    """Which say with what rate divisor."""
+    first, *left = folder.assignments()
+    write_run(first.folder, first.run, START)
+    tasks = {task.prefix: set(task.records) for task, _ in dask_cluster._tasks(left, False)}
+    assert tasks == {"p01-replication1/": {first.run.id}, "p02-replication3/": set()}
 
 
 @pytest.mark.parametrize(
