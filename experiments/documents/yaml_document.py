@@ -33,6 +33,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
 )
+_Loader.add_constructor("tag:yaml.org,2002:binary", _Loader.construct_undefined)  # no document needs bytes
 
 
 _MOST_NODES = 200_000
