@@ -43,8 +43,9 @@ def test_a_file_that_is_missing_asks_for_another(tmp_path, capsys):
     assert "nothing: No such file or directory; give another path" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_a_line():
-    program = "from experiments.commands.main import main; raise SystemExit(main(['schema']))"
+@pytest.mark.parametrize("words", [["schema"], ["completion", "tcsh"]], ids=["more than is buffered", "less"])
+def test_a_full_disk_is_a_line(words):
+    program = f"from experiments.commands.main import main; raise SystemExit(main({words}))"
     with Path("/dev/full").open("w") as full:
         said = subprocess.run(
             [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False

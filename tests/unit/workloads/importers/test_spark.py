@@ -188,6 +188,8 @@ def broken(change):
     [
         (["not json\n"], "log: line 1: not JSON"),
         (['{"a": 1}\n'], "log: line 1: no Event; give a log"),
+        ([f'{{"Event": {"9" * 5000}}}\n'], "log: line 1: not JSON"),
+        ([f'{{"Event": {"[" * 100_000}\n'], "log: line 1: not JSON"),
         ([], "no task succeeded"),
         (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
