@@ -43,14 +43,36 @@ def test_a_file_that_is_missing_asks_for_another(tmp_path, capsys):
     assert "nothing: No such file or directory; give another path" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["schema"], ["completion", "tcsh"]], ids=["more than is buffered", "less"])
-def test_a_full_disk_is_a_line(words):
+SHORT_AND_LONG = (["completion", "tcsh"], ["schema"])
+"""Commands that print less than Python buffers, and more."""
+
+
+def printing_to(output, words):
     program = f"from experiments.commands.main import main; raise SystemExit(main({words}))"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", SHORT_AND_LONG, ids=" ".join)
+def test_a_full_disk_is_a_line(words):
     with Path("/dev/full").open("w") as full:
-        said = subprocess.run(
-            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        said = printing_to(full, words)
     assert (said.returncode, said.stderr) == (2, "error: No space left on device; make room, or write elsewhere\n")
+
+
+@pytest.mark.parametrize("words", SHORT_AND_LONG, ids=" ".join)
+def test_a_reader_that_went_away_is_told_nothing(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = printing_to(writer, words)
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(
