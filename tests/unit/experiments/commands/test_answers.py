@@ -1,5 +1,6 @@
 """Errors of the request or the machine are told in a line; those of the program are not hidden."""
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -86,6 +87,19 @@ def test_a_poor_terminal_gets_a_worse_table(tmp_path, surroundings):
     )
     assert (said.returncode, said.stderr) == (0, b"")
     assert b"modelled" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "file"),
+    [
+        *((number, ()) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)),
+        *((number, ("report.html",)) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG)),
+    ],
+)
+def test_what_a_disk_does_not_take_is_a_line(number, file, capsys):
+    assert answer(raising(OSError(number, os.strerror(number), *file))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {''.join(f'{name}: ' for name in file)}{os.strerror(number)}; ")
 
 
 def test_an_error_of_the_program_is_not_hidden():

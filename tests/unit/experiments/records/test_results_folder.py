@@ -127,6 +127,21 @@ def test_an_exception_is_recorded_as_a_failure(folder, run):
     assert record.finished_at == later()
 
 
+def test_a_disk_that_has_no_room_for_the_failure_leaves_an_interrupted_run(folder, run, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run_it():
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run))
+            monkeypatch.setattr("experiments.records.results_folder.write_text", refuse)
+            raise TimeoutError("no route")
+
+    with pytest.raises(OSError, match="No space"):
+        run_it()
+    assert folder.run(run.id).record().status == "interrupted"
+
+
 def test_a_reason_may_name_files_whose_names_are_no_text(folder, run):
     name = os.fsdecode(b"caf\xe9")
 
