@@ -33,7 +33,14 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
 )
-_Loader.add_constructor("tag:yaml.org,2002:binary", _Loader.construct_undefined)  # no document needs bytes
+
+
+def _refuse(loader: _Loader, node: yaml.Node) -> None:
+    """No document needs bytes, and JSON cannot hold them."""
+    raise yaml.MarkedYAMLError(None, None, "binary data; write a text", node.start_mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:binary", _refuse)
 
 
 _MOST_NODES = 200_000

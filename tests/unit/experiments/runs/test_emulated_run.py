@@ -12,6 +12,7 @@ from experiments.runs.emulated_run import Conditions, network_with_controller
 from experiments.specification.plan import runs_of
 from experiments.specification.resolved_run import resolve
 from experiments.specification.specification_file import load
+from topologies.emulated import isolation
 from topologies.emulated.network import EmulatedNetwork
 
 LISTENER: Any = None
@@ -24,7 +25,7 @@ def test_a_controller_that_ends_before_it_listens_is_not_waited_for(monkeypatch,
     made = {"controller": SimpleNamespace(require_alive=has_ended), "emulated": object.__new__(EmulatedNetwork)}
     for name, value in made.items():
         monkeypatch.setattr(emulated_run, name, lambda *_, value=value, **__: contextlib.nullcontext(value))
-    monkeypatch.setattr(emulated_run.isolation, "current", lambda: None)
+    monkeypatch.setattr(isolation, "current", lambda: None)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
     run = resolve(runs_of(load("thesis"))[0])
     begun = network_with_controller(run, tmp_path / "controller.log", Conditions(LISTENER, 8.0), lambda _: None)

@@ -3,6 +3,7 @@ import copy
 import functools
 import json
 import operator
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_bad_logs_are_refused_with_the_line_and_a_remedy(lines, said):
     assert ";" in str(error.value)
 
 
-OTHERS = (None, "x", -1, 2, 2**64, 0.5, float("inf"), True, [], {}, [[]], ["x"], [None], {"x": None})
+OTHERS: tuple[Any, ...] = (None, "x", -1, 2, 2**64, 0.5, float("inf"), True, [], {}, [[]], ["x"], [None], {"x": None})
 
 
 def places(value, path=()):
@@ -224,13 +225,13 @@ def places(value, path=()):
 
 @pytest.mark.parametrize("name", LOGS)
 def test_a_value_of_another_type_is_refused_or_read(name):
-    events = LOGS[name]().events
+    events: list[Any] = LOGS[name]().events
     seen = set()
     for number, event in enumerate(events):
         for path in places(event):
             kind = (event["Event"], tuple(part for part in path if isinstance(part, str)))
             for other in OTHERS if kind not in seen else ():
-                changed = copy.deepcopy(event)
+                changed: Any = copy.deepcopy(event)
                 functools.reduce(operator.getitem, path[:-1], changed)[path[-1]] = other
                 lines = (json.dumps(one) + "\n" for one in (*events[:number], changed, *events[number + 1 :]))
                 with contextlib.suppress(TraceError):
