@@ -36,9 +36,9 @@ def application():
 
 @pytest.fixture
 def connect(monkeypatch):
-    """Opens a connection to a server that takes few of them, and none for long without a request."""
+    """Opens a connection to a server that takes few of them, and waits for a request for longer than any test."""
     monkeypatch.setattr(server, "MOST_CONNECTIONS", MOST)
-    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 0.3)
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 60)
     listener = socket.create_server(("127.0.0.1", 0))
     server.serve(application(), listener, lambda _: None)
     with contextlib.ExitStack() as opened:
@@ -74,7 +74,8 @@ def test_who_asks_is_answered_while_others_open_connections_and_say_nothing(conn
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /ok HTTP/1.1\r\nHost: 127"])
-def test_a_connection_without_a_request_is_closed_and_one_with_is_kept(begun, connect):
+def test_a_connection_without_a_request_is_closed_and_one_with_is_kept(begun, connect, monkeypatch):
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 0.3)
     silent, used = connect(), connect()
     assert ask(used) == 200
     silent.sendall(begun)

@@ -147,10 +147,12 @@ def test_many_jobs_have_marks_of_their_own_and_fit_80_columns():
 
 
 def test_names_are_shown_as_they_are(inputs):
-    document = dry_run(**{**inputs, "strategies": {"my[/bold][red]": load_strategy("default")}})
+    requests = [*inputs["requests"], ContainerRequest("large", "kmeans", 65, ("data-0",))]
+    strategies = {"my[/bold][red]": load_strategy("default")}
+    document = dry_run(**{**inputs, "requests": requests, "strategies": strategies})
     written = io.StringIO()
     show(document, Console(file=written, width=120, color_system=None))
-    assert written.getvalue().count("my[/bold][red]") == 7  # above the picture, and with each job
+    assert written.getvalue().count("my[/bold][red]") == 9  # above the picture, with each job, and where one is refused
 
 
 def test_marks_differ_however_many_jobs_there_are():

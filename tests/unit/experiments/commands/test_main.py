@@ -181,6 +181,21 @@ def test_a_relative_strategy_is_refused(refused):
     assert "give an importable module:Class" in refused("place", "--strategy", ".here:Mine")[0]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("show",), ("report",), ("calibrate-volumes",), ("import",), ("sweep",)),
+        *((command, "--resume") for command in ("run", "sweep", "calibrate-weights")),
+        *(("place", option) for option in ("--spec", "--workload")),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("end", ["", ".yaml"])
+def test_a_name_that_is_too_long_for_a_file(refused, words, end):
+    (line,) = refused(*words, 300 * "x" + end)
+    assert 50 * "x" in line
+
+
 def test_resuming_what_never_ran(refused, tmp_path):
     (line,) = refused("run", "--resume", str(tmp_path / "nothing"))
     assert "no folder of results" in line

@@ -43,7 +43,10 @@ def local(tmp_path_factory):
     quiet = {"dashboard_address": None, "silence_logs": "CRITICAL"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRY_DIARY", str(path / "diary"))  # the workers inherit it
-        with distributed.LocalCluster(**workers, **quiet, local_directory=str(path / "scratch")) as started:
+        with patch.context() as elsewhere:
+            elsewhere.chdir(path)  # and this: whatever they start is found from anywhere
+            started = distributed.LocalCluster(**workers, **quiet, local_directory=str(path / "scratch"))
+        with started:
             yield started.scheduler_address, path / "diary"
 
 

@@ -189,7 +189,7 @@ def test_bad_traces_are_refused_with_the_field_and_a_remedy(change, said):
     assert ";" in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"name": "x"', "{}"])
+@pytest.mark.parametrize("text", ["", "[]", '{"name": "x"', "{}", "[" * 100_000, f'{{"tasks": [{"9" * 5000}]}}'])
 def test_other_texts_are_refused(text):
     with pytest.raises(TraceError, match=r"^trace: "):
         import_hadoop_job(text, "trace")

@@ -1,7 +1,15 @@
+import contextlib
+import copy
+import functools
+import json
+import operator
+from typing import Any
+
 import pytest
 
 from tests.unit.workloads.importers.spark_events import Log, rdd, stage, task
 from tests.unit.workloads.importers.spark_logs import (
+    LOGS,
     broadcast,
     computed_again,
     dropped_start,
@@ -188,6 +196,8 @@ def broken(change):
     [
         (["not json\n"], "log: line 1: not JSON"),
         (['{"a": 1}\n'], "log: line 1: no Event; give a log"),
+        ([f'{{"Event": {"9" * 5000}}}\n'], "log: line 1: not JSON"),
+        ([f'{{"Event": {"[" * 100_000}\n'], "log: line 1: not JSON"),
         ([], "no task succeeded"),
         (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
@@ -201,3 +211,29 @@ def test_bad_logs_are_refused_with_the_line_and_a_remedy(lines, said):
         import_spark_log(lines, "log")
     assert "\n" not in str(error.value)
     assert ";" in str(error.value)
+
+
+OTHERS: tuple[Any, ...] = (None, "x", -1, 2, 2**64, 0.5, float("inf"), True, [], {}, [[]], ["x"], [None], {"x": None})
+
+
+def places(value, path=()):
+    if path:
+        yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_value_of_another_type_is_refused_or_read(name):
+    events: list[Any] = LOGS[name]().events
+    seen = set()
+    for number, event in enumerate(events):
+        for path in places(event):
+            kind = (event["Event"], tuple(part for part in path if isinstance(part, str)))
+            for other in OTHERS if kind not in seen else ():
+                changed: Any = copy.deepcopy(event)
+                functools.reduce(operator.getitem, path[:-1], changed)[path[-1]] = other
+                lines = (json.dumps(one) + "\n" for one in (*events[:number], changed, *events[number + 1 :]))
+                with contextlib.suppress(TraceError):
+                    import_spark_log(lines, "log")
+            seen.add(kind)
