@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 512
 REQUEST_WITHIN_S = 10.0
+IDLE_S = 60
 _ACCEPTED_AT_ONCE = 128  # asyncio takes so many before it looks whether they are too many; each is an open file
 
 
@@ -53,7 +54,7 @@ def serve(app: FastAPI, listener: socket.socket, failed: Callable[[BaseException
         log_config=None,
         access_log=False,
         lifespan="off",
-        timeout_keep_alive=60,
+        timeout_keep_alive=IDLE_S,
         backlog=_ACCEPTED_AT_ONCE,
     )
     server = uvicorn.Server(config)

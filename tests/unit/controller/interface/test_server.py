@@ -6,6 +6,7 @@ import http.client
 import socket
 import time
 
+import psutil
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -32,6 +33,12 @@ def application():
         return StreamingResponse(ticks())
 
     return app
+
+
+@pytest.fixture
+def idle_soon(monkeypatch):
+    """Connections are idle for long after a second; to be asked for before `connect`."""
+    monkeypatch.setattr(server, "IDLE_S", 1)
 
 
 @pytest.fixture
@@ -82,6 +89,26 @@ def test_a_connection_without_a_request_is_closed_and_one_with_is_kept(begun, co
     assert is_closed(silent)
     time.sleep(0.4)  # longer than a connection may take to its first request
     assert ask(used) == 200
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(idle_soon, connect):
+    used = connect()
+    assert ask(used) == 200
+    assert is_closed(used)
+
+
+@pytest.mark.parametrize("path", ["/ok", "/stream"])
+def test_a_body_without_end_is_not_kept(path, connect):
+    asking = connect()
+    asking.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000000\r\n\r\n".encode())
+    assert asking.recv(1)
+    before = psutil.Process().memory_info().rss
+    asking.settimeout(1)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # it is not taken any more
+        for _ in range(200):
+            asking.sendall(bytes(1_000_000))
+    assert psutil.Process().memory_info().rss - before < 50_000_000
+    assert ask(connect()) == 200
 
 
 def test_streams_are_not_closed_for_newcomers(connect):
