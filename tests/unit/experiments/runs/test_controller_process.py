@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +16,10 @@ import httpx
 import pytest
 
 from experiments.runs import controller_process
-from experiments.runs.controller_process import CONFINED, Controller, ControllerError
+from experiments.runs.controller_process import CONFINED, Controller, ControllerError, Options
 from experiments.runs.workload_run import _watch_links, _watch_programs
+from topologies.emulated.isolation import Isolation
+from topologies.fat_tree import thesis
 
 HEALTH = {"status": "degraded", "routes_installed": True}
 
@@ -192,6 +196,21 @@ def test_of_roots_powers_a_controller_keeps_that_to_read_its_code():
     }
     assert status["NoNewPrivs"] == ["1"]
     assert status["Groups"] == []
+
+
+def test_a_controller_is_started_from_anywhere_and_runs_nothing_of_that_folder(tmp_path, monkeypatch):
+    (tmp_path / "controller").mkdir()
+    (tmp_path / "controller" / "__main__.py").write_text("raise SystemExit('somebody else's')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(controller_process, "CONFINED", ())
+    isolation = Isolation("run", tmp_path, -1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        controller_process.controller(thesis(), isolation, 0, listener, Options(), tmp_path / "log") as running,
+        httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client,
+    ):
+        assert Path(f"/proc/{running.process.pid}/cwd").readlink() == Path(__file__).parents[4]
+        assert client.get("/v1/health", timeout=30).json()["status"] == "discovering"
 
 
 def test_a_living_controller_is_left_alone(start_controller):
