@@ -105,7 +105,9 @@ def _print(console: Console, divisor: float, links: list[LinkMeasurement], toget
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
 
     if links:
-        table = Table("Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}")
+        table = Table(title=f"Each link alone, rates divided by {divisor:g}")
+        for title in ("Link, up", "Link, down"):
+            table.add_column(title, overflow="fold")
         for title in ("Plan, Mbit/s", "Measured, Mbit/s", "Error"):
             table.add_column(title, justify="right")
         for link in links:
