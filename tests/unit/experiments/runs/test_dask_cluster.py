@@ -9,6 +9,8 @@ import sys
 import tarfile
 import time
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pytest
@@ -172,6 +174,14 @@ def test_a_program_that_ends_says_its_last_words(address, folder):
     problems = go(address, folder, (sys.executable, "-c", "raise SystemExit('error: no root')"))
     assert len(problems) == 2
     assert all("exit code 1" in line and line.endswith("error: no root") for line in problems)
+
+
+def test_the_runs_are_done_in_the_checkout_wherever_the_worker_was_started(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(local_directory=str(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    task, _ = next(iter(dask_cluster._tasks(folder.assignments(), False)))
+    with pytest.raises(ClusterError, match=f": {Path(__file__).parents[4]}$"):
+        dask_cluster.perform(task, (sys.executable, "-c", "import os; raise SystemExit(os.getcwd())"))
 
 
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
