@@ -98,7 +98,9 @@ def _document(text: str, source: str) -> Mapping[str, Any]:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise TraceError(f"{source}: line {error.lineno}: not JSON ({error.msg}); give a trace of MRemu") from error
+        raise TraceError(
+            f"{source}: line {error.lineno}: not JSON ({error.msg}); give a whole trace of MRemu"
+        ) from error
     except (ValueError, RecursionError) as error:  # numbers too long, objects too deep
         raise TraceError(f"{source}: not JSON ({error}); give a trace of MRemu") from error
     if not isinstance(document, dict):

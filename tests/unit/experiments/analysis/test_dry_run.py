@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from experiments.analysis.dry_run import dry_run
+from experiments.analysis.dry_run import dry_run, placements
 from experiments.report.terminal.placements import _mark, show
 from placement import Cluster, Colocation, ContainerRequest, File, load_strategy
+from tests.unit.experiments.synthetic import specification
 
 STRATEGIES = ("default", "neawa", "coloc", "packed")
 MIB = 2**20
@@ -88,6 +89,12 @@ def test_a_strategy_sees_the_time_at_which_a_job_comes(inputs):
     times = [0, 5, 5, 7.5, 30, 31]
     document = dry_run(**{**inputs, "strategies": {"clock": Clock()}}, times=times)
     assert seen == times == [job["at_s"] for job in document["strategies"][0]["jobs"]]
+
+
+def test_the_jobs_of_a_specification_come_at_their_times():
+    jobs = ", ".join(f"{{profile: kmeans, at_s: {at_s}}}" for at_s in (0, 10, 10, 70))
+    found = placements(specification(f"workload=[{jobs}]", "strategies=[default, packed]"))
+    assert [[job["at_s"] for job in one["jobs"]] for one in found["strategies"]] == [[0, 10, 10, 70]] * 2
 
 
 def test_the_same_seed_gives_the_same_document_and_another_one_does_not(inputs):

@@ -52,9 +52,9 @@ def text_of(results):
     return printed(sweep_table.render(results))
 
 
-def printed(table):
+def printed(table, width=100):
     file = io.StringIO()
-    Console(file=file, width=100).print(table)
+    Console(file=file, width=width).print(table)
     return file.getvalue()
 
 
@@ -62,6 +62,15 @@ def times(folder, number, strategy, jobs=None):
     records = folder.point(folder.points()[number]).records()
     chosen = sorted((r for r in records if r.strategy == strategy), key=lambda record: record.repeat)
     return [sum(job.completion_time_s for job in r.jobs if jobs is None or job.job_id in jobs) for r in chosen]
+
+
+def test_nothing_of_the_tables_is_lost_on_80_columns(tmp_path):
+    found, folder = results(tmp_path)
+    counts = dict.fromkeys((point.id for point in folder.points()), 30)
+    for table in (sweep_table.render(found), sweep_table.plan(folder.sweep(), folder.points(), counts)):
+        text = printed(table, width=80)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_published_reductions_stand_beside_those_of_the_records(tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from experiments.commands import options
 from experiments.commands.main import COMMANDS, main, parse
 from experiments.documents.diagnostics import SpecificationError
+from experiments.records import series
 from experiments.specification import specification_file
 from tests.unit.experiments.synthetic import results
 from topologies.emulated import isolation
@@ -299,6 +300,17 @@ def test_results_are_shown_as_a_table_and_as_json_and_reported_again(capsys, tmp
     assert main(["report", str(folder.path)]) == 0
     assert capsys.readouterr().out.strip() == str(folder.path / "report.html")
     assert (folder.path / "report.html").stat().st_size > 10_000
+
+
+def test_what_a_run_used_fits_the_terminal_with_all_columns(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    (run,) = results(tmp_path, "strategies=[default]").runs()
+    used = dict.fromkeys(("cpu_s", "disk_bytes", "sent_bytes", "received_bytes", "memory_bytes"), 10**9)
+    series.write(run.path / "events.parquet", [{"time_s": 5.0, "kind": "sample", "host": "h1", **used}], series.EVENTS)
+    assert main(["show", str(run.path)]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert all(out.count(unit) == 2 for unit in ("cores", "memory", "received"))
 
 
 def test_a_folder_may_be_named_by_a_link(capsys, tmp_path, monkeypatch):

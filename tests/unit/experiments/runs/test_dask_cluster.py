@@ -10,6 +10,8 @@ import sys
 import tarfile
 import time
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pytest
@@ -193,6 +195,14 @@ def test_a_program_that_does_not_end_when_it_should_is_killed(monkeypatch):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.PIPE)
     assert dask_cluster._ended(process, 0.1) == "had not ended after 0 s and were stopped"
     assert process.returncode == -signal.SIGKILL
+
+
+def test_the_runs_are_done_in_the_checkout_wherever_the_worker_was_started(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(local_directory=str(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    task, _ = next(iter(dask_cluster._tasks(folder.assignments(), False)))
+    with pytest.raises(ClusterError, match=f": {Path(__file__).parents[4]}$"):
+        dask_cluster.perform(task, (sys.executable, "-c", "import os; raise SystemExit(os.getcwd())"))
 
 
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):

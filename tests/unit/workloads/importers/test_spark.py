@@ -12,11 +12,14 @@ from tests.unit.workloads.importers.spark_logs import (
     LOGS,
     broadcast,
     computed_again,
+    described_nowhere,
     dropped_start,
+    end_of_a_stage_lost,
     kept,
     kept_again,
     kept_and_files,
     kept_and_given,
+    kept_by_one_that_is_computed_again,
     made_by_itself,
     skipped_stage,
     still_written,
@@ -159,6 +162,27 @@ def test_a_stage_that_is_computed_again_comes_before_what_reads_it(told):
     job = import_spark_log(computed_again().lines(told), "log").jobs[0].job
     assert [stage_.name for stage_ in job.stages] == ["stage-0", "stage-1", "stage-2", "stage-3"]
     assert [exchange(job, "stage-2", "stage-0").bytes, exchange(job, "stage-3", "stage-2").bytes] == [200, 100]
+
+
+def test_a_stage_whose_end_was_lost_comes_before_what_reads_it():
+    trace = import_spark_log(end_of_a_stage_lost().lines(), "log")
+    assert [stage_.name for stage_ in trace.jobs[0].job.stages] == ["stage-0", "stage-1"]
+    assert trace.notes == ("stages 0 had not ended; their tasks so far are taken for all",)
+
+
+def test_what_a_stage_kept_is_used_also_when_it_is_computed_again_later():
+    job = imported(kept_by_one_that_is_computed_again()).job
+    assert job.stage_by_name["stage-1"].inputs == (Exchange("stage-0", 600, 0.0, "forward", pipelined=False),)
+
+
+def test_a_stage_that_is_described_nowhere_comes_after_nothing_and_it_is_said():
+    trace = import_spark_log(described_nowhere().lines(), "log")
+    assert trace.jobs[0].job.stages[0].exchanges == ()
+    assert trace.notes == (
+        "stages 0 had not ended; their tasks so far are taken for all",
+        "stages 0 are described nowhere, as Spark lost these events; they come after nothing",
+        "stages 0 belong to no job, as Spark lost these events; they wait for no earlier job",
+    )
 
 
 def test_events_that_spark_lost_are_said_and_the_rest_is_imported():

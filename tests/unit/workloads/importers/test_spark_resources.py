@@ -59,9 +59,11 @@ def test_a_profile_has_its_own_memory_and_cores():
         return {name.replace("_", "."): {"Resource Name": name, "Amount": amount} for name, amount in amounts.items()}
 
     event = {
-        "Executor Resource Requests": requests(cores=8, memory=2048, memoryOverhead=384, pyspark_memory=512),
+        "Executor Resource Requests": requests(
+            cores=8, memory=2048, memoryOverhead=384, pyspark_memory=512, offHeap=1024
+        ),
         "Task Resource Requests": requests(cpus=2.0),
     }
-    assert of_profile(event, Resources()) == Resources(2944, 2)
+    assert of_profile(event, Resources()) == Resources(3968, 2)
     bare: dict[str, Any] = {"Executor Resource Requests": {}, "Task Resource Requests": {}}
     assert of_profile(bare, Resources(7, 3)) == Resources(7, 3)
