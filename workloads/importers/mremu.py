@@ -174,11 +174,8 @@ def _received(document: _Document, attempts: Mapping[str, _Tasks], source: str) 
     """Bytes that each attempt of a reducer got, from whichever attempts of the maps."""
     received: Counter[str] = Counter()
     for i, transfer in enumerate(document.transfers):
-        for role, name, known in (
-            ("mapper", transfer.mapper, attempts["MAP"]),
-            ("reducer", transfer.reducer, attempts["REDUCE"]),
-        ):
-            if name not in known:
+        for role, name, kind in (("mapper", transfer.mapper, "MAP"), ("reducer", transfer.reducer, "REDUCE")):
+            if name not in attempts[kind]:
                 raise TraceError(
                     f"{source}: transfers[{i}]: {role} {name!r} is not among the tasks; add it or remove the transfer"
                 )
