@@ -122,7 +122,7 @@ def test_a_trace_that_needs_its_end_is_refused_with_its_being_cut_off(tmp_path, 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("trace", json.dumps(hadoop_trace(), indent=4)[:999].encode(), "not JSON .*give a whole trace of MRemu"),
+        ("trace", json.dumps(hadoop_trace(), indent=4)[:999].encode(), "malformed .*give a whole trace of MRemu"),
         ("trace", b"something else\n", "line 1: 'something else' begins no known format; give --format"),
         ("trace", b"", "begins no known format"),
         ("trace", b"\xff\xfe\xb5", "trace: line 1: not text in UTF-8"),

@@ -209,6 +209,14 @@ def test_stages_that_come_after_each_other_are_refused():
         imported(log)
 
 
+def test_what_a_failed_task_says_that_it_moved_and_kinds_of_events_that_are_unknown_are_passed_over():
+    log = word_count()
+    for metrics in ({}, None, {"Result Size": -1}):
+        log.tasks(stage(0, [rdd(0)]), {**task(reason="TaskKilled"), "Task Metrics": metrics})
+    log.events.insert(3, {"Event": "org.other.SparkListenerNews", "Stage ID": "?", "Inner": [{"Event": 3}]})
+    assert imported(log).job == imported(word_count()).job
+
+
 def broken(change):
     log = word_count()
     change(log)
@@ -218,13 +226,25 @@ def broken(change):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["not json\n"], "log: line 1: not JSON"),
-        (['{"a": 1}\n'], "log: line 1: no Event; give a log"),
-        ([f'{{"Event": {"9" * 5000}}}\n'], "log: line 1: not JSON"),
-        ([f'{{"Event": {"[" * 100_000}\n'], "log: line 1: not JSON"),
+        (["not json\n"], r"log: line 1: event is malformed \(JSON is malformed"),
+        (['{"a": 1}\n'], "log: line 1: event .*missing required field `Event`.*; give the log"),
+        ([f'{{"Event": {"9" * 5000}}}\n'], "log: line 1: event is malformed"),
+        ([f'{{"Event": {"[" * 100_000}\n'], "log: line 1: event is malformed"),
         ([], "no task succeeded"),
-        (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
+        (
+            broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")),
+            "line 7: SparkListenerTaskEnd .*missing .*`Input Metrics`",
+        ),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
+        (
+            broken(lambda log: log.events[6]["Task Metrics"]["Input Metrics"].update({"Bytes Read": -1})),
+            r"line 7: .*`int` >= 0 - at `\$\.Input Metrics\.Bytes Read`",
+        ),
+        (
+            broken(lambda log: log.events[6]["Task Info"].update({"Partition ID": 10**12})),
+            r"line 7: .*`int` <= 999999 - at `\$\.Task Info\.Partition ID`",
+        ),
+        (['{"Event": "News", "inner": ' + "[" * 10**5], "line 1: event is malformed .*recursion"),
         (broken(lambda log: log.events[2].update({"Spark Properties": {"spark.executor.memory": "x"}})), "line 3"),
         (broken(lambda log: log.events[3]["Executor Info"].update({"Total Cores": 10**9})), "task slots each; at most"),
         (broken(lambda log: log.events.__delitem__(slice(6, 9))), "reads the shuffle of stage 0"),
