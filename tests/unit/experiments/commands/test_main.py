@@ -355,3 +355,13 @@ def test_rows_in_files_are_not_folded_to_80_columns(capsys, monkeypatch):
 def test_the_doctor_speaks_to_programs_too(capsys):
     assert main(["doctor", "--json"]) in (0, 1)
     assert json.loads(capsys.readouterr().out)
+
+
+def test_root_runs_no_code_that_everybody_can_change(tmp_path, monkeypatch, refused):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "__init__.py").write_text("")
+    (tmp_path / "room").chmod(0o777)
+    monkeypatch.setattr("experiments.commands.main._ROOT", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (line,) = refused("doctor")
+    assert line.endswith(f"everybody can write {tmp_path / 'room'}; `chmod -R o-w {tmp_path}`")

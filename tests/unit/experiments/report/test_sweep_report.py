@@ -168,7 +168,7 @@ def test_what_published_changes_are_of_and_that_runs_are_doubtful_is_said(tmp_pa
     text, _ = text_of(page)
     about = "kmeans-1, q3-1, mean of the jobs' changes"
     assert published.count(f", neawa, {about}</div>") == published.count(f"<small>{about}</small>") == 2
-    assert "1 of the measured changes are of doubtful runs" in text
+    assert "1 of the measured changes is of doubtful runs" in text
     figure = "".join(ElementTree.parse(folder.path / "figures" / "published.svg").getroot().itertext())
     assert "measured, doubtful" in figure
     assert "mean of the jobs' changes" in figure
