@@ -37,7 +37,7 @@ def in_table(text):
 @pytest.mark.parametrize("made", [str, Text, escape, in_table])
 def test_no_control_character_of_a_text_reaches_the_terminal_but_styles_do(made):
     written = io.StringIO()
-    TextConsole(file=written, width=80).print(made(HOSTILE))
+    TextConsole(file=written, width=80).print(made(HOSTILE), style="red")
     assert "owned" in written.getvalue()
     assert not controls(written.getvalue())
     coloured = io.StringIO()
