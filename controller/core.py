@@ -171,8 +171,13 @@ class Core:
             self._install("discovery came to rest; what is missing is left out")
 
     def poll(self) -> None:
-        """Ask every planned switch for its counters, and the kernel for its queues'."""
-        self._queue_drops = self._read_queue_drops()
+        """Ask every planned switch for its counters, and the kernel for its queues'; these stay as they were where it
+        does not tell them.
+        """
+        try:
+            self._queue_drops = self._read_queue_drops()
+        except OSError as error:  # such as too many open files
+            self._journal.record("not_as_planned", logging.WARNING, what=f"packets dropped are unknown: {error}")
         for dpid in self._discovery.connected:
             if dpid in self._names:
                 self._switches.send(dpid, [ReadCounters()])

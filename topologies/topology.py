@@ -229,6 +229,8 @@ class Topology:
             if version != SCHEMA_VERSION:
                 raise TopologyError(f"schema_version {version!r}: this version reads {SCHEMA_VERSION}")
             return TypeAdapter(cls).validate_json(text, strict=True)
+        except TopologyError:
+            raise
         except ValidationError as error:
             first, *_ = error.errors(include_url=False)
             place = ".".join(map(str, first["loc"])) or "topology document"

@@ -14,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 512
 REQUEST_WITHIN_S = 10.0
+IDLE_S = 60
+_ACCEPTED_AT_ONCE = 128  # asyncio takes so many before it looks whether they are too many; each is an open file
 
 
 class _Connection(H11Protocol):
@@ -47,7 +49,13 @@ class _Connection(H11Protocol):
 def serve(app: FastAPI, listener: socket.socket, failed: Callable[[BaseException], None]) -> None:
     """Serve the API on a listening socket, in a thread of its own; `failed` is called when that thread ends."""
     config = uvicorn.Config(
-        app, http=_Connection, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60
+        app,
+        http=_Connection,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=IDLE_S,
+        backlog=_ACCEPTED_AT_ONCE,
     )
     server = uvicorn.Server(config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 import traceback
@@ -22,10 +23,12 @@ def answer(action: Callable[[], int]) -> int:
         sys.stdout.flush()  # what cannot be written is told here
         return code
     except BrokenPipeError:
+        _let_go_of_output()
         return 1
     except OSError as error:
         if error.filename is None and not isinstance(error, PermissionError) and error.errno not in _NO_ROOM:
             raise
+        _let_go_of_output()
         what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
         print_aside(f"error: {what}; {_remedy(error)}")
     except REFUSALS as error:
@@ -39,6 +42,14 @@ def answer_isolated(action: Callable[[], int]) -> int:
     from topologies.emulated import isolation
 
     return isolation.run(lambda: answer(action))
+
+
+def _let_go_of_output() -> None:
+    """Drop what standard output does not take: Python would try again at its end, and complain in words of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _remedy(error: OSError) -> str:

@@ -62,17 +62,19 @@ def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, qui
     from experiments.runs.controller_process import listen
     from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
+    from experiments.runs.progress import Reporter
     from experiments.runs.rate_divisor import choose_divisor
     from topologies.emulated import isolation
 
     with (
         tempfile.TemporaryDirectory() as scratch,
         listen(isolation.current(), http_port) as listener,
-        TextConsole(stderr=True, quiet=quiet or as_json).status("starting") as status,
+        Reporter(TextConsole(stderr=True), quiet or as_json).runs(1) as show,
+        show("calibration") as on_progress,
     ):
         folder = followed(scratch)
-        divisor = choose_divisor(run, listener, folder, status.update)
-        links, together = _measure(run, Conditions(listener, divisor), folder, quick, status.update)
+        divisor = choose_divisor(run, listener, folder, on_progress)
+        links, together = _measure(run, Conditions(listener, divisor), folder, quick, on_progress)
     if as_json:
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))
@@ -103,7 +105,9 @@ def _print(console: Console, divisor: float, links: list[LinkMeasurement], toget
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
 
     if links:
-        table = Table("Link, up", "Link, down", title=f"Each link alone, rates divided by {divisor:g}")
+        table = Table(title=f"Each link alone, rates divided by {divisor:g}")
+        for title in ("Link, up", "Link, down"):
+            table.add_column(title, overflow="fold")
         for title in ("Plan, Mbit/s", "Measured, Mbit/s", "Error"):
             table.add_column(title, justify="right")
         for link in links:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from experiments.commands.answers import answer
+from experiments.documents.caller import code_for_all
+from experiments.documents.terminal import print_aside
+
+_ROOT = Path(__file__).parents[2]
 
 COMMANDS: Mapping[str, str] = {
     "run": "run",
@@ -71,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a letter loses the letter, not the result
+    if os.geteuid() == 0 and (reason := code_for_all(_ROOT)):
+        print_aside(f"error: root runs no code that others can change: {reason}")
+        return 2
     try:
         return answer(lambda: _module(command).run(**values))
     except KeyboardInterrupt:

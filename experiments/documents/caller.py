@@ -32,6 +32,21 @@ def others_access(path: Path) -> str | None:
     return next(filter(None, (_writer(each, trusted) for each in dict.fromkeys(_way_to(path.absolute())))), None)
 
 
+def code_for_all(root: Path) -> str | None:
+    """Why others than their owners could change the packages in a folder, and the remedy; None when nobody could.
+
+    Whose they are does not count, nor what is above them: whoever starts a program trusts those who own it.
+    """
+    packages = (package.parent for package in sorted(root.glob("*/__init__.py")))
+    modules = (path for package in packages for path in (package, *package.rglob("*")))
+    for path in (root, *(path for path in modules if path.suffix == ".py" or path.is_dir())):
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            if opened := _opened(path, found, {0, os.geteuid(), found.st_uid}):
+                return f"{opened[1]}; `chmod -R {opened[0]}-w {root}`"
+    return None
+
+
 def _way_to(path: Path) -> Iterator[Path]:
     """What has to stay as it is for a path to lead to the same file."""
     for each in (path, *path.parents):
@@ -46,12 +61,19 @@ def _writer(path: Path, trusted: set[int]) -> str | None:
     for owner in (path.lstat().st_uid, found.st_uid):
         if owner not in trusted:
             return f"{path} belongs to {_user(owner)}; {copy}"
+    if opened := _opened(path, found, trusted):
+        return f"{opened[1]}; `chmod {opened[0]}-w {path}`, or {copy}"
+    return None
+
+
+def _opened(path: Path, found: os.stat_result, trusted: set[int]) -> tuple[str, str] | None:
+    """To whom else a file, or the files in a folder, are given to write: as `chmod` names them, and in words."""
     if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
         return None
     if found.st_mode & stat.S_IWOTH:
-        return f"everybody can write {path}; `chmod o-w {path}`, or {copy}"
+        return "o", f"everybody can write {path}"
     if found.st_mode & stat.S_IWGRP and (_has_access_list(path) or not set(_members(found.st_gid)) <= trusted):
-        return f"others of group {_group(found.st_gid)} can write {path}; `chmod g-w {path}`, or {copy}"
+        return "g", f"others of group {_group(found.st_gid)} can write {path}"
     return None
 
 

@@ -35,6 +35,14 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _refuse(loader: _Loader, node: yaml.Node) -> None:
+    """No document needs bytes, and JSON cannot hold them."""
+    raise yaml.MarkedYAMLError(None, None, "binary data; write a text", node.start_mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:binary", _refuse)
+
+
 _MOST_NODES = 200_000
 """Values in a document, each alias counted as what it stands for."""
 _DEEPEST = 64

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from experiments.errors import ExperimentError
 from experiments.specification.plan import Run
@@ -24,6 +24,8 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
 """Without control characters, which no figure can hold (XML 1.0, 2.2)."""
+Reason = Annotated[str, AfterValidator(lambda text: text.encode(errors="backslashreplace").decode())]
+"""May name files; bytes of their names that are no UTF-8 are surrogates in Python, which JSON cannot hold."""
 
 
 class RecordError(ExperimentError, ValueError):
@@ -81,7 +83,7 @@ class JobRecord(_Value):
     cross_rack_bytes: Count = 0
     stages: tuple[StageRecord, ...] = ()
     attempts: Annotated[int, Field(ge=1)] = 1
-    reason: str | None = None
+    reason: Reason | None = None
     completion_time_s: float | None = Field(
         default=None, description="finished_s - submitted_s; filled in when left out"
     )
@@ -173,7 +175,7 @@ class RunRecord(_Value):
     run_id: Text
     experiment: Text
     status: Status
-    reason: str | None = None
+    reason: Reason | None = None
     started_at: datetime
     finished_at: datetime | None = None
     strategy: Text

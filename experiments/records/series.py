@@ -29,7 +29,7 @@ EVENTS: Mapping[str, tuple[ColumnType, str]] = {
     "job": ("string", "job id"),
     "stage": ("string", "stage of the job"),
     "task": ("integer", "task of the stage, from 0"),
-    "container": ("integer", "container of the job, from 0; 0 is the application master"),
+    "container": ("integer", "container of the job, from 0; 0 is the application master; of a transfer the sender's"),
     "host": ("string", "where it happened; the reader of a read, the sender of a transfer or write"),
     "peer": ("string", "the other host: the node that served a read, the receiver of a transfer or write"),
     "bytes": ("integer", "modelled bytes read, transferred or written"),

@@ -266,7 +266,7 @@ class Execution:
         self._add(self.result.read_bytes, source, host, split.bytes)
         state.result.sent_bytes += split.bytes
         state.result.received_bytes += split.bytes
-        where = {"stage": state.plan.name, "task": task, "container": self.job.container_of(task), "host": host}
+        where: dict[str, Any] = {"stage": state.plan.name, "task": task, "host": host}
         here, there = report.ports or (None, None)
         read = self._time(report.read)
         self._emit(
@@ -315,7 +315,6 @@ class Execution:
                 start_s=self._time(done.started),
                 stage=stage,
                 task=task,
-                container=self.job.container_of(task),
                 host=sender,
                 peer=receiver,
                 bytes=write.bytes,
@@ -380,9 +379,10 @@ class Execution:
     def _time(self, monotonic_s: float) -> float:
         return monotonic_s - self._cluster.started_at
 
-    def _emit(self, kind: EventKind, time_s: float | None = None, **fields: Any) -> None:
+    def _emit(self, kind: EventKind, time_s: float | None = None, task: int | None = None, **fields: Any) -> None:
         when = self._cluster.clock() if time_s is None else time_s
-        self._sink(Event(when, kind, job=self.job.job_id, **fields))
+        container = None if task is None else self.job.container_of(task)
+        self._sink(Event(when, kind, job=self.job.job_id, task=task, container=container, **fields))
 
     @staticmethod
     def _add(matrix: dict[tuple[str, str], int], source: str, destination: str, size: int) -> None:

@@ -40,7 +40,8 @@ class Event:
     Attributes:
         time_s: When it happened, or ended.
         kind: See `EventKind`.
-        job, stage, task, container: What it belongs to; a sample without job is about the whole node.
+        job, stage, task, container: What it belongs to, of a transfer the sending task; a sample without job is about
+            the whole node.
         host: Where. Of a read: the reader. Of a transfer and of a write: the sender.
         peer: Of a read: the node that served it. Of a transfer: the receiver. Of a write: the node that stored it.
         bytes: Payload.

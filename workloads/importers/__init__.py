@@ -49,6 +49,10 @@ def import_trace(path: Path, trace_format: str = "auto") -> Trace:
             head = _up_to_the_first_that_says_something(read)
             trace_format = "spark" if path.is_dir() else detect(path.name, head[-1] if head else "")
         trace = _IMPORTERS[trace_format](itertools.chain(head, read), path.name)
+    except TraceError as error:
+        if not notes:
+            raise
+        raise TraceError(f"{error} ({'; '.join(notes)})") from error
     except OSError as error:
         raise TraceError(
             f"{path}: cannot be read ({error}); give a file, or the folder of a Spark event log"

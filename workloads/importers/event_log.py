@@ -3,71 +3,52 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from workloads.importers.trace import TraceError
 
-_MOST = 2**63
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of bytes, of milliseconds or the like."""
+
+_Header = TypeVar("_Header")
 
 
-def objects(lines: Iterable[str], source: str, needs: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects of a log, each with the place to name in errors; empty lines say nothing.
+def headers(
+    lines: Iterable[str], source: str, header: type[_Header], remedy: str
+) -> Iterator[tuple[str, str, _Header]]:
+    """The events of a log: of each the place to name in errors, its line, and of that the part by which to read the
+    rest. Empty lines say nothing.
 
     Args:
-        lines: One object each.
+        lines: One event each.
         source: Names the log in errors.
-        needs: Name of the field that each object has.
+        header: What each event has.
+        remedy: What to give instead of a log with lines that are none.
 
     Raises:
-        TraceError: a line is not an object that has this field.
+        TraceError: a line is not JSON, or has no such header.
     """
+    decode = msgspec.json.Decoder(header).decode
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         place = f"{source}: line {number}"
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise TraceError(f"{place}: not JSON ({error}); give a whole log or remove the line") from error
-        if not isinstance(found, dict) or needs not in found:
-            raise TraceError(f"{place}: no {needs}; give a log whose events have one")
-        yield place, found
+        with named(place, "event", remedy):
+            found = decode(line)
+        yield place, line, found
 
 
 @contextlib.contextmanager
 def named(place: str, kind: str, remedy: str) -> Iterator[None]:
-    """What is wrong with an event is said with its place, its kind and, where it lacks a field, a remedy.
+    """What is wrong with an event is said with its place, its kind and a remedy.
 
     Raises:
-        TraceError: within, the event turned out to lack a field or to have one of the wrong type.
+        TraceError: within, the event turned out to lack a field or to have one of the wrong type or value.
     """
     try:
         yield
-    except KeyError as error:
-        raise TraceError(f"{place}: {kind} lacks {error}; {remedy}") from error
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise TraceError(f"{place}: {kind} is malformed ({error}); remove the line") from error
-
-
-def whole(value: object) -> int:
-    """A number of bytes, of milliseconds or the like.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
-        raise ValueError(f"{str(value)[:40]!r} is no whole number from 0 on")
-    return value
-
-
-def text(value: object) -> str:
-    """A name.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
-    return value
+    except (ValueError, RecursionError) as error:  # those of msgspec are ValueErrors
+        raise TraceError(f"{place}: {kind} is malformed ({error}); {remedy}") from error

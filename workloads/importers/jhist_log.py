@@ -1,21 +1,20 @@
 """Reading the history file of a Hadoop 2 or 3 job (`.jhist`): which attempts succeeded, and what they moved.
 
-Hadoop writes one Avro record an event, by the schema in the file's second line. In JSON a value of a union is wrapped
-in an object with the name of its type; which fields are unions differs between versions, so all may be.
+Hadoop writes one Avro record an event, by the schema in the file's second line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
-from workloads.importers import avro
-from workloads.importers.event_log import named, objects, text, whole
+from workloads.importers import avro, jhist_events
+from workloads.importers.event_log import headers, named
+from workloads.importers.jhist_events import Counters, Event, MapAttemptFinished, ReduceAttemptFinished
 from workloads.importers.trace import TraceError
 
-_TYPES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string", "array", "map"}
+_REMEDY = "give the history of a Hadoop 2 or 3 job, or remove the line"
 _FILE_SYSTEMS = ("FileSystemCounter", "FileSystemCounters")
 _TASK = ("TaskCounter", "Task$Counter")
 _FORMATS = tuple(f"File{way}Format{what}" for way in ("Input", "Output") for what in ("Counter", "$Counter"))
@@ -80,95 +79,85 @@ class History:
                 by_task[task] = self.finished[attempt_id]
         return [by_task[task] for task in sorted(by_task)]
 
-    def take(self, record: str, event: Mapping[str, Any]) -> None:
-        """Heeds one event; the method for each record of the schema is named as the record is.
+    def take(self, event: Event) -> None:
+        """Heeds one event.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: the event has not the fields of its record.
+            ValueError: a counter is negative.
         """
-        if (handler := getattr(self, f"_on_{record}", None)) is not None:
-            handler({name: _bare(value) for name, value in event.items()})
+        match event:
+            case MapAttemptFinished() | ReduceAttemptFinished():
+                self._finish(event)
+            case jhist_events.TaskAttemptStarted(attempt_id, task_type, start_time):
+                self.started_ms[attempt_id] = start_time
+                if task_type == "REDUCE":
+                    self.reducing_since_ms = min(start_time, self.reducing_since_ms or start_time)
+            case jhist_events.TaskAttemptUnsuccessfulCompletion(attempt_id, finish_time):
+                self.ended_ms.setdefault(attempt_id, finish_time)
+                self.finished.pop(attempt_id, None)  # a map that had succeeded, on a node that was lost
+            case jhist_events.TaskFinished(task, attempt_id):
+                if attempt_id is not None:
+                    self._successful[task] = attempt_id
+            case jhist_events.JobSubmitted(job_id, submit_time, name):
+                self.job_id, self.name, self.submitted_ms = job_id, name or "", submit_time
+            case jhist_events.JobInited(maps, reduces):
+                self.announced = {"MAP": maps, "REDUCE": reduces}
+            case jhist_events.JobFinished(finish_time):
+                self.status, self.finished_ms = "SUCCEEDED", finish_time
+            case jhist_events.JobUnsuccessfulCompletion(finish_time, status):
+                self.status, self.finished_ms = status, finish_time
 
-    def _on_JobSubmitted(self, event: Mapping[str, Any]) -> None:
-        self.job_id, self.name = text(event["jobid"]), text(event.get("jobName") or "")
-        self.submitted_ms = whole(event["submitTime"])
-
-    def _on_JobInited(self, event: Mapping[str, Any]) -> None:
-        self.announced = {"MAP": whole(event["totalMaps"]), "REDUCE": whole(event["totalReduces"])}
-
-    def _on_JobFinished(self, event: Mapping[str, Any]) -> None:
-        self.status, self.finished_ms = "SUCCEEDED", whole(event["finishTime"])
-
-    def _on_JobUnsuccessfulCompletion(self, event: Mapping[str, Any]) -> None:
-        self.status, self.finished_ms = text(event["jobStatus"]), whole(event["finishTime"])
-
-    def _on_TaskAttemptStarted(self, event: Mapping[str, Any]) -> None:
-        began_ms = self.started_ms[text(event["attemptId"])] = whole(event["startTime"])
-        if event["taskType"] == "REDUCE":
-            self.reducing_since_ms = min(began_ms, self.reducing_since_ms or began_ms)
-
-    def _on_MapAttemptFinished(self, event: Mapping[str, Any]) -> None:
-        self._attempt_finished(event, whole(event["finishTime"]))
-
-    def _on_ReduceAttemptFinished(self, event: Mapping[str, Any]) -> None:
-        self._attempt_finished(event, whole(event["shuffleFinishTime"]))
-
-    def _on_TaskAttemptUnsuccessfulCompletion(self, event: Mapping[str, Any]) -> None:
-        attempt_id = text(event["attemptId"])
-        self.ended_ms.setdefault(attempt_id, whole(event["finishTime"]))
-        self.finished.pop(attempt_id, None)  # a map that had succeeded, on a node that was lost
-
-    def _on_TaskFinished(self, event: Mapping[str, Any]) -> None:
-        if (attempt_id := event.get("successfulAttemptId")) is not None:
-            self._successful[text(event["taskid"])] = text(attempt_id)
-
-    def _attempt_finished(self, event: Mapping[str, Any], shuffled_ms: int) -> None:
-        attempt_id = text(event["attemptId"])
-        self.ended_ms[attempt_id] = whole(event["finishTime"])
-        if event["taskStatus"] != "SUCCEEDED":
+    def _finish(self, event: MapAttemptFinished | ReduceAttemptFinished) -> None:
+        self.ended_ms[event.attempt_id] = event.finish_time
+        if event.task_status != "SUCCEEDED":
             return
-        counts = _Counters(event["counters"])
+        counts = _Counts(event.counters)
         cpu_ms = counts.of("CPU_MILLISECONDS", _TASK)
-        self.finished.pop(attempt_id, None)
-        self.finished[attempt_id] = Attempt(
-            task=text(event["taskid"]),
-            kind=text(event["taskType"]),
-            host=f"{text(event.get('rackname') or '')}/{text(event['hostname'])}",
+        self.finished.pop(event.attempt_id, None)
+        self.finished[event.attempt_id] = Attempt(
+            task=event.taskid,
+            kind=event.task_type,
+            host=f"{event.rackname or ''}/{event.hostname}",
             read=counts.files("BYTES_READ"),
             received=counts.of("REDUCE_SHUFFLE_BYTES", _TASK) or 0,
             written=counts.files("BYTES_WRITTEN"),
             cpu_s=None if cpu_ms is None else cpu_ms / 1000,
             memory=counts.of("PHYSICAL_MEMORY_BYTES", _TASK) or 0,
-            began_ms=self.started_ms.get(attempt_id),
-            shuffled_ms=shuffled_ms,
-            ended_ms=self.ended_ms[attempt_id],
+            began_ms=self.started_ms.get(event.attempt_id),
+            shuffled_ms=event.shuffle_finish_time,
+            ended_ms=event.finish_time,
         )
 
 
-class _Counters:
+class _Counts:
     """Counters of an attempt, by the last part of their group's name and their own."""
 
-    def __init__(self, counters: Any) -> None:  # noqa: ANN401 - whatever stands in the file
+    def __init__(self, counters: Counters) -> None:
         self._values = {
-            (text(_bare(group["name"])).rpartition(".")[2], text(_bare(counter["name"]))): _bare(counter["value"])
-            for group in _bare(counters["groups"])
-            for counter in _bare(group["counts"])
+            (group.name.rpartition(".")[2], counter.name): counter.value
+            for group in counters.groups
+            for counter in group.counts
         }
 
     def of(self, name: str, groups: tuple[str, ...]) -> int | None:
         """A counter of one of these groups; None where there is none."""
-        return next((whole(self._values[group, name]) for group in groups if (group, name) in self._values), None)
+        return next((self._moved(group, name) for group in groups if (group, name) in self._values), None)
 
     def files(self, name: str) -> int:
         """What was moved from or to all file systems but the local one, to which Hadoop spills; where that is nothing,
         what the job's own format counts.
         """
         moved = sum(
-            whole(value)
-            for (group, counter), value in self._values.items()
+            self._moved(group, counter)
+            for group, counter in self._values
             if group in _FILE_SYSTEMS and counter.endswith(f"_{name}") and not counter.startswith("FILE_")
         )
         return moved or self.of(name, _FORMATS) or 0
+
+    def _moved(self, group: str, name: str) -> int:
+        if (value := self._values[group, name]) < 0:
+            raise ValueError(f"{name} is {value}, and cannot be negative")
+        return value
 
 
 def read_history(lines: Iterable[str], source: str) -> History:
@@ -186,18 +175,8 @@ def read_history(lines: Iterable[str], source: str) -> History:
         raise TraceError(f"{source}: line 1: not {avro.JSON}; give the .jhist file of a Hadoop 2 or 3 job")
     next(read, "")
     history = History()
-    for place, event in objects(chain(["", ""], read), source, "event"):
-        kind = str(event.get("type"))
-        with named(place, kind, "give the history of a Hadoop 2 or 3 job"):
-            ((record, fields),) = event["event"].items()
-            history.take(record.rpartition(".")[2], fields)
+    for place, _, header in headers(chain(["", ""], read), source, jhist_events.Header, _REMEDY):
+        with named(place, header.type, _REMEDY):
+            if (event := jhist_events.event_of(header)) is not None:
+                history.take(event)
     return history
-
-
-def _bare(value: Any) -> Any:  # noqa: ANN401 - anything of JSON
-    """A value without the name of its type, where it stands in a union."""
-    if isinstance(value, dict) and len(value) == 1:
-        ((name, inner),) = value.items()
-        if name in _TYPES or "." in name:
-            return inner
-    return value

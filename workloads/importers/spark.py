@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from workloads.importers.spark_log import Application, Operator, SparkStage, read_application
-from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources
+from workloads.importers.spark_events import DEFAULT_PROFILE
+from workloads.importers.spark_log import Application, SparkStage, read_application
+from workloads.importers.spark_resources import Resources
 from workloads.importers.trace import ImportedJob, Trace, TraceError, block_bytes, even, roomy_node, slug
 from workloads.job import MOST_TASKS, Exchange, ExchangeKind, Input, Job, Read, Stage
 
@@ -246,19 +247,17 @@ def _broadcasts(application: Application) -> dict[int, list[Edge]]:
     fragments: dict[int, int] = {}  # accumulator -> the part of a plan between exchanges that it belongs to
     sent: list[tuple[int, int]] = []  # part that makes a broadcast, part that uses it
 
-    def walk(node: Operator, part: int) -> None:
+    waiting = [(plan, id(plan)) for plan in reversed(application.plans)]
+    while waiting:
+        node, part = waiting.pop()
         inside = part
         if node.name in ("Exchange", "BroadcastExchange"):
             inside = id(node)
             if node.name == "BroadcastExchange":
                 sent.append((inside, part))
         else:
-            fragments.update((accumulator, part) for accumulator in node.accumulators)
-        for child in node.children:
-            walk(child, inside)
-
-    for plan in application.plans:
-        walk(plan, id(plan))
+            fragments.update((metric.accumulator, part) for metric in node.metrics or ())
+        waiting += [(child, inside) for child in reversed(node.children or ())]
     stages_of: dict[int, set[int]] = {}
     for stage in application.stages.values():
         for accumulator in stage.accumulators & fragments.keys():

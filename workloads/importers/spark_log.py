@@ -8,41 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from workloads.importers.event_log import named, objects, text, whole
-from workloads.importers.spark_resources import DEFAULT_PROFILE, Resources, of_profile, of_properties
+from msgspec import Struct
+
+from workloads.importers import spark_events
+from workloads.importers.event_log import headers, named
+from workloads.importers.spark_events import DEFAULT_PROFILE, MOST_PARTITIONS, Event, Operator, Rdd, StageInfo, TaskEnd
+from workloads.importers.spark_resources import Resources, of_profile, of_properties
 from workloads.importers.trace import TraceError
 
-_MOST_PARTITIONS = 10**6
+_REMEDY = "give the log of a Spark of at least 2.3, or remove the line"
 
 
-@dataclass(frozen=True)
-class Rdd:
-    """One RDD as a stage describes it.
-
-    Attributes:
-        kept: it is asked to stay in memory or on disk.
-        made: it holds what the driver gave it, and reads no file.
-    """
-
-    rdd_id: int
-    parents: tuple[int, ...]
-    kept: bool
-    made: bool
-
-
-@dataclass(frozen=True)
-class Operator:
-    """An operator of an SQL plan, with the accumulators that its tasks update."""
-
-    name: str
-    accumulators: tuple[int, ...]
-    children: tuple[Operator, ...]
-
-
-@dataclass
-class TaskVolumes:
+class TaskVolumes(Struct, frozen=True):
     """What one successful task moved, in bytes, and its CPU seconds; `attempt` is that of its stage."""
 
     attempt: int
@@ -156,91 +134,77 @@ class Application:
     _attempts: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     _number: int = 0
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Heeds one event; the method for each kind is named as the kind is.
+    def take(self, event: Event) -> None:
+        """Heeds one event.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError, RecursionError: the event has not the fields of its kind.
+            ValueError: a task's metrics lack a field, or a size or a number is none that Spark knows.
         """
         self._number += 1
-        kind = str(event["Event"]).rpartition(".")[2].removeprefix("SparkListener")
-        if (handler := getattr(self, f"_on_{kind}", None)) is not None:
-            handler(event)
+        match event:
+            case TaskEnd():
+                self._end_task(event)
+            case spark_events.StageSubmitted(info):
+                self.described.setdefault(info.stage_id, _stage(info))
+                self._computed_by(self._running(info.stage_id), info.attempt)
+            case spark_events.StageCompleted(info):
+                self._end_stage(info)
+            case spark_events.JobStart():
+                self._start_job(event)
+            case spark_events.JobEnd(job_id, completed_ms):
+                if job_id in self.jobs:
+                    self.jobs[job_id].ended_ms = completed_ms
+            case spark_events.UnpersistRDD(rdd_id):
+                self.unpersisted.setdefault(rdd_id, []).append(self._number)
+            case spark_events.SQLExecutionStart(plan) | spark_events.SQLAdaptiveExecutionUpdate(plan):
+                self.plans.append(plan)
+            case spark_events.ExecutorAdded(name, info):
+                self.executors[name] = max(1, info.cores), info.profile
+                self._alive.add(name)
+                self.peak = max(self.peak, len(self._alive))
+            case spark_events.ExecutorRemoved(name):
+                self._alive.discard(name)
+            case spark_events.LogStart(version):
+                self.version = version
+            case spark_events.ApplicationStart(name):
+                self.name = name
+            case spark_events.ApplicationEnd():
+                self.ended = True
+            case spark_events.EnvironmentUpdate(properties):
+                self.resources[DEFAULT_PROFILE] = of_properties(properties)
+            case spark_events.ResourceProfileAdded(profile):
+                if profile != DEFAULT_PROFILE:
+                    self.resources[profile] = of_profile(event, self.resources[DEFAULT_PROFILE])
 
-    def _on_LogStart(self, event: Mapping[str, Any]) -> None:
-        self.version = text(event["Spark Version"])
+    def _start_job(self, event: spark_events.JobStart) -> None:
+        for info in event.stages:
+            self.described.setdefault(info.stage_id, _stage(info))
+        stage_ids = event.stage_ids or tuple(info.stage_id for info in event.stages)
+        self.jobs[event.job_id] = SparkJob(event.job_id, event.submitted_ms, stage_ids)
 
-    def _on_ApplicationStart(self, event: Mapping[str, Any]) -> None:
-        self.name = text(event["App Name"])
-
-    def _on_EnvironmentUpdate(self, event: Mapping[str, Any]) -> None:
-        self.resources[DEFAULT_PROFILE] = of_properties(event["Spark Properties"])
-
-    def _on_ResourceProfileAdded(self, event: Mapping[str, Any]) -> None:
-        if (profile := whole(event["Resource Profile Id"])) != DEFAULT_PROFILE:
-            self.resources[profile] = of_profile(event, self.resources[DEFAULT_PROFILE])
-
-    def _on_ApplicationEnd(self, _event: Mapping[str, Any]) -> None:
-        self.ended = True
-
-    def _on_ExecutorAdded(self, event: Mapping[str, Any]) -> None:
-        name, info = text(event["Executor ID"]), event["Executor Info"]
-        profile = whole(info.get("Resource Profile Id", DEFAULT_PROFILE))
-        self.executors[name] = max(1, whole(info["Total Cores"])), profile
-        self._alive.add(name)
-        self.peak = max(self.peak, len(self._alive))
-
-    def _on_ExecutorRemoved(self, event: Mapping[str, Any]) -> None:
-        self._alive.discard(text(event["Executor ID"]))
-
-    def _on_JobStart(self, event: Mapping[str, Any]) -> None:
-        stages = [_stage(info) for info in event.get("Stage Infos", [])]
-        for stage in stages:
-            self.described.setdefault(stage.stage_id, stage)
-        stage_ids = event.get("Stage IDs") or [stage.stage_id for stage in stages]
-        job_id = whole(event["Job ID"])
-        self.jobs[job_id] = SparkJob(job_id, whole(event["Submission Time"]), tuple(map(whole, stage_ids)))
-
-    def _on_JobEnd(self, event: Mapping[str, Any]) -> None:
-        if (job := self.jobs.get(whole(event["Job ID"]))) is not None:
-            job.ended_ms = whole(event["Completion Time"])
-
-    def _on_UnpersistRDD(self, event: Mapping[str, Any]) -> None:
-        self.unpersisted.setdefault(whole(event["RDD ID"]), []).append(self._number)
-
-    def _on_StageSubmitted(self, event: Mapping[str, Any]) -> None:
-        stage = _stage(event["Stage Info"])
-        self.described.setdefault(stage.stage_id, stage)
-        self._computed_by(self._running(stage.stage_id), whole(event["Stage Info"].get("Stage Attempt ID", 0)))
-
-    def _on_StageCompleted(self, event: Mapping[str, Any]) -> None:
-        info = event["Stage Info"]
-        told = _stage(info)
-        stage = self._running(told.stage_id)
+    def _end_stage(self, info: StageInfo) -> None:
+        told, stage = _stage(info), self._running(info.stage_id)
         stage.name, stage.rdd_id, stage.rdds, stage.parents = told.name, told.rdd_id, told.rdds, told.parents
-        stage.accumulators |= {whole(item["ID"]) for item in info.get("Accumulables", [])}
+        stage.accumulators |= {item.accumulator for item in info.accumulables}
         if stage.ended is None:
             stage.ended = self._number
 
-    def _on_TaskEnd(self, event: Mapping[str, Any]) -> None:
-        if event["Task End Reason"]["Reason"] != "Success" or not event.get("Task Metrics"):
+    def _end_task(self, event: TaskEnd) -> None:
+        if (metrics := spark_events.task_metrics(event)) is None:
             return
-        info, metrics = event["Task Info"], event["Task Metrics"]
-        stage, attempt = self._running(whole(event["Stage ID"])), whole(event.get("Stage Attempt ID", 0))
-        partition = self._partition(stage, attempt, info)
-        if partition in stage.tasks and stage.tasks[partition].attempt > attempt:
+        stage = self._running(event.stage_id)
+        partition = self._partition(stage, event)
+        if partition in stage.tasks and stage.tasks[partition].attempt > event.attempt:
             return
-        shuffled = metrics["Shuffle Read Metrics"]
-        cpu_ns = whole(metrics["Executor CPU Time"]) + whole(metrics["Executor Deserialize CPU Time"])
         stage.tasks[partition] = TaskVolumes(
-            attempt=attempt,
-            read=whole(metrics["Input Metrics"]["Bytes Read"]),
-            shuffle_read=whole(shuffled["Remote Bytes Read"]) + whole(shuffled["Local Bytes Read"]),
-            shuffle_written=whole(metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]),
-            written=whole(metrics["Output Metrics"]["Bytes Written"]),
-            returned=whole(metrics["Result Size"]),
-            cpu_s=cpu_ns / 1e9,
-            executor=text(info["Executor ID"]),
+            attempt=event.attempt,
+            read=metrics.read.bytes,
+            shuffle_read=metrics.shuffle_read.remote + metrics.shuffle_read.local,
+            shuffle_written=metrics.shuffle_written.bytes,
+            written=metrics.written.bytes,
+            returned=metrics.result_bytes,
+            cpu_s=(metrics.cpu_ns + metrics.deserialize_cpu_ns) / 1e9,
+            executor=event.info.executor,
         )
 
     def _running(self, stage_id: int) -> SparkStage:
@@ -250,15 +214,14 @@ class Application:
             self.stages[stage_id] = replace(described, begun=self._number, tasks={})
         return self.stages[stage_id]
 
-    def _partition(self, stage: SparkStage, attempt: int, info: Mapping[str, Any]) -> int:
+    def _partition(self, stage: SparkStage, event: TaskEnd) -> int:
         """The partition that a task computed.
 
         Since Spark 3.3 tasks tell it. Before, they have their index in their attempt only.
         """
-        if (told := info.get("Partition ID", -1)) != -1:
-            return whole(told)
-        index = whole(info["Index"])
-        computed = self._computed_by(stage, attempt)
+        if event.info.partition >= 0:
+            return event.info.partition
+        index, computed = event.info.index, self._computed_by(stage, event.attempt)
         return computed[index] if index < len(computed) else index
 
     def _computed_by(self, stage: SparkStage, attempt: int) -> list[int]:
@@ -274,12 +237,6 @@ class Application:
             self._attempts[stage.stage_id, attempt] = [*missing, *sorted(known)]
         return self._attempts[stage.stage_id, attempt]
 
-    def _on_SQLExecutionStart(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(_operator(event["sparkPlanInfo"]))
-
-    def _on_SQLAdaptiveExecutionUpdate(self, event: Mapping[str, Any]) -> None:
-        self.plans.append(_operator(event["sparkPlanInfo"]))
-
 
 def read_application(lines: Iterable[str], source: str) -> Application:
     """What an event log says.
@@ -292,37 +249,22 @@ def read_application(lines: Iterable[str], source: str) -> Application:
         TraceError: a line is not an event, an event lacks a field, or no task succeeded.
     """
     application = Application()
-    for place, event in objects(lines, source, "Event"):
-        with named(place, str(event["Event"]), "give the log of a Spark of at least 2.3"):
-            application.take(event)
+    for place, line, header in headers(lines, source, spark_events.Header, _REMEDY):
+        if (decoder := spark_events.decoder(header.kind)) is not None:
+            with named(place, header.kind, _REMEDY):
+                application.take(decoder.decode(line))
     application.stages = {key: stage for key, stage in application.stages.items() if stage.tasks}
     if not application.stages:
         raise TraceError(f"{source}: no task succeeded; give the log of an application that did something")
     return application
 
 
-def _stage(info: Mapping[str, Any]) -> SparkStage:
-    rdds = [_rdd(entry) for entry in info["RDD Info"]]
+def _stage(info: StageInfo) -> SparkStage:
     return SparkStage(
-        stage_id=whole(info["Stage ID"]),
-        name=text(info["Stage Name"]),
-        rdd_id=max((rdd.rdd_id for rdd in rdds), default=-1),
-        rdds={rdd.rdd_id: rdd for rdd in rdds},
-        parents=tuple(map(whole, info["Parent IDs"])),
-        partitions=min(whole(info.get("Number of Tasks", 0)), _MOST_PARTITIONS),
-    )
-
-
-def _rdd(info: Mapping[str, Any]) -> Rdd:
-    level = info["Storage Level"]
-    made = str(info.get("Name", "")).startswith("ParallelCollection")
-    parents = tuple(map(whole, info["Parent IDs"]))
-    return Rdd(whole(info["RDD ID"]), parents, bool(level["Use Disk"] or level["Use Memory"]), made)
-
-
-def _operator(info: Mapping[str, Any]) -> Operator:
-    return Operator(
-        text(info["nodeName"]),
-        tuple(whole(metric["accumulatorId"]) for metric in info.get("metrics") or ()),
-        tuple(map(_operator, info.get("children") or ())),
+        stage_id=info.stage_id,
+        name=info.name,
+        rdd_id=max((rdd.rdd_id for rdd in info.rdds), default=-1),
+        rdds={rdd.rdd_id: rdd for rdd in info.rdds},
+        parents=info.parents,
+        partitions=min(info.partitions, MOST_PARTITIONS),
     )

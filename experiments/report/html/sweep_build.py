@@ -124,7 +124,7 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
             "percentage points apart."
         )
         if doubtful := sum(entry.doubtful for entry in measured):
-            lines.append(f"{doubtful} of the measured changes are of doubtful runs.")
+            lines.append(f"{doubtful} of the measured changes {'is' if doubtful == 1 else 'are'} of doubtful runs.")
     best = [entry for entry in results.best if entry.measured is not None]
     if best:
         same = sum(entry.measured == entry.published for entry in best)

@@ -48,8 +48,8 @@ def _points(results: SweepResults) -> Table:
     table = tables.empty(results.name)
     table.add_column("Values", ratio=2, overflow="fold")
     table.add_column("Strategy", overflow="fold")
-    table.add_column("Sum, s", justify="right")
-    table.add_column("Change", justify="right")
+    table.add_column("Sum, s", justify="right", overflow="fold")
+    table.add_column("Change", justify="right", overflow="fold")
     table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right")
     table.add_column("Fidelity", no_wrap=True)
@@ -73,11 +73,11 @@ def _reductions(results: SweepResults) -> Table:
     table = tables.empty(f"Change against the first strategy: {escape(results.source)}, and measured")
     table.add_column("Values", ratio=2, overflow="fold")
     table.add_column("Strategy", overflow="fold")
-    table.add_column("Published", justify="right")
-    table.add_column("Measured", justify="right")
-    table.add_column("In interval", no_wrap=True)
+    table.add_column("Published", justify="right", no_wrap=True)
+    table.add_column("Measured", justify="right", overflow="fold")
+    table.add_column("In interval")
     table.add_column("Sign")
-    table.add_column("Misses by", justify="right", no_wrap=True)
+    table.add_column("Misses by", justify="right")
     for entry in results.reductions:
         table.add_row(
             escape(_place(entry.values, entry.blocking_factor)),

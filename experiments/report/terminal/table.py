@@ -110,4 +110,11 @@ def _where(network: NetworkComparison) -> str:
 
 def empty(title: str, style: str = "") -> Table:
     """A table without columns yet; `style` is the title's, besides bold."""
-    return Table(title=title, title_justify="left", title_style=f"bold {style}", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style=f"bold {style}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )

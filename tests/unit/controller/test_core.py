@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from controller.core import PROBE_INTERVAL_S, SETTLE_S, Core
@@ -28,6 +30,7 @@ class World:
         self.wires = {near: far for a, b in pairs for near, far in ((a, b), (b, a))}
         self.dpids = {switch.name: switch.dpid for switch in topology.switches}
         self.dead = set()
+        self.queue_drops = dict
 
     def new_core(self):
         return Core(
@@ -36,7 +39,7 @@ class World:
             self.journal,
             seed=1,
             nonce=NONCE,
-            queue_drops=lambda: {},
+            queue_drops=lambda: self.queue_drops(),
             datapath_flows=self.datapath_flows,
             clock=lambda: self.now,
             epoch=lambda: self.now,
@@ -293,3 +296,18 @@ def test_events_of_a_process_before_this_one_are_no_reason_to_hold_any_back():
         journal.record(kind)
     assert [event.kind for event in journal.listen(print, 1)[0]] == ["ready"]
     assert [event.kind for event in journal.listen(print, 500)[0]] == ["started", "ready"]
+
+
+def test_a_kernel_that_does_not_tell_its_drops_leaves_them_as_they_were(world):
+    def fails():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    world.queue_drops = lambda: {"t1-eth3": 7}
+    world.core.poll()
+    world.queue_drops = fails
+    world.core.poll()
+    assert all(switch.reads == 2 for switch in world.switches.by_name.values())
+    world.core.counters_read(world.dpids["t1"], [PortCounters(3, 1.0, 0, 5, 0, 1, 0, 0)])
+    assert world.core.counters.latest["t1-c1/1", "up"].drops == 7
+    (told,) = (event.fields["what"] for event in world.events if event.kind == "not_as_planned")
+    assert told == "packets dropped are unknown: [Errno 24] Too many open files"

@@ -48,6 +48,15 @@ def test_counters_that_start_again_give_no_rate():
     assert counters.latest["t1-c1/1", "up"].bits_per_s == 8000
 
 
+def test_the_first_reading_of_a_controller_gives_no_rate():
+    counters = LinkCounters(PLAN)
+    counters.update("t1", [reading(2, 100, tx=10**9)], 1.0)
+    use = counters.latest["t1-c1/1", "up"]
+    assert (use.bits_per_s, use.utilisation) == (None, None)
+    (sample,) = counters.history("t1-c1/1", "up")
+    assert (sample.bits_per_s, sample.utilisation) == (None, None)
+
+
 def test_drops_are_those_of_port_and_queue_together():
     counters = LinkCounters(PLAN)
     counters.update("t1", [reading(2, 1, tx_drops=3, rx_drops=7)], 1.0, {2: 40})

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import resource
 import signal
 import socket
 import statistics
@@ -15,6 +16,8 @@ import pytest
 
 from controller.__main__ import main
 from topologies.fat_tree import single_switch
+
+USUAL_FILES = 1024
 
 
 def free_port():
@@ -55,6 +58,35 @@ def test_it_serves_on_an_inherited_socket_and_ends_with_0_on_sigterm(start):
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert [line["event"] for line in lines] == ["started", "stopped"]
+
+
+@pytest.fixture
+def many_files():
+    """This process may open more files than a controller with the usual limit."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < 4 * USUAL_FILES:
+        pytest.skip("no process may open so many files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_idle_connections_do_not_take_the_files_that_it_needs(start, many_files):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (USUAL_FILES, USUAL_FILES))
+
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * USUAL_FILES) as listener, contextlib.ExitStack() as idle:
+        fd = listener.fileno()
+        process = start("--http-fd", str(fd), "--poll-interval", "0.1", pass_fds=[fd], preexec_fn=limit)
+        for _ in range(2 * USUAL_FILES):
+            connection = idle.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(listener.getsockname())
+        with urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/health", timeout=20) as answer:
+            assert answer.status == 200
+    process.terminate()
+    _, log = process.communicate(timeout=10)
+    assert [json.loads(line)["event"] for line in log.splitlines()] == ["started", "stopped"]
 
 
 @pytest.mark.measured

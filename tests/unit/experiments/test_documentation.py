@@ -72,6 +72,13 @@ def test_the_polars_example_runs(tmp_path):
     assert read == {run.run_id for run in folder.runs()} - {"r00-bf5-neawa"}
 
 
+@pytest.mark.parametrize("language", ["python", "sql", "r"])
+def test_examples_on_several_runs_leave_those_out_that_are_not_trusted(language):
+    examples = blocks(FORMAT, language)
+    assert examples
+    assert all("trusted" in code for code in examples if "runs/*" in code)
+
+
 def test_the_defaults_in_the_reference_are_those_of_the_code():
     defaults = loads("name: a\nstrategies: [default]\nworkload: mixed-high\n").model_dump()
     compared = 0

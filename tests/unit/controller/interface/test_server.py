@@ -6,6 +6,7 @@ import http.client
 import socket
 import time
 
+import psutil
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -35,10 +36,16 @@ def application():
 
 
 @pytest.fixture
+def idle_soon(monkeypatch):
+    """Connections are idle for long after a second; to be asked for before `connect`."""
+    monkeypatch.setattr(server, "IDLE_S", 1)
+
+
+@pytest.fixture
 def connect(monkeypatch):
-    """Opens a connection to a server that takes few of them, and none for long without a request."""
+    """Opens a connection to a server that takes few of them, and waits for a request for longer than any test."""
     monkeypatch.setattr(server, "MOST_CONNECTIONS", MOST)
-    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 0.3)
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 60)
     listener = socket.create_server(("127.0.0.1", 0))
     server.serve(application(), listener, lambda _: None)
     with contextlib.ExitStack() as opened:
@@ -74,13 +81,34 @@ def test_who_asks_is_answered_while_others_open_connections_and_say_nothing(conn
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /ok HTTP/1.1\r\nHost: 127"])
-def test_a_connection_without_a_request_is_closed_and_one_with_is_kept(begun, connect):
+def test_a_connection_without_a_request_is_closed_and_one_with_is_kept(begun, connect, monkeypatch):
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 0.3)
     silent, used = connect(), connect()
     assert ask(used) == 200
     silent.sendall(begun)
     assert is_closed(silent)
     time.sleep(0.4)  # longer than a connection may take to its first request
     assert ask(used) == 200
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(idle_soon, connect):
+    used = connect()
+    assert ask(used) == 200
+    assert is_closed(used)
+
+
+@pytest.mark.parametrize("path", ["/ok", "/stream"])
+def test_a_body_without_end_is_not_kept(path, connect):
+    asking = connect()
+    asking.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000000\r\n\r\n".encode())
+    assert asking.recv(1)
+    before = psutil.Process().memory_info().rss
+    asking.settimeout(1)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # it is not taken any more
+        for _ in range(200):
+            asking.sendall(bytes(1_000_000))
+    assert psutil.Process().memory_info().rss - before < 50_000_000
+    assert ask(connect()) == 200
 
 
 def test_streams_are_not_closed_for_newcomers(connect):

@@ -249,6 +249,11 @@ def test_the_table_fits_80_columns_and_says_everything(records):
     assert "3 of 4 runs" in text
 
 
+def test_runs_that_have_not_begun_are_counted_as_planned(tmp_path):
+    records = [record for record in results(tmp_path, "repeats=5").records() if record.repeat < 3]
+    assert printed(compare(records)).count("3 of 5 runs") == 3
+
+
 def test_the_table_of_one_repeat_claims_nothing(tmp_path):
     text = printed(compare(results(tmp_path).records()))
     assert text.count("one repeat only") == 2

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from experiments.analysis.dry_run import dry_run
+from experiments.analysis.dry_run import dry_run, placements
 from experiments.report.terminal.placements import _mark, show
 from placement import Cluster, Colocation, ContainerRequest, File, load_strategy
+from tests.unit.experiments.synthetic import specification
 
 STRATEGIES = ("default", "neawa", "coloc", "packed")
 MIB = 2**20
@@ -90,6 +91,12 @@ def test_a_strategy_sees_the_time_at_which_a_job_comes(inputs):
     assert seen == times == [job["at_s"] for job in document["strategies"][0]["jobs"]]
 
 
+def test_the_jobs_of_a_specification_come_at_their_times():
+    jobs = ", ".join(f"{{profile: kmeans, at_s: {at_s}}}" for at_s in (0, 10, 10, 70))
+    found = placements(specification(f"workload=[{jobs}]", "strategies=[default, packed]"))
+    assert [[job["at_s"] for job in one["jobs"]] for one in found["strategies"]] == [[0, 10, 10, 70]] * 2
+
+
 def test_the_same_seed_gives_the_same_document_and_another_one_does_not(inputs):
     assert dry_run(**inputs) == dry_run(**inputs)
     assert dry_run(**inputs) != dry_run(**{**inputs, "seed": 4})
@@ -147,10 +154,12 @@ def test_many_jobs_have_marks_of_their_own_and_fit_80_columns():
 
 
 def test_names_are_shown_as_they_are(inputs):
-    document = dry_run(**{**inputs, "strategies": {"my[/bold][red]": load_strategy("default")}})
+    requests = [*inputs["requests"], ContainerRequest("large", "kmeans", 65, ("data-0",))]
+    strategies = {"my[/bold][red]": load_strategy("default")}
+    document = dry_run(**{**inputs, "requests": requests, "strategies": strategies})
     written = io.StringIO()
     show(document, Console(file=written, width=120, color_system=None))
-    assert written.getvalue().count("my[/bold][red]") == 7  # above the picture, and with each job
+    assert written.getvalue().count("my[/bold][red]") == 9  # above the picture, with each job, and where one is refused
 
 
 def test_marks_differ_however_many_jobs_there_are():

@@ -52,9 +52,9 @@ def text_of(results):
     return printed(sweep_table.render(results))
 
 
-def printed(table):
+def printed(table, width=100):
     file = io.StringIO()
-    Console(file=file, width=100).print(table)
+    Console(file=file, width=width).print(table)
     return file.getvalue()
 
 
@@ -62,6 +62,15 @@ def times(folder, number, strategy, jobs=None):
     records = folder.point(folder.points()[number]).records()
     chosen = sorted((r for r in records if r.strategy == strategy), key=lambda record: record.repeat)
     return [sum(job.completion_time_s for job in r.jobs if jobs is None or job.job_id in jobs) for r in chosen]
+
+
+def test_nothing_of_the_tables_is_lost_on_80_columns(tmp_path):
+    found, folder = results(tmp_path)
+    counts = dict.fromkeys((point.id for point in folder.points()), 30)
+    for table in (sweep_table.render(found), sweep_table.plan(folder.sweep(), folder.points(), counts)):
+        text = printed(table, width=80)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_published_reductions_stand_beside_those_of_the_records(tmp_path):
@@ -142,19 +151,26 @@ def test_points_of_several_machines_stand_together_and_it_is_said(tmp_path):
     assert found.mixed == ()
     for run in folder.point(folder.points()[1]).runs():
         record = run.record()
-        elsewhere = record.provenance.model_copy(update={"machine": "other"})
+        elsewhere = record.provenance.model_copy(update={"machine": "other", "versions": {"python": "3.12"}})
         scale = {"rate_divisor": 16, "volume_divisor": 1024}
         (run.path / "record.json").write_text(record.updated(provenance=elsewhere, scale=scale).to_json())
     mixed = gathered(folder)
     assert all(point.comparison is not None for point in mixed.points)
-    assert [text.partition(" ")[0] for text in mixed.mixed] == ["machine", "rate_divisor", "volume_divisor"]
-    assert text_of(mixed).count("Mixed points: their runs differ in") == 3
+    assert [text.partition(" ")[0] for text in mixed.mixed] == [
+        "machine",
+        "versions",
+        "rate_divisor",
+        "volume_divisor",
+    ]
+    assert text_of(mixed).count("Mixed points: their runs differ in") == 4
 
 
 def test_a_sign_agrees_with_nothing_where_no_difference_is_shown(tmp_path):
-    (once, *_) = results(tmp_path, SWEEP.replace("repeats: 3", "repeats: 1"))[0].reductions
+    found, _ = results(tmp_path, SWEEP.replace("repeats: 3", "repeats: 1"))
+    once = found.reductions[0]
     assert (once.measured.outcome, once.sign_agrees) == ("no difference shown", None)
     assert once.misses_by is not None
+    assert "agrees" not in text_of(found)
 
 
 def test_arms_that_cannot_be_told_from_the_fastest_are_named(tmp_path):

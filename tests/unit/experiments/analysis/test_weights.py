@@ -117,6 +117,22 @@ def test_weights_that_differ_by_less_than_chance_are_tied(tmp_path):
     assert "cannot be told from it" in conclusion(job)
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"0.0": (200, 200, 900), "1.0": (210, 210, 210)},  # a run that was slow once
+        {"0.0": (300, 310, 100), "1.0": (None, None, 110)},  # runs that failed in the repeats that are slow for all
+    ],
+)
+def test_the_fastest_has_the_lowest_median_over_the_repeats_that_all_have(times):
+    (point,) = check(sweep_of(specification("repeats=3"), ["kmeans"], 2))
+    records = [
+        record(run, took) if (took := times[run.strategy.label][run.repeat]) else opened(run).failed(START, "no")
+        for run in runs_of(point.specification)
+    ]
+    assert evaluate("kmeans", records).best == "0.0"
+
+
 def test_one_repeat_tells_nothing_apart():
     (point,) = check(sweep_of(specification(), ["kmeans"]))
     job = evaluate("kmeans", [record(run, time_s(run)) for run in runs_of(point.specification)])
@@ -135,8 +151,9 @@ def test_without_a_finished_run_there_is_no_best():
 
 def test_the_weights_can_be_pasted_into_a_specification(folder):
     written = io.StringIO()
-    calibrate_weights.show(folder, as_json=False, console=Console(file=written, width=100))
+    calibrate_weights.show(folder, as_json=False, console=Console(file=written, width=80))
     assert written.getvalue().count("best") >= 2
+    assert "…" not in written.getvalue()
     pasted = yaml.safe_load((folder.path / "weights.yaml").read_text())
     document = {"name": "pasted", "workload": "mixed-mid", "strategies": [{"name": "neawa", **pasted}]}
     (strategy,) = loads(yaml.safe_dump(document)).strategies

@@ -1,5 +1,6 @@
 """Errors of the request or the machine are told in a line; those of the program are not hidden."""
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -43,13 +44,36 @@ def test_a_file_that_is_missing_asks_for_another(tmp_path, capsys):
     assert "nothing: No such file or directory; give another path" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_a_line():
-    program = "from experiments.commands.main import main; raise SystemExit(main(['schema']))"
+SHORT_AND_LONG = (["completion", "tcsh"], ["schema"])
+"""Commands that print less than Python buffers, and more."""
+
+
+def printing_to(output, words):
+    program = f"from experiments.commands.main import main; raise SystemExit(main({words}))"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", SHORT_AND_LONG, ids=" ".join)
+def test_a_full_disk_is_a_line(words):
     with Path("/dev/full").open("w") as full:
-        said = subprocess.run(
-            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        said = printing_to(full, words)
     assert (said.returncode, said.stderr) == (2, "error: No space left on device; make room, or write elsewhere\n")
+
+
+@pytest.mark.parametrize("words", SHORT_AND_LONG, ids=" ".join)
+def test_a_reader_that_went_away_is_told_nothing(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = printing_to(writer, words)
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +87,19 @@ def test_a_poor_terminal_gets_a_worse_table(tmp_path, surroundings):
     )
     assert (said.returncode, said.stderr) == (0, b"")
     assert b"modelled" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "file"),
+    [
+        *((number, ()) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)),
+        *((number, ("report.html",)) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG)),
+    ],
+)
+def test_what_a_disk_does_not_take_is_a_line(number, file, capsys):
+    assert answer(raising(OSError(number, os.strerror(number), *file))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {''.join(f'{name}: ' for name in file)}{os.strerror(number)}; ")
 
 
 def test_an_error_of_the_program_is_not_hidden():

@@ -16,6 +16,7 @@ from tests.unit.workloads.importers.test_coflow import LINES
 from tests.unit.workloads.importers.test_jhist import word_count as job_history
 from tests.unit.workloads.importers.test_mremu import trace as hadoop_trace
 from workloads.importers import TraceError, import_trace
+from workloads.importers.coflow import import_coflows
 from workloads.scale import Scale
 from workloads.splits import BlockKey
 from workloads.volumes import plan_job
@@ -99,9 +100,29 @@ def test_compressed_logs_and_logs_in_several_files_are_read(tmp_path):
     assert import_trace(packed).jobs == import_trace(rolled).jobs == plain.jobs
 
 
+@pytest.mark.parametrize("kind", TRACES)
+def test_a_trace_is_known_behind_a_mark_of_the_byte_order(tmp_path, kind):
+    path = tmp_path / "trace"
+    path.write_bytes(TRACES[kind].replace("\n", "\r\n").encode("utf-8-sig"))
+    assert import_trace(path).jobs == import_trace(written(tmp_path, TRACES[kind]), kind).jobs
+
+
+def test_coflows_are_known_behind_comments_and_empty_lines(tmp_path):
+    commented = f"# my trace\n\n# of 4 racks\n{TRACES['coflow']}"
+    assert import_trace(written(tmp_path, commented)).jobs == import_coflows(LINES, "trace").jobs
+
+
+@pytest.mark.parametrize("kind", ["mremu", "coflow"])
+def test_a_trace_that_needs_its_end_is_refused_with_its_being_cut_off(tmp_path, kind):
+    (tmp_path / "trace.gz").write_bytes(gzip.compress(TRACES[kind].encode())[:-20])
+    with pytest.raises(TraceError, match=r"trace\.gz ends in the middle; what it has been cut off from is missing"):
+        import_trace(tmp_path / "trace.gz", kind)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("trace", json.dumps(hadoop_trace(), indent=4)[:999].encode(), "malformed .*give a whole trace of MRemu"),
         ("trace", b"something else\n", "line 1: 'something else' begins no known format; give --format"),
         ("trace", b"", "begins no known format"),
         ("trace", b"\xff\xfe\xb5", "trace: line 1: not text in UTF-8"),
@@ -131,6 +152,16 @@ def test_what_is_there_is_not_replaced_unless_told_to(tmp_path):
     assert not (tmp_path / "other.yaml").exists()
     assert import_file(trace, "auto", target, force=True) == first
     assert target.read_text() != "edited"
+
+
+def test_a_second_trace_of_the_same_name_does_not_replace_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "application_1").write_text("".join(word_count().lines()))
+    (tmp_path / "application_2").write_text("".join(word_count(executors=3).lines()))
+    first = {path: path.read_text() for path in import_file(tmp_path / "application_1")}
+    with pytest.raises(TraceError, match=r"word-count\.yaml: is there already; give another --output, or --force"):
+        import_file(tmp_path / "application_2")
+    assert {path: path.read_text() for path in first} == first
 
 
 def test_what_is_missing_is_said_and_written_into_the_specification(tmp_path, capsys):

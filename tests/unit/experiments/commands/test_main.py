@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from experiments.commands import options
 from experiments.commands.main import COMMANDS, main, parse
 from experiments.documents.diagnostics import SpecificationError
+from experiments.records import series
 from experiments.specification import specification_file
 from tests.unit.experiments.synthetic import results
 from topologies.emulated import isolation
@@ -181,6 +182,21 @@ def test_a_relative_strategy_is_refused(refused):
     assert "give an importable module:Class" in refused("place", "--strategy", ".here:Mine")[0]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("show",), ("report",), ("calibrate-volumes",), ("import",), ("sweep",)),
+        *((command, "--resume") for command in ("run", "sweep", "calibrate-weights")),
+        *(("place", option) for option in ("--spec", "--workload")),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("end", ["", ".yaml"])
+def test_a_name_that_is_too_long_for_a_file(refused, words, end):
+    (line,) = refused(*words, 300 * "x" + end)
+    assert 50 * "x" in line
+
+
 def test_resuming_what_never_ran(refused, tmp_path):
     (line,) = refused("run", "--resume", str(tmp_path / "nothing"))
     assert "no folder of results" in line
@@ -286,6 +302,17 @@ def test_results_are_shown_as_a_table_and_as_json_and_reported_again(capsys, tmp
     assert (folder.path / "report.html").stat().st_size > 10_000
 
 
+def test_what_a_run_used_fits_the_terminal_with_all_columns(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    (run,) = results(tmp_path, "strategies=[default]").runs()
+    used = dict.fromkeys(("cpu_s", "disk_bytes", "sent_bytes", "received_bytes", "memory_bytes"), 10**9)
+    series.write(run.path / "events.parquet", [{"time_s": 5.0, "kind": "sample", "host": "h1", **used}], series.EVENTS)
+    assert main(["show", str(run.path)]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert all(out.count(unit) == 2 for unit in ("cores", "memory", "received"))
+
+
 def test_a_folder_may_be_named_by_a_link(capsys, tmp_path, monkeypatch):
     folder = results(tmp_path, "strategies=[default, neawa]")
     (tmp_path / "latest").symlink_to(folder.path.name)
@@ -328,3 +355,13 @@ def test_rows_in_files_are_not_folded_to_80_columns(capsys, monkeypatch):
 def test_the_doctor_speaks_to_programs_too(capsys):
     assert main(["doctor", "--json"]) in (0, 1)
     assert json.loads(capsys.readouterr().out)
+
+
+def test_root_runs_no_code_that_everybody_can_change(tmp_path, monkeypatch, refused):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "__init__.py").write_text("")
+    (tmp_path / "room").chmod(0o777)
+    monkeypatch.setattr("experiments.commands.main._ROOT", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (line,) = refused("doctor")
+    assert line.endswith(f"everybody can write {tmp_path / 'room'}; `chmod -R o-w {tmp_path}`")

@@ -2,9 +2,11 @@
 
 import pytest
 
-from experiments.commands import run
+from experiments.analysis import weights
+from experiments.commands import run, sweeping
 from experiments.commands.main import main
-from tests.unit.experiments.synthetic import results
+from experiments.records.sweep_folder import SweepFolder
+from tests.unit.experiments.synthetic import START, results, specification
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,21 @@ def test_more_repeats_are_planned_when_the_runs_begin(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "_emulate", emulate)
     assert main(["run", "--resume", str(folder.path), "--repeats", "5"]) == 0
     assert planned == [5]
+
+
+@pytest.mark.parametrize("command", ["sweep", "calibrate-weights"])
+def test_more_repeats_of_a_sweep_are_planned_when_the_runs_begin(command, tmp_path, monkeypatch):
+    folder = SweepFolder.create(tmp_path, weights.sweep_of(specification("repeats=3"), ["kmeans"], 3), START)
+    planned = []
+    monkeypatch.setattr(sweeping, "answer_isolated", lambda action: action())
+
+    def emulate(_doing, open_folder, *_):
+        planned.append(len(open_folder().assignments()))
+        return 0
+
+    monkeypatch.setattr(sweeping, "_run_sweep", emulate)
+    assert main([command, "--resume", str(folder.path), "--repeats", "5"]) == 0
+    assert planned == [3 * 5]
 
 
 def test_what_a_folder_runs_is_checked_before_the_rest_of_it_is_run(refused, tmp_path):

@@ -1,15 +1,17 @@
 """The command `sweep`: what it is asked for, and how it answers."""
 
+import contextlib
 import json
 from datetime import timedelta
 
 import pytest
 
+from experiments.analysis.weights import sweep_of
 from experiments.commands.main import main
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import dask_cluster
 from experiments.specification.sweep_file import loads
-from tests.unit.experiments.synthetic import START, write_run
+from tests.unit.experiments.synthetic import START, specification, swept, write_run
 
 SWEEP = "name: small\nbase: thesis\nset: {strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
 
@@ -94,6 +96,22 @@ def test_a_scheduler_that_does_not_answer_leaves_no_folder(refused, file, tmp_pa
     (line,) = refused("sweep", file, "--scheduler", "tcp://127.0.0.1:9", "--output", str(output))
     assert line.startswith("--scheduler tcp://127.0.0.1:9: no scheduler answers")
     assert not output.exists()
+
+
+@pytest.mark.parametrize("command", ["sweep", "calibrate-weights"])
+def test_runs_of_several_machines_of_a_cluster_are_compared_when_told(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "connect", contextlib.nullcontext)
+    monkeypatch.setattr(dask_cluster, "run_all", lambda *_: [])
+    folder = swept(tmp_path, sweep_of(specification(), ["kmeans"], 3))
+    run, *_ = folder.point(folder.points()[0]).runs()
+    record = run.record()
+    elsewhere = record.provenance.model_copy(update={"machine": "other"})
+    (run.path / "record.json").write_text(record.updated(provenance=elsewhere).to_json())
+    words = [command, "--resume", str(folder.path), "--scheduler", "tcp://127.0.0.1:9"]
+    main(words)
+    assert "or allow mixed runs" in " ".join("".join(capsys.readouterr()).split())
+    assert main([*words, "--allow-mixed"]) == 0
+    assert "or allow mixed runs" not in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_results_are_shown_again(capsys, tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.documents.caller import others_access
+from experiments.documents.caller import code_for_all, others_access
 
 OTHER = 54321
 
@@ -105,3 +105,37 @@ def test_a_link_of_another_user_is_not_trusted(file, tmp_path):
     link.symlink_to(file.parent)
     os.chown(link, OTHER, 0, follow_symlinks=False)
     assert f"{link} belongs to user {OTHER}" in others_access(link / file.name)
+
+
+@pytest.mark.parametrize("which", ["checkout", "package", "module", "subpackage"])
+def test_packages_that_everybody_can_write_are_told_with_the_remedy(tmp_path, which):
+    root = tmp_path / "checkout"
+    package = root / "package"
+    (package / "sub").mkdir(parents=True)
+    (root / "results").mkdir()
+    for path in (package / "__init__.py", package / "sub" / "module.py", package / "data.yaml"):
+        path.write_text("")
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755)
+    (root / "results").chmod(0o777)  # no package
+    (package / "data.yaml").chmod(0o666)  # no code
+    (package / "gone.py").symlink_to("nowhere")
+    assert code_for_all(root) is None
+    opened = {
+        "checkout": root,
+        "package": package,
+        "module": package / "sub" / "module.py",
+        "subpackage": package / "sub",
+    }[which]
+    opened.chmod(0o777)
+    assert code_for_all(root) == f"everybody can write {opened}; `chmod -R o-w {root}`"
+
+
+@as_root
+def test_packages_of_a_user_are_that_users_matter(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir(mode=0o755)
+    (package / "__init__.py").write_text("")
+    for path in (tmp_path, package, package / "__init__.py"):
+        os.chown(path, OTHER, 0)
+    assert code_for_all(tmp_path) is None

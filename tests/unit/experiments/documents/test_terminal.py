@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from experiments.documents.terminal import TextConsole, printable
+from experiments.documents.terminal import TextConsole, print_aside, printable
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31mred\r\x08\x7f"
 
@@ -37,13 +37,20 @@ def in_table(text):
 @pytest.mark.parametrize("made", [str, Text, escape, in_table])
 def test_no_control_character_of_a_text_reaches_the_terminal_but_styles_do(made):
     written = io.StringIO()
-    TextConsole(file=written, width=80).print(made(HOSTILE))
+    TextConsole(file=written, width=80).print(made(HOSTILE), style="red")
     assert "owned" in written.getvalue()
     assert not controls(written.getvalue())
     coloured = io.StringIO()
     TextConsole(file=coloured, width=80, force_terminal=True, color_system="standard").print(made(HOSTILE), style="red")
     assert not any(part in coloured.getvalue() for part in ("\x1b]", "\x1b[2J", "\x07", "\x9b"))
     assert "\x1b[31m" in coloured.getvalue()
+
+
+def test_nor_one_of_an_error(capsys):
+    print_aside(HOSTILE)
+    said = capsys.readouterr().err
+    assert "owned" in said
+    assert not controls(said)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: !!bool x", "not YAML: KeyError"),
         ("a: !!timestamp x", "not YAML"),
         ("a: !!map [a]", "not YAML"),
-        ('a: !!binary "//79', "not YAML"),
+        ('a: !!binary "//79"', "not YAML: binary data; write a text"),
         ("a: !!python/object/apply:os.abort []", "not YAML"),
         ("a: " + "[" * 3000, "deeper than 64"),
         ("a: " + "[" * 70 + "]" * 70, "deeper than 64 levels"),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.documents.atomic import atomic_file
+from experiments.documents.atomic import atomic_file, write_text
 from experiments.documents.nofollow import FileError
 from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRecord
 from experiments.records.results_folder import ResultsFolder, new_folder
@@ -125,6 +125,36 @@ def test_an_exception_is_recorded_as_a_failure(folder, run):
     record = folder.run(run.id).record()
     assert (record.status, record.reason) == ("failed", "TimeoutError: no route to h3")
     assert record.finished_at == later()
+
+
+def test_a_disk_that_has_no_room_for_the_failure_leaves_an_interrupted_run(folder, run, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run_it():
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run))
+            monkeypatch.setattr("experiments.records.results_folder.write_text", refuse)
+            raise TimeoutError("no route")
+
+    with pytest.raises(OSError, match="No space"):
+        run_it()
+    assert folder.run(run.id).record().status == "interrupted"
+
+
+def test_a_reason_may_name_files_whose_names_are_no_text(folder, run):
+    name = os.fsdecode(b"caf\xe9")
+
+    def run_it():
+        with folder.run(run.id).writing(later) as writer:
+            writer.save(opened(run))
+            raise FileError(f"{name}: a symbolic link")
+
+    with pytest.raises(FileError, match="link"):
+        run_it()
+    assert folder.run(run.id).record().reason == r"FileError: caf\udce9: a symbolic link"
+    write_text(folder.path / "failure.txt", name)
+    assert (folder.path / "failure.txt").read_text() == r"caf\udce9"
 
 
 def test_an_exception_after_the_end_leaves_the_result(folder, run):
@@ -237,6 +267,7 @@ def become_a_pipe(file):
         (lambda file: replace_in(file, topology={"hosts": 3}), "topology: schema_version"),
         (lambda file: replace_in(file, strategy="\x1b[31m"), "strategy: String should match"),
         (lambda file: replace_in(file, makespan_s=float("nan")), "makespan_s"),
+        (lambda file: replace_in(file, experiment="\ud800"), "Invalid JSON"),
     ],
 )
 def test_a_damaged_run_is_listed_with_its_reason_beside_the_others(damage, said, tmp_path):

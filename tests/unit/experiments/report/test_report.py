@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from experiments.analysis.estimates import Reduction
 from experiments.analysis.likeness import MixedRunsError
+from experiments.documents import numerals
 from experiments.documents.nofollow import FileError
 from experiments.records import datapackage
 from experiments.records.record import RecordError
@@ -24,6 +25,7 @@ from experiments.report.html.drawing import draw
 from experiments.report.html.gantt import host_rows, job_rows
 from experiments.report.html.links import mean_utilisation, row_groups, windows
 from experiments.report.html.scales import axis, change_axis, time_axis
+from experiments.report.html.shares import largest_cell
 from tests.unit.experiments.synthetic import START, results, specification
 from topologies.fat_tree import single_switch, thesis
 
@@ -210,9 +212,13 @@ def test_many_hosts_on_one_switch(tmp_path):
     folder = results(
         tmp_path, "topology={preset: single-switch, parameters: {hosts: 64}}", "strategies=[default, coloc]"
     )
-    text = checked(render(read_evidence(folder.path)))
+    evidence = read_evidence(folder.path)
+    page = render(evidence)
+    text = checked(page)
     assert "h64" in text
     assert "Up-links over time" not in text
+    most = numerals.size(largest_cell(evidence.networks[0].cells))
+    assert page.count(f'from 0<i class="ramp"></i>{most} from one to another') == 2
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +258,12 @@ def test_containers_are_busy_within_the_time_that_they_are_held(cell):
         for job_id, y, x, width in busy:
             first, last = held[job_id, y]
             assert first - 0.6 <= x <= x + width <= last + 0.6
+
+
+def test_whatever_has_the_colour_of_a_job_has_its_name(page, cell):
+    named = re.findall(r'fill:var\(--job-\d\)"[^>]*><title>([^<,]+)', page)
+    assert len(named) == page.count("fill:var(--job-") > 0
+    assert set(named) == {job.job_id for job in cell.record.jobs}
 
 
 def test_stages_that_overlap_are_in_different_lanes(cell):
@@ -321,6 +333,7 @@ def test_the_data_package_describes_every_file(folder):
         file = folder.path / resource["path"]
         assert file.is_file()
         if resource["format"] == "parquet":
+            assert set(resource["schema"]) == {"fields"}  # exactly these, as nothing else is said
             fields = {field["name"]: field["type"] for field in resource["schema"]["fields"]}
             frame = pl.read_parquet(file)
             kinds = {pl.Float64: "number", pl.Int64: "integer", pl.String: "string", pl.Boolean: "boolean"}

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import warnings
+from xml.etree import ElementTree
 
 import pytest
 
@@ -152,6 +153,45 @@ def test_published_marks_lie_where_their_numbers_say(folder):
     assert mark.published == drawn.axis.percent(-30)
     assert mark.low <= mark.estimate <= mark.high
     assert published([]) is None
+
+
+def test_what_published_changes_are_of_and_that_runs_are_doubtful_is_said(tmp_path):
+    mean = {"strategy": "neawa", "jobs": ["kmeans-1", "q3-1"], "of": "mean", "reduction": 0.2}
+    made = sweep({"data.replication": [1, 3]}, reductions=[mean], best=[{"strategy": "default"}])
+    doubtful = tuple(f"p01-replication1/r0{repeat}-bf5-neawa" for repeat in range(2))
+    folder = swept(tmp_path, made, doubtful)
+    page = write_sweep_report(folder.path).read_text(encoding="utf-8")
+    published = html.unescape(page[page.index('<section id="published">') : page.index('<section id="points">')])
+    assert published.count('class="measured hollow"') == 1
+    assert published.count("of doubtful runs</title>") == 1
+    assert published.count("<small>doubtful</small>") == 2  # of the change and of the fastest
+    text, _ = text_of(page)
+    about = "kmeans-1, q3-1, mean of the jobs' changes"
+    assert published.count(f", neawa, {about}</div>") == published.count(f"<small>{about}</small>") == 2
+    assert "1 of the measured changes is of doubtful runs" in text
+    figure = "".join(ElementTree.parse(folder.path / "figures" / "published.svg").getroot().itertext())
+    assert "measured, doubtful" in figure
+    assert "mean of the jobs' changes" in figure
+
+
+def test_nothing_is_claimed_where_no_difference_is_shown(tmp_path):
+    published = {"reductions": [{"strategy": "neawa", "reduction": 0.2}], "best": [{"strategy": "default"}]}
+    folder = swept(tmp_path, sweep({"repeats": [1]}, **published))
+    page = render(read_evidence(folder.path))
+    assert '<td data-label="Sign">no difference shown</td>' in page
+    assert "0 of 1 have the measured sign, 0 the other one, and beside 1 no difference is shown" in page
+    assert "neawa <small>or default</small>" in page
+    assert "measured as the fastest in 0 of 1 cases, and cannot be told from it in 1 more" in page
+
+
+def test_it_is_said_in_what_points_differ(tmp_path):
+    folder = swept(tmp_path, sweep({"data.replication": [1, 3]}))
+    for run in folder.point(folder.points()[1]).runs():
+        record = run.record()
+        elsewhere = record.provenance.model_copy(update={"machine": "other"})
+        (run.path / "record.json").write_text(record.updated(provenance=elsewhere).to_json())
+    text, _ = text_of(render(read_evidence(folder.path)))
+    assert 'different points mixed yes their runs differ in machine ("5f0c2a9be1d7", "other")' in text
 
 
 def test_values_that_are_numbers():

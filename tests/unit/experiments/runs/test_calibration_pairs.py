@@ -1,11 +1,14 @@
 """Calibration measures every link direction once, no two that disturb each other, and reports honest errors."""
 
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.runs import network_calibration
 from experiments.runs.calibration_pairs import link_rounds, ring
 from experiments.runs.network_calibration import (
     AggregateMeasurement,
@@ -135,3 +138,12 @@ def test_rates_are_of_whole_seconds_after_the_first():
 def test_a_measurement_without_a_whole_second_is_no_measurement():
     with pytest.raises(CalibrationError, match="no whole second"):
         _goodput({"intervals": [interval(1.0, 9, omitted=True), interval(0.1, 1)]})
+
+
+def test_every_round_of_links_alone_is_announced(monkeypatch):
+    monkeypatch.setattr(network_calibration, "_alone", lambda *_, **__: [])
+    monkeypatch.setattr(network_calibration, "link_rounds", lambda _: [[], [], []])
+    network: Any = SimpleNamespace(topology=thesis())
+    said: list[str] = []
+    assert not list(network_calibration.links_alone(network, progress=said.append))
+    assert said == [f"links alone, round {number} of 3" for number in (1, 2, 3)]

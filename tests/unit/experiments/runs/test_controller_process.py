@@ -1,9 +1,11 @@
 """What becomes of a run when its controller ends."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +16,9 @@ import httpx
 import pytest
 
 from experiments.runs import controller_process
-from experiments.runs.controller_process import CONFINED, Controller, ControllerError
+from experiments.runs.controller_process import CONFINED, Controller, ControllerError, Options
 from experiments.runs.workload_run import _watch_links, _watch_programs
+from topologies.fat_tree import single_switch
 
 HEALTH = {"status": "degraded", "routes_installed": True}
 
@@ -192,6 +195,24 @@ def test_of_roots_powers_a_controller_keeps_that_to_read_its_code():
     }
     assert status["NoNewPrivs"] == ["1"]
     assert status["Groups"] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to take from it")
+def test_the_controller_is_the_testbeds_own_wherever_that_is_started(tmp_path, monkeypatch):
+    """Somebody has put a package of this name into the folder; `python -m` looks there first."""
+    planted, sprung = tmp_path / "controller", tmp_path / "sprung"
+    planted.mkdir()
+    for module in ("__init__", "__main__"):
+        (planted / f"{module}.py").write_text(f"open({str(sprung)!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    isolation: Any = SimpleNamespace(directory=tmp_path, host_network=contextlib.nullcontext)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        log = tmp_path / "controller.log"
+        with controller_process.controller(single_switch(2), isolation, port, listener, Options(), log) as running:
+            assert running.get("/v1/health")["missing_switches"] == ["t1"]
+    assert not sprung.exists()
 
 
 def test_a_living_controller_is_left_alone(start_controller):

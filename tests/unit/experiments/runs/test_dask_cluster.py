@@ -10,6 +10,8 @@ import sys
 import tarfile
 import time
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pytest
@@ -43,7 +45,10 @@ def local(tmp_path_factory):
     quiet = {"dashboard_address": None, "silence_logs": "CRITICAL"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRY_DIARY", str(path / "diary"))  # the workers inherit it
-        with distributed.LocalCluster(**workers, **quiet, local_directory=str(path / "scratch")) as started:
+        with patch.context() as elsewhere:
+            elsewhere.chdir(path)  # and this: whatever they start is found from anywhere
+            started = distributed.LocalCluster(**workers, **quiet, local_directory=str(path / "scratch"))
+        with started:
             yield started.scheduler_address, path / "diary"
 
 
@@ -150,10 +155,12 @@ def test_a_failure_is_told_of_the_run_that_failed(address, diary, folder):
     with dask_cluster.connect(address) as client:
         reporter = Reporter(Console(file=told, width=200))
         dask_cluster.run_all(client, folder.assignments(), False, reporter, pytest.fail, DRY)
-    news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in told.getvalue().splitlines()}
+    lines = told.getvalue().splitlines()
+    news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in lines}
     assert set(news) == set(names(folder))
     for name, said in news.items():
         assert said == (f"{name}: no route to h3" if "neawa" in name else "finished")
+    assert max(float(line.split()[0]) for line in lines) > 0  # of what its task took every run has a share
 
 
 def test_the_command_brings_a_sweep_back_from_a_cluster(address, diary, tmp_path, monkeypatch, capsys):
@@ -190,6 +197,14 @@ def test_a_program_that_does_not_end_when_it_should_is_killed(monkeypatch):
     assert process.returncode == -signal.SIGKILL
 
 
+def test_the_runs_are_done_in_the_checkout_wherever_the_worker_was_started(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(local_directory=str(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    task, _ = next(iter(dask_cluster._tasks(folder.assignments(), False)))
+    with pytest.raises(ClusterError, match=f": {Path(__file__).parents[4]}$"):
+        dask_cluster.perform(task, (sys.executable, "-c", "import os; raise SystemExit(os.getcwd())"))
+
+
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
     folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
     tasks = [task for task, _ in dask_cluster._tasks(folder.assignments(), False)]
@@ -199,6 +214,14 @@ def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
         ("p02-replication3/", ("r01-bf5-neawa", "r01-bf5-default")),
         ("p01-replication1/", ("r01-bf5-neawa", "r01-bf5-default")),
     ]
+
+
+def test_a_task_has_the_records_of_its_points_runs_that_are_done(folder):
+    """Which say with what rate divisor."""
+    first, *left = folder.assignments()
+    write_run(first.folder, first.run, START)
+    tasks = {task.prefix: set(task.records) for task, _ in dask_cluster._tasks(left, False)}
+    assert tasks == {"p01-replication1/": {first.run.id}, "p02-replication3/": set()}
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,20 @@ from experiments.errors import ExperimentError
 from experiments.runs import emulated_campaign
 from topologies.emulated import isolation
 
+SMALL = {"name": "x", "strategies": ["neawa"], "workload": "kmeans-mid"}
 
-@pytest.mark.parametrize("wanted", ["thesiss", {"name": "x", "strategies": ["neawaa"], "workload": "kmeans-mid"}])
-def test_what_cannot_run_is_refused_before_a_folder_is_made(tmp_path, wanted):
-    with pytest.raises(SpecificationError, match="did you mean"):
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("thesiss", "did you mean"),
+        ({**SMALL, "strategies": ["neawaa"]}, "did you mean"),
+        ({**SMALL, "network": {"congestion_control": "no_such"}}, "this kernel has"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_a_folder_is_made(tmp_path, monkeypatch, wanted, said):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # nothing is emulated, whoever runs the tests
+    with pytest.raises(SpecificationError, match=said):
         experiments.run(wanted, tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
 

@@ -201,6 +201,15 @@ def test_a_results_folder_finds_them_again(folder, tmp_path, monkeypatch):
         plan.check(kept.specification())
 
 
+def test_the_rest_of_a_folder_is_not_run_with_code_that_others_can_write(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(isolation, "run", lambda _: pytest.fail("it was run"))
+    now = datetime.now(timezone.utc)
+    kept = ResultsFolder.create(tmp_path / "results", load(folder / "experiment.yaml"), now)
+    (folder / "h2_mine.py").chmod(0o666)
+    assert main(["run", "--resume", str(kept.path)]) == 2
+    assert f"everybody can write {folder / 'h2_mine.py'}" in capsys.readouterr().err
+
+
 def test_a_results_folder_without_such_strategies_names_no_folder(tmp_path):
     folder = experiment(tmp_path / "experiment", strategies=["default"])
     kept = ResultsFolder.create(tmp_path / "results", load(folder / "experiment.yaml"), datetime.now(timezone.utc))

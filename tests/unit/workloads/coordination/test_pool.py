@@ -55,6 +55,8 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     assert moved(events) == moved_by(result)
     transfers = [event for event in events if event.kind == "transfer"]
     assert all((event.source_port is None) == event.local for event in transfers)
+    assert {"task_started", "read", "compute", "transfer"} <= {event.kind for event in events if event.task is not None}
+    assert all(event.container == job.container_of(event.task) for event in events if event.task is not None)
     per_pair = Counter((event.detail, event.task, event.peer_task) for event in transfers)
     assert set(per_pair.values()) == {1}
     assert len(per_pair) == 3 * job.tasks**2 + job.tasks
@@ -290,6 +292,18 @@ def test_agents_are_never_root():
     assert status.split("Uid:")[1].split()[:4] == [user] * 4
     assert status.split("Gid:")[1].split()[:4] == [group] * 4
     assert int(status.split("CapEff:")[1].split()[0], 16) == 0
+
+
+def test_agents_are_started_from_anywhere_and_run_nothing_of_that_folder(tmp_path, monkeypatch):
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "workloads" / "__init__.py").write_text("raise SystemExit('somebody else's')")
+    monkeypatch.chdir(tmp_path)
+
+    async def main():
+        async with pool(1) as agents:
+            return Path(f"/proc/{agents.pids['h1']}/cwd").readlink()
+
+    assert asyncio.run(main()) == Path(__file__).parents[4]
 
 
 def test_agents_know_nothing_of_the_environment_that_they_are_started_in(monkeypatch):

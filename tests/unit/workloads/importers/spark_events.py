@@ -70,14 +70,21 @@ class Log:
         return self
 
     def lines(self, tells_partitions=True):
-        """The log as it is written, with the partitions of tasks as Spark tells them since 3.3, or without."""
-        return [json.dumps(event if tells_partitions else _without_partition(event)) + "\n" for event in self.events]
+        """The log as it is written, with the partitions of tasks as Spark tells them since 3.3, or without.
+
+        A program that writes an older log again says -1 for partitions that it does not know.
+        """
+        return [
+            json.dumps(event if tells_partitions is True else _without_partition(event, tells_partitions)) + "\n"
+            for event in self.events
+        ]
 
 
-def _without_partition(event):
+def _without_partition(event, unknown):
     if "Task Info" not in event:
         return event
-    return {**event, "Task Info": {key: value for key, value in event["Task Info"].items() if key != "Partition ID"}}
+    info = {key: value for key, value in event["Task Info"].items() if key != "Partition ID"}
+    return {**event, "Task Info": info | ({"Partition ID": unknown} if unknown else {})}
 
 
 def rdd(rdd_id, *parents, kept=False, name="MapPartitionsRDD"):

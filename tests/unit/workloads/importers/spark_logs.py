@@ -218,6 +218,29 @@ def computed_again():
 
 
 @_named
+def kept_by_one_that_is_computed_again():
+    """A map stage is computed again, in part, after another stage had used what it keeps."""
+    log = Log()
+    keep, use = stage(0, [rdd(1, 0, kept=True), rdd(0)]), stage(1, [rdd(2, 1), rdd(1, 0, kept=True), rdd(0)])
+    count = stage(2, [rdd(3, 1)], [0])
+    log.job(0, keep, use, count)
+    log.ran(keep, task(read=500, sent=100), task(read=500, sent=100))
+    log.ran(use, task(read=300), task(read=300))
+    log.ran(keep, task(read=500, sent=100), attempt=1, partitions=[1])
+    log.ran(count, task(remote=100), task(remote=100))
+    log.end(0)
+    return log
+
+
+@_named
+def end_of_a_stage_lost():
+    """Spark lost the event that says that the first stage ended."""
+    log = word_count().finished()
+    log.events.remove(next(event for event in log.events if event["Event"].endswith("StageCompleted")))
+    return log
+
+
+@_named
 def stragglers():
     """Tasks of a stage's first attempt end while the second one computes their partitions again."""
     log = Log()
@@ -245,6 +268,14 @@ def dropped_start():
     log.events.remove(start)
     log.submitted(start["Stage Infos"][0])
     return log
+
+
+@_named
+def described_nowhere():
+    """Spark lost all events that describe the only stage."""
+    log = Log()
+    log.tasks(stage(0, []), task(read=1000, written=10, cpu_ms=100), task(read=3000, written=20, cpu_ms=200))
+    return log.finished()
 
 
 @_named

@@ -238,6 +238,12 @@ def changed(change):
     return history.lines()
 
 
+def one_map_with(**volumes):
+    history = History(maps=1)
+    history.task("MAP", 0, **volumes)
+    return history.lines()
+
+
 def fields_of(event):
     return next(iter(event["event"].values()))
 
@@ -247,13 +253,15 @@ def fields_of(event):
     [
         ([], "log: line 1: not Avro-Json"),
         (["Avro-Json\n", "{}\n"], "no map succeeded"),
-        (["Avro-Json\n", "{}\n", "x\n"], "line 3: not JSON"),
-        (["Avro-Json\n", "{}\n", "{}\n"], "line 3: no event"),
+        (["Avro-Json\n", "{}\n", "x\n"], "line 3: event is malformed .*JSON"),
+        (["Avro-Json\n", "{}\n", "{}\n"], "line 3: event is malformed .*missing .*`event`"),
         (["Avro-Json\n", "{}\n", '{"type": "TASK_FINISHED", "event": 3}\n'], "line 3: TASK_FINISHED is malformed"),
-        (changed(lambda events: fields_of(events[3]).pop("counters")), "MAP_ATTEMPT_FINISHED lacks 'counters'"),
-        (changed(lambda events: fields_of(events[3]).update(finishTime=-1)), "malformed .*'-1' is no whole number"),
+        (changed(lambda events: fields_of(events[3]).pop("counters")), "MAP_ATTEMPT_FINISHED .*missing .*`counters`"),
+        (changed(lambda events: fields_of(events[3]).update(finishTime=-1)), r"malformed .*>= 0 - at `\$.finishTime`"),
         (changed(lambda events: fields_of(events[3]).update(counters=None)), "MAP_ATTEMPT_FINISHED is malformed"),
         (changed(lambda events: fields_of(events[0]).update(submitTime="x")), "JOB_SUBMITTED is malformed"),
+        (one_map_with(HDFS_BYTES_READ=-5), "line 6: MAP_ATTEMPT_FINISHED .*HDFS_BYTES_READ is -5"),
+        (one_map_with(HDFS_BYTES_READ=2**63), r"line 6: .*<= 9223372036854775807 - at `\$\.counters\.groups"),
     ],
 )
 def test_bad_histories_are_refused_with_the_line_and_a_remedy(lines, said):

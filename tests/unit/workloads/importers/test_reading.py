@@ -1,7 +1,9 @@
 """Traces are read for what they contain, packed or not, whole or cut off."""
 
 import gzip
+import os
 import struct
+from pathlib import Path
 
 import lz4.block
 import lz4.frame
@@ -160,6 +162,13 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(content, said, tmp_path)
     path.write_bytes(content)
     with pytest.raises(TraceError, match=f"^log: {said}"):
         read(path)
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(TraceError, match=f"^{path}: no regular file"):
+            read(path)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lz4.frame.compress, spark_lz4])

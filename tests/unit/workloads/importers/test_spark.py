@@ -1,14 +1,25 @@
+import contextlib
+import copy
+import functools
+import json
+import operator
+from typing import Any
+
 import pytest
 
 from tests.unit.workloads.importers.spark_events import Log, rdd, stage, task
 from tests.unit.workloads.importers.spark_logs import (
+    LOGS,
     broadcast,
     computed_again,
+    described_nowhere,
     dropped_start,
+    end_of_a_stage_lost,
     kept,
     kept_again,
     kept_and_files,
     kept_and_given,
+    kept_by_one_that_is_computed_again,
     made_by_itself,
     skipped_stage,
     still_written,
@@ -153,6 +164,27 @@ def test_a_stage_that_is_computed_again_comes_before_what_reads_it(told):
     assert [exchange(job, "stage-2", "stage-0").bytes, exchange(job, "stage-3", "stage-2").bytes] == [200, 100]
 
 
+def test_a_stage_whose_end_was_lost_comes_before_what_reads_it():
+    trace = import_spark_log(end_of_a_stage_lost().lines(), "log")
+    assert [stage_.name for stage_ in trace.jobs[0].job.stages] == ["stage-0", "stage-1"]
+    assert trace.notes == ("stages 0 had not ended; their tasks so far are taken for all",)
+
+
+def test_what_a_stage_kept_is_used_also_when_it_is_computed_again_later():
+    job = imported(kept_by_one_that_is_computed_again()).job
+    assert job.stage_by_name["stage-1"].inputs == (Exchange("stage-0", 600, 0.0, "forward", pipelined=False),)
+
+
+def test_a_stage_that_is_described_nowhere_comes_after_nothing_and_it_is_said():
+    trace = import_spark_log(described_nowhere().lines(), "log")
+    assert trace.jobs[0].job.stages[0].exchanges == ()
+    assert trace.notes == (
+        "stages 0 had not ended; their tasks so far are taken for all",
+        "stages 0 are described nowhere, as Spark lost these events; they come after nothing",
+        "stages 0 belong to no job, as Spark lost these events; they wait for no earlier job",
+    )
+
+
 def test_events_that_spark_lost_are_said_and_the_rest_is_imported():
     trace = import_spark_log(dropped_start().lines(), "log")
     assert trace.notes == ("stages 0, 1 belong to no job, as Spark lost these events; they wait for no earlier job",)
@@ -177,6 +209,14 @@ def test_stages_that_come_after_each_other_are_refused():
         imported(log)
 
 
+def test_what_a_failed_task_says_that_it_moved_and_kinds_of_events_that_are_unknown_are_passed_over():
+    log = word_count()
+    for metrics in ({}, None, {"Result Size": -1}):
+        log.tasks(stage(0, [rdd(0)]), {**task(reason="TaskKilled"), "Task Metrics": metrics})
+    log.events.insert(3, {"Event": "org.other.SparkListenerNews", "Stage ID": "?", "Inner": [{"Event": 3}]})
+    assert imported(log).job == imported(word_count()).job
+
+
 def broken(change):
     log = word_count()
     change(log)
@@ -186,11 +226,25 @@ def broken(change):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["not json\n"], "log: line 1: not JSON"),
-        (['{"a": 1}\n'], "log: line 1: no Event; give a log"),
+        (["not json\n"], r"log: line 1: event is malformed \(JSON is malformed"),
+        (['{"a": 1}\n'], "log: line 1: event .*missing required field `Event`.*; give the log"),
+        ([f'{{"Event": {"9" * 5000}}}\n'], "log: line 1: event is malformed"),
+        ([f'{{"Event": {"[" * 100_000}\n'], "log: line 1: event is malformed"),
         ([], "no task succeeded"),
-        (broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")), "line 7: .*lacks 'Input Metrics'"),
+        (
+            broken(lambda log: log.events[6]["Task Metrics"].pop("Input Metrics")),
+            "line 7: SparkListenerTaskEnd .*missing .*`Input Metrics`",
+        ),
         (broken(lambda log: log.events[6].update({"Task Metrics": 3})), "line 7: .*malformed"),
+        (
+            broken(lambda log: log.events[6]["Task Metrics"]["Input Metrics"].update({"Bytes Read": -1})),
+            r"line 7: .*`int` >= 0 - at `\$\.Input Metrics\.Bytes Read`",
+        ),
+        (
+            broken(lambda log: log.events[6]["Task Info"].update({"Partition ID": 10**12})),
+            r"line 7: .*`int` <= 999999 - at `\$\.Task Info\.Partition ID`",
+        ),
+        (['{"Event": "News", "inner": ' + "[" * 10**5], "line 1: event is malformed .*recursion"),
         (broken(lambda log: log.events[2].update({"Spark Properties": {"spark.executor.memory": "x"}})), "line 3"),
         (broken(lambda log: log.events[3]["Executor Info"].update({"Total Cores": 10**9})), "task slots each; at most"),
         (broken(lambda log: log.events.__delitem__(slice(6, 9))), "reads the shuffle of stage 0"),
@@ -201,3 +255,29 @@ def test_bad_logs_are_refused_with_the_line_and_a_remedy(lines, said):
         import_spark_log(lines, "log")
     assert "\n" not in str(error.value)
     assert ";" in str(error.value)
+
+
+OTHERS: tuple[Any, ...] = (None, "x", -1, 2, 2**64, 0.5, float("inf"), True, [], {}, [[]], ["x"], [None], {"x": None})
+
+
+def places(value, path=()):
+    if path:
+        yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_value_of_another_type_is_refused_or_read(name):
+    events: list[Any] = LOGS[name]().events
+    seen = set()
+    for number, event in enumerate(events):
+        for path in places(event):
+            kind = (event["Event"], tuple(part for part in path if isinstance(part, str)))
+            for other in OTHERS if kind not in seen else ():
+                changed: Any = copy.deepcopy(event)
+                functools.reduce(operator.getitem, path[:-1], changed)[path[-1]] = other
+                lines = (json.dumps(one) + "\n" for one in (*events[:number], changed, *events[number + 1 :]))
+                with contextlib.suppress(TraceError):
+                    import_spark_log(lines, "log")
+            seen.add(kind)

@@ -1,9 +1,9 @@
 """What was asked for a Spark application, in all the ways in which one writes it."""
 
-from typing import Any
-
+import msgspec
 import pytest
 
+from workloads.importers.spark_events import Properties, ResourceProfileAdded
 from workloads.importers.spark_resources import Resources, of_profile, of_properties, size_bytes
 
 
@@ -39,29 +39,31 @@ def test_what_is_no_size(text):
         ({}, Resources(1024, 1)),
         ({"spark.executor.memory": "4g", "spark.task.cpus": "4"}, Resources(4096, 4)),
         ({"spark.executor.memory": "4g", "spark.executor.memoryOverhead": "512"}, Resources(4608, 1)),
+        ({"spark.executor.memory": "4g", "spark.yarn.executor.memoryOverhead": "512"}, Resources(4608, 1)),
+        ({"spark.executor.memoryOverhead": "1g", "spark.yarn.executor.memoryOverhead": "512"}, Resources(2048, 1)),
         ({"spark.executor.memory": "1g", "spark.executor.pyspark.memory": "2g"}, Resources(3072, 1)),
         ({"spark.memory.offHeap.enabled": "true", "spark.memory.offHeap.size": "1073741824"}, Resources(2048, 1)),
         ({"spark.memory.offHeap.size": "1g"}, Resources(1024, 1)),
     ],
 )
 def test_properties(properties, expected):
-    assert of_properties(properties) == expected
+    assert of_properties(msgspec.convert(properties, Properties)) == expected
 
 
 @pytest.mark.parametrize("cpus", ["0", "-1", "x", "nan", "inf"])
 def test_what_is_no_number_of_cores(cpus):
     with pytest.raises(ValueError):  # noqa: PT011 - float's own message, or ours
-        of_properties({"spark.task.cpus": cpus})
+        of_properties(Properties(task_cpus=cpus))
 
 
 def test_a_profile_has_its_own_memory_and_cores():
     def requests(**amounts):
         return {name.replace("_", "."): {"Resource Name": name, "Amount": amount} for name, amount in amounts.items()}
 
-    event = {
-        "Executor Resource Requests": requests(cores=8, memory=2048, memoryOverhead=384, pyspark_memory=512),
-        "Task Resource Requests": requests(cpus=2.0),
-    }
-    assert of_profile(event, Resources()) == Resources(2944, 2)
-    bare: dict[str, Any] = {"Executor Resource Requests": {}, "Task Resource Requests": {}}
-    assert of_profile(bare, Resources(7, 3)) == Resources(7, 3)
+    def added(of_executor, of_task):
+        asked = {"Executor Resource Requests": of_executor, "Task Resource Requests": of_task}
+        return msgspec.convert({"Resource Profile Id": 1, **asked}, ResourceProfileAdded)
+
+    of_executor = requests(cores=8, memory=2048, memoryOverhead=384, pyspark_memory=512, offHeap=1024)
+    assert of_profile(added(of_executor, requests(cpus=2.0)), Resources()) == Resources(3968, 2)
+    assert of_profile(added({}, {}), Resources(7, 3)) == Resources(7, 3)
