@@ -28,7 +28,6 @@ class Fluid:
         clock: Tells the time.
         capacity: Bytes a second of each link.
         interval_s: Least time between updates.
-        flush_bytes: A flow that stands still sets off with so much, or with its last bytes.
         hops: Links that a flow crosses at most.
         relative_interval: Updates also lie at least this share of the time that has passed apart.
     """
@@ -38,16 +37,13 @@ class Fluid:
         clock: Clock,
         capacity: Floats,
         interval_s: float,
-        flush_bytes: float,
         hops: int,
         relative_interval: float = 0.0,
     ) -> None:
         size = len(capacity)
         self._clock = clock
         self._least_interval_s, self._relative_interval = interval_s, relative_interval
-        self._flush_bytes = flush_bytes
-        whole = np.zeros(size, np.int64)
-        self.links = Links(capacity, capacity.copy(), whole, np.zeros(size), whole.copy())
+        self.links = Links.of(capacity)
         self._flows, self._rows = Flows.sized(_ROOM, hops), Rows.sized(_ROOM)
         self._inboxes, self._groups = Inboxes.sized(_ROOM), Groups.sized(_ROOM)
         self._news = News.sized(_ROOM)
@@ -55,7 +51,7 @@ class Fluid:
         self._active_count = self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
         self._free_flows: dict[int, list[int]] = {}
         self._free_rows: list[int] = []
-        self._ended: dict[int, Callable[[], None]] = {}  # by row
+        self._ended: dict[int, Callable[[Floats], None]] = {}  # by row
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
         self._filled: dict[int, Callable[[], None]] = {}  # by group
@@ -111,13 +107,16 @@ class Fluid:
 
     # -- flows ---------------------------------------------------------------------------------------------------
 
-    def add_row(self, links: Ints, inboxes: Ints | int, ended: Callable[[], None]) -> int:
+    def add_row(
+        self, links: Ints, inboxes: Ints | int, ended: Callable[[Floats], None], flush_bytes: Floats | float = 0.0
+    ) -> int:
         """Flows that begin and end together.
 
         Args:
             links: That each crosses, shape (flows, hops), -1 behind the last; a flow within a host crosses none.
             inboxes: Where each ends.
-            ended: Called when all have.
+            ended: Called when all have, with the times at which each has.
+            flush_bytes: A flow that stands still sets off with so much, or with its last bytes.
         """
         size = len(links)
         base = self._room_for(size)
@@ -131,6 +130,7 @@ class Fluid:
         flows.links[mine, links.shape[1] :] = -1
         flows.waiting[mine] = flows.remaining[mine] = flows.rate[mine] = flows.mark[mine] = 0.0
         flows.flowing[mine] = flows.ending[mine] = False
+        flows.flush[mine] = flush_bytes
         self._rows.base[row], self._rows.size[row], self._rows.left[row], self._rows.above[row] = base, size, size, 0
         self._ended[row] = ended
         return row
@@ -140,9 +140,9 @@ class Fluid:
         self._make_news_fit()
         before = self._active_count
         self._active_count, arrived = kernels.push(
+            self._clock.now,
             row,
             sizes,
-            self._flush_bytes,
             final,
             self._flows,
             self._rows,
@@ -161,7 +161,7 @@ class Fluid:
     def send(self, links: Ints, size: float) -> Signal:
         """A flow by itself; fires when all of it has arrived."""
         signal = Signal()
-        row = self.add_row(links[None], NOWHERE, signal.fire)
+        row = self.add_row(links[None], NOWHERE, lambda _: signal.fire())
         self.push(row, np.array([float(size)]), final=True)
         return signal
 
@@ -202,9 +202,11 @@ class Fluid:
         for row in below:
             self._relieved.pop(row)()
         for row in rows:
-            self._free_flows.setdefault(int(self._rows.size[row]), []).append(int(self._rows.base[row]))
+            base, size = int(self._rows.base[row]), int(self._rows.size[row])
+            ended_at = self._flows.ended_at[base : base + size].copy()
+            self._free_flows.setdefault(size, []).append(base)
             self._free_rows.append(row)
-            self._ended.pop(row)()
+            self._ended.pop(row)(ended_at)
 
     def _settle(self) -> None:
         """After every event: update if it is time to, or have that done when it is."""
@@ -232,9 +234,9 @@ class Fluid:
         self._make_news_fit()
         seconds, self._updated_at = self._since_s, self._clock.now
         self._active_count, self._first_s, offsets, members = kernels.update(
+            self._updated_at,
             seconds,
             interval_s / 2,
-            self._flush_bytes,
             self._anew,
             self._flows,
             self._rows,

@@ -42,7 +42,9 @@ class Flows(NamedTuple):
         waiting: Bytes that have not set off.
         remaining: Bytes that have and had not arrived at the last update.
         rate: Bytes a second since then; -1 while it is sought.
+        flush: It sets off with so many bytes, or with its last ones.
         mark: The row waits until no more than this remains; 0 where it does not.
+        ended_at: When all of it had arrived.
         inbox: Where it ends; -1 where nobody waits for its bytes.
         row: Flows that begin and end together.
         flowing: Whether any remain.
@@ -53,7 +55,9 @@ class Flows(NamedTuple):
     waiting: Floats
     remaining: Floats
     rate: Floats
+    flush: Floats
     mark: Floats
+    ended_at: Floats
     inbox: Ints
     row: Ints
     flowing: Bools
@@ -64,6 +68,8 @@ class Flows(NamedTuple):
         """With room for so many."""
         return cls(
             np.full((size, hops), -1, np.int64),
+            np.zeros(size),
+            np.zeros(size),
             np.zeros(size),
             np.zeros(size),
             np.zeros(size),
@@ -121,7 +127,8 @@ class Groups(NamedTuple):
 
 
 class Links(NamedTuple):
-    """An entry a directed link: capacity in bytes a second, what is free of it, flows whose rate is sought; and a heap.
+    """An entry a directed link: capacity in bytes a second, what is free of it, bytes carried up to the last update,
+    flows whose rate is sought; and a heap.
 
     Attributes:
         key: The heap's keys, ascending from its root.
@@ -130,9 +137,17 @@ class Links(NamedTuple):
 
     capacity: Floats
     free: Floats
+    carried: Floats
     sought: Ints
     key: Floats
     item: Ints
+
+    @classmethod
+    def of(cls, capacity: Floats) -> Links:
+        """Idle links of these capacities."""
+        size = len(capacity)
+        whole = np.zeros(size, np.int64)
+        return cls(capacity, capacity.copy(), np.zeros(size), whole, np.zeros(size), whole.copy())
 
 
 class News(NamedTuple):
@@ -278,7 +293,8 @@ def share_out(
 
 
 @_compiled
-def _end(flow: int, flows: Flows, rows: Rows, inboxes: Inboxes, news: News) -> None:
+def _end(flow: int, now: float, flows: Flows, rows: Rows, inboxes: Inboxes, news: News) -> None:
+    flows.ended_at[flow] = now
     row, box = flows.row[flow], flows.inbox[flow]
     rows.left[row] -= 1
     if rows.left[row] == 0:
@@ -293,9 +309,9 @@ def _end(flow: int, flows: Flows, rows: Rows, inboxes: Inboxes, news: News) -> N
 
 @_compiled
 def push(
+    now: float,
     row: int,
     sizes: Floats,
-    flush_bytes: float,
     final: bool,
     flows: Flows,
     rows: Rows,
@@ -305,7 +321,7 @@ def push(
     count: int,
     news: News,
 ) -> tuple[int, bool]:
-    """Adds bytes to each flow of a row; those that have `flush_bytes`, or whose last bytes these are, set off.
+    """Adds bytes to each flow of a row; those that have enough, or whose last bytes these are, set off.
 
     Returns:
         How many flows are active, and whether bytes have arrived, as those do at once that cross no link.
@@ -323,10 +339,10 @@ def push(
                 arrived = True
             flows.waiting[flow] = 0.0
             if final:
-                _end(flow, flows, rows, inboxes, news)
+                _end(flow, now, flows, rows, inboxes, news)
             continue
         flows.ending[flow] = final
-        if flows.waiting[flow] > 0 and (final or flows.flowing[flow] or flows.waiting[flow] >= flush_bytes):
+        if flows.waiting[flow] > 0 and (final or flows.flowing[flow] or flows.waiting[flow] >= flows.flush[flow]):
             flows.remaining[flow] += flows.waiting[flow]
             flows.waiting[flow] = 0.0
             if not flows.flowing[flow]:
@@ -335,7 +351,7 @@ def push(
                 active[count] = flow
                 count += 1
         elif final and not flows.flowing[flow]:
-            _end(flow, flows, rows, inboxes, news)
+            _end(flow, now, flows, rows, inboxes, news)
     return count, arrived
 
 
@@ -353,9 +369,9 @@ def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> in
 
 @_compiled
 def _move(
+    now: float,
     seconds: float,
     slack_s: float,
-    flush_bytes: float,
     flows: Flows,
     rows: Rows,
     inboxes: Inboxes,
@@ -381,6 +397,11 @@ def _move(
             left = 0.0
         moved = flows.remaining[flow] - left
         flows.remaining[flow] = left
+        for hop in range(hops):
+            link = flows.links[flow, hop]
+            if link < 0:
+                break
+            links.carried[link] += moved
         box = flows.inbox[flow]
         if box >= 0:
             inboxes.level[box] += moved
@@ -392,7 +413,7 @@ def _move(
             if rows.above[row] == 0:
                 news.relieved[news.counts[2]] = row
                 news.counts[2] += 1
-        if left <= 0 and flows.waiting[flow] > 0 and (flows.ending[flow] or flows.waiting[flow] >= flush_bytes):
+        if left <= 0 and flows.waiting[flow] > 0 and (flows.ending[flow] or flows.waiting[flow] >= flows.flush[flow]):
             left = flows.remaining[flow] = flows.waiting[flow]
             flows.waiting[flow] = 0.0
         if left > 0:
@@ -407,7 +428,7 @@ def _move(
                 break
             links.free[link] += rate
         if flows.ending[flow]:
-            _end(flow, flows, rows, inboxes, news)
+            _end(flow, now, flows, rows, inboxes, news)
     return kept, lowest
 
 
@@ -433,9 +454,9 @@ def _look_ahead(
 
 @_compiled
 def update(
+    now: float,
     seconds: float,
     slack_s: float,
-    flush_bytes: float,
     anew: bool,
     flows: Flows,
     rows: Rows,
@@ -457,7 +478,7 @@ def update(
         How many flows are active, the seconds until the next has ended, and the members of links.
     """
     news.counts[:] = 0
-    count, lowest = _move(seconds, slack_s, flush_bytes, flows, rows, inboxes, groups, links, active, count, news)
+    count, lowest = _move(now, seconds, slack_s, flows, rows, inboxes, groups, links, active, count, news)
     if anew:
         lowest = 0.0
         offsets, members = members_of(flows, active, count, links.capacity.shape[0])
