@@ -38,7 +38,7 @@ def test_every_override_in_the_text_is_accepted():
 
 def keys(model: type[BaseModel], prefix=""):
     for name, field in model.model_fields.items():
-        inner = re.search(r"(experiments\.specification\.\w+)\.([A-Z]\w+)", str(field.annotation))
+        inner = re.search(r"(experiments\.specification\.\w+)\.([A-Z]\w+Spec)\b", str(field.annotation))
         part = getattr(importlib.import_module(inner[1]), inner[2]) if inner else None
         listed = "[]" if "tuple" in str(field.annotation) else ""
         if part is None or name == "weights":
