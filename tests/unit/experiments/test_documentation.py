@@ -1,5 +1,6 @@
 """What the documentation of this room says is what the code does."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -37,8 +38,8 @@ def test_every_override_in_the_text_is_accepted():
 
 def keys(model: type[BaseModel], prefix=""):
     for name, field in model.model_fields.items():
-        inner = re.findall(r"experiments\.specification\.model\.([A-Z]\w+)", str(field.annotation))
-        part = getattr(__import__("experiments.specification.model", fromlist=inner), inner[0]) if inner else None
+        inner = re.search(r"(experiments\.specification\.\w+)\.([A-Z]\w+Spec)\b", str(field.annotation))
+        part = getattr(importlib.import_module(inner[1]), inner[2]) if inner else None
         listed = "[]" if "tuple" in str(field.annotation) else ""
         if part is None or name == "weights":
             yield f"{prefix}{name}"
