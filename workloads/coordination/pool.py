@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 import psutil
 
 from workloads.channel import Channel
-from workloads.coordination.attempt import Cluster, Execution
-from workloads.coordination.events import Event, JobResult, Sink
-from workloads.errors import WorkloadError
-from workloads.job import Job
+from workloads.coordination.coordinator import AgentError, Coordinator
+from workloads.coordination.events import Event, Sink
 from workloads.node_model import NodeModel
-from workloads.protocol import (
-    BlockWrite,
-    Configure,
-    FromAgent,
-    Load,
-    Peers,
-    Ready,
-    Store,
-    Stored,
-    ToAgent,
-    UsageRow,
-    UsageSample,
-)
+from workloads.protocol import Configure, FromAgent, Peers, Ready, ToAgent, UsageRow, UsageSample
 from workloads.scale import Scale
-from workloads.splits import BlockKey, Key
-from workloads.volumes import plan_job
 
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
@@ -46,13 +27,8 @@ DEADLINE_S = 120.0
 
 _ROOT = Path(__file__).parents[2]
 _ENVIRONMENT = ("LC_ALL=C.UTF-8",)  # and nothing of root's
-_STORE_BATCH = 2000
 _END_WITHIN_S = 5.0
 _NOTHING_USED = UsageRow(None, None, 0, 0.0, 0.0, 0, 0)
-
-
-class AgentError(WorkloadError):
-    """The pool cannot do what it is asked; the message says which host and why."""
 
 
 class _Handle:
@@ -67,7 +43,7 @@ class _Handle:
         self.heard_at = time.monotonic()
 
 
-class AgentPool:
+class AgentPool(Coordinator):
     """Agents on all hosts; an asynchronous context manager that starts them and ends them.
 
     Args:
@@ -102,24 +78,16 @@ class AgentPool:
         sample_s: float = 1.0,
         sink: Sink | None = None,
     ) -> None:
-        self._hosts = dict(hosts)
+        since = self._started_at = time.monotonic() if started_at is None else started_at
+        super().__init__(tuple(hosts), racks, scale, seed, self._send, lambda: time.monotonic() - since, since)
+        self._addresses = dict(hosts)
         self._spawn = spawn
         self._node_model = node_model
-        self._scale = scale
-        self._seed = seed
-        self._racks = dict(racks) if racks is not None else dict.fromkeys(hosts, 0)
-        self._started_at = time.monotonic() if started_at is None else started_at
         self._port = port
         self._deadline_s = deadline_s
         self._sample_s = sample_s
         self._sink = sink
         self._handles: dict[str, _Handle] = {}
-        self._dead: set[str] = set()
-        self._executions: dict[str, Execution] = {}
-        self._attempts: Counter[str] = Counter()
-        self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
-        self._store_ids = itertools.count()
-        self._sizes: dict[BlockKey, int] = {}
         self._last_rows: dict[tuple[str, str | None, int | None], UsageRow] = {}
         self._watch: asyncio.Task[None] | None = None
 
@@ -127,7 +95,7 @@ class AgentPool:
 
     async def __aenter__(self) -> AgentPool:
         try:
-            await asyncio.gather(*(self._launch(host, ip) for host, ip in self._hosts.items()))
+            await asyncio.gather(*(self._launch(host, ip) for host, ip in self._addresses.items()))
             self._watch = asyncio.get_running_loop().create_task(self._watch_agents())
             ready = [handle.ready for handle in self._handles.values()]
             done, pending = await asyncio.wait(ready, timeout=self._deadline_s)
@@ -139,7 +107,7 @@ class AgentPool:
         except BaseException:
             await self._end()
             raise
-        peers = Peers({host: (ip, self._handles[host].port) for host, ip in self._hosts.items()})
+        peers = Peers({host: (ip, self._handles[host].port) for host, ip in self._addresses.items()})
         for handle in self._handles.values():
             handle.channel.send(peers)
         return self
@@ -150,105 +118,9 @@ class AgentPool:
         await self._end()
 
     @property
-    def dead_hosts(self) -> frozenset[str]:
-        """Hosts whose agents have died."""
-        return frozenset(self._dead)
-
-    @property
     def pids(self) -> Mapping[str, int]:
         """Process of each agent."""
         return {host: handle.process.pid for host, handle in self._handles.items() if handle.process is not None}
-
-    def clock(self) -> float:
-        """Wall seconds since the run's start."""
-        return time.monotonic() - self._started_at
-
-    # -- work ----------------------------------------------------------------------------------------------------
-
-    async def store(
-        self, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int], *, over_network: bool = False
-    ) -> None:
-        """Puts blocks on hosts.
-
-        Args:
-            block_map: Hosts of the replicas of each block.
-            sizes: Modelled bytes of each block.
-            over_network: Write them through pipelines that start at the first replica, instead of placing them.
-
-        Raises:
-            AgentError: a host is unknown or dead, or a pipeline failed.
-        """
-        orders: dict[str, list[BlockWrite]] = {}
-        for block, replicas in block_map.items():
-            wire = max(1, self._scale.wire_bytes(sizes[block]))
-            self._sizes[block] = sizes[block]
-            if over_network:
-                order = BlockWrite(block.file, block.index, wire, tuple(replicas[1:]))
-                orders.setdefault(replicas[0], []).append(order)
-            else:
-                for host in replicas:
-                    orders.setdefault(host, []).append(BlockWrite(block.file, block.index, wire))
-        waiting: list[asyncio.Future[None]] = []
-        for host, blocks in orders.items():
-            if host not in self._handles or host in self._dead:
-                raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
-            for first in range(0, len(blocks), _STORE_BATCH):
-                number = next(self._store_ids)
-                waiting.append(asyncio.get_running_loop().create_future())
-                self._stores[number] = host, waiting[-1]
-                batch = tuple(blocks[first : first + _STORE_BATCH])
-                self._send(host, Load(number, batch) if over_network else Store(number, batch))
-        await asyncio.gather(*waiting)
-
-    async def run_job(
-        self,
-        job: Job,
-        placement: Sequence[str],
-        blocks: Mapping[Key, Sequence[str]],
-        sink: Sink,
-        *,
-        submitted_s: float | None = None,
-        deadline_s: float = 3600.0,
-    ) -> JobResult:
-        """Runs one attempt of a job; several may run at once.
-
-        Args:
-            job: The job.
-            placement: Host of each container; the first is the application master's.
-            blocks: Replicas of at least the job's input blocks, which have been stored.
-            sink: Takes the events.
-            submitted_s: Wall seconds since the run's start at which it was submitted; now by default.
-            deadline_s: Wall seconds after which it fails.
-
-        Returns:
-            What it did; `failed` says why it failed and `dead_hosts` where not to place the next attempt.
-
-        Raises:
-            AgentError: the placement does not fit the job, or uses an unknown host.
-            JobError: its input is not stored.
-        """
-        if len(placement) != job.containers:
-            raise AgentError(f"job {job.job_id}: placement of {len(placement)} containers; it has {job.containers}")
-        for host in placement:
-            if host not in self._hosts:
-                raise AgentError(f"job {job.job_id}: placed on {host!r}, which has no agent")
-        if any(execution.job.job_id == job.job_id for execution in self._executions.values()):
-            raise AgentError(f"job {job.job_id}: runs already; give each job its own id")
-        plans = plan_job(job, self._scale, blocks, self._sizes)
-        cluster = Cluster(self._send, self._racks, self._dead, self.clock, self._started_at)
-        submitted = self.clock() if submitted_s is None else submitted_s
-        self._attempts[job.job_id] += 1
-        attempt = self._attempts[job.job_id]
-        rng = np.random.default_rng([self._seed, attempt, *job.job_id.encode()])
-        execution = Execution(job, placement, plans, cluster, self._scale, rng, sink, submitted, attempt)
-        self._executions[execution.key] = execution
-        sink(Event(submitted, "job_submitted", job=job.job_id, detail=job.profile))
-        for host in self._dead & execution.hosts:
-            execution.host_died(host, "before the job started")
-        try:
-            return await execution.run(deadline_s)
-        finally:
-            del self._executions[execution.key]
 
     # -- agents --------------------------------------------------------------------------------------------------
 
@@ -312,15 +184,10 @@ class AgentPool:
     def _lost(self, host: str, reason: str) -> None:
         if host in self._dead:
             return
-        self._dead.add(host)
         handle = self._handles[host]
         if not handle.ready.done():
             handle.ready.set_exception(AgentError(f"agent of {host}: {reason} before it was ready"))
-        for execution in list(self._executions.values()):
-            execution.host_died(host, reason)
-        for stored_on, future in self._stores.values():
-            if stored_on == host and not future.done():
-                future.set_exception(AgentError(f"agent of {host}: {reason} while blocks were stored"))
+        self.lose(host, reason)
 
     def _receive(self, host: str, message: FromAgent) -> None:
         self._handles[host].heard_at = time.monotonic()
@@ -330,20 +197,8 @@ class AgentPool:
             case Ready():
                 self._handles[host].port = message.port
                 self._handles[host].ready.set_result(None)
-            case Stored():
-                self._stored(host, message)
             case _:
-                if (execution := self._executions.get(message.job)) is not None:
-                    execution.handle(message)
-
-    def _stored(self, host: str, message: Stored) -> None:
-        _, future = self._stores.pop(message.number)
-        if future.done():
-            return
-        if message.failed is not None:
-            future.set_exception(AgentError(f"storing blocks from {host}: {message.failed}"))
-        else:
-            future.set_result(None)
+                self.receive(host, message)
 
     def _sample(self, host: str, message: UsageSample) -> None:
         if self._sink is None:

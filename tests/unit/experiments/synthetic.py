@@ -25,8 +25,8 @@ from experiments.specification.specification_file import load, override
 from experiments.specification.sweep import Sweep
 from placement import CostTerms
 from topologies.topology import Topology
+from workloads.coordination.coordinator import AgentError
 from workloads.coordination.events import Event, JobResult, StageResult
-from workloads.coordination.pool import AgentError
 from workloads.scale import Scale
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)

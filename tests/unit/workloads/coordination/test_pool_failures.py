@@ -25,7 +25,8 @@ from tests.unit.workloads.loopback import (
     until,
 )
 from workloads.agents.content import Content, block_name
-from workloads.coordination.pool import AgentError, AgentPool
+from workloads.coordination.coordinator import AgentError
+from workloads.coordination.pool import AgentPool
 from workloads.job import Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.protocol import Peers
