@@ -55,15 +55,15 @@ class Clock:
         self.now = 0.0
         self.events = 0
         self.settle: Callable[[], None] = lambda: None
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = 0
 
-    def at(self, time_s: float, act: Callable[[], None]) -> None:
+    def at(self, time_s: float, act: Callable[[], object]) -> None:
         """Call `act` at a time, or now if that is past."""
         self._sequence += 1
         heapq.heappush(self._heap, (max(time_s, self.now), self._sequence, act))
 
-    def soon(self, act: Callable[[], None], after_s: float = 0.0) -> None:
+    def soon(self, act: Callable[[], object], after_s: float = 0.0) -> None:
         """Call `act` after a delay, and after what is set for that time already."""
         self.at(self.now + after_s, act)
 

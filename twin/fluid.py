@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -51,6 +51,8 @@ class Fluid:
         self._active_count = self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
         self._free_flows: dict[int, list[int]] = {}
         self._free_rows: list[int] = []
+        self._free_inboxes: list[int] = []
+        self._free_groups: list[int] = []
         self._ended: dict[int, Callable[[Floats], None]] = {}  # by row
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
@@ -67,41 +69,59 @@ class Fluid:
     # -- inboxes -------------------------------------------------------------------------------------------------
 
     def add_group(self, filled: Callable[[], None]) -> int:
-        """A group of inboxes; `filled` is called when together they hold what `expect` says."""
-        if self._group_count == len(self._groups.level):
-            self._groups = _grown(self._groups)
-        number = self._group_count
-        self._group_count += 1
+        """A group of inboxes; `filled` is called when together they hold what `expect` says, or may do so."""
+        if not self._free_groups:
+            self._free_groups.append(self._group_count)
+            self._group_count += 1
+            if self._group_count > len(self._groups.level):
+                self._groups = _grown(self._groups)
+        number = self._free_groups.pop()
+        self._groups.threshold[number] = np.inf
         self._filled[number] = filled
         return number
 
     def add_inbox(self, group: int, flows: int, complete: Callable[[], None]) -> int:
         """Where so many flows end; `complete` is called when all of them have."""
-        if self._inbox_count == len(self._inboxes.level):
-            self._inboxes = _grown(self._inboxes)
-        number = self._inbox_count
-        self._inbox_count += 1
-        self._inboxes.group[number], self._inboxes.left[number] = group, flows
+        if not self._free_inboxes:
+            self._free_inboxes.append(self._inbox_count)
+            self._inbox_count += 1
+            if self._inbox_count > len(self._inboxes.level):
+                self._inboxes = _grown(self._inboxes)
+        number, boxes = self._free_inboxes.pop(), self._inboxes
+        boxes.level[number] = boxes.inflow[number] = boxes.coming[number] = 0.0
+        boxes.group[number], boxes.left[number] = group, flows
         self._complete[number] = complete
         return number
 
+    def close(self, group: int, inboxes: Sequence[int]) -> None:
+        """Nobody needs a group and its inboxes any more; all of their flows have ended."""
+        self._groups.threshold[group] = np.inf
+        self._free_groups.append(group)
+        for inbox in inboxes:
+            self._inboxes.group[inbox] = NOWHERE
+            self._free_inboxes.append(inbox)
+
     def level(self, inbox: int) -> float:
         """Bytes in an inbox."""
-        return float(self._inboxes.level[inbox] + self._inboxes.inflow[inbox] * self._since_s)
+        boxes = self._inboxes
+        return float(boxes.level[inbox] + min(boxes.inflow[inbox] * self._since_s, boxes.coming[inbox]))
 
     def take(self, inbox: int, size: float) -> None:
         """Remove bytes from an inbox."""
         self._inboxes.level[inbox] -= size
-        self._groups.level[self._inboxes.group[inbox]] -= size
 
-    def expect(self, group: int, size: float) -> bool:
-        """Whether the inboxes of a group hold so much; when they do not, `filled` is called when they do."""
-        level, inflow = float(self._groups.level[group]), float(self._groups.inflow[group])
-        if level + inflow * self._since_s >= size - 1e-3:
+    def expect(self, group: int, inboxes: Sequence[int], size: float) -> bool:
+        """Whether the inboxes of a group hold so much; when they do not, `filled` is called when they may."""
+        missing = size - sum(self.level(inbox) for inbox in inboxes)
+        if missing <= 1e-3:
             return True
         self._groups.threshold[group] = size
+        boxes, since_s = self._inboxes, self._since_s
+        inflow = sum(
+            float(boxes.inflow[inbox]) for inbox in inboxes if boxes.inflow[inbox] * since_s < boxes.coming[inbox]
+        )
         if inflow > 0:
-            self._filled_s = min(self._filled_s, (size - level) / inflow)
+            self._filled_s = min(self._filled_s, since_s + missing / inflow)
             self._stale = True
         return False
 
@@ -147,7 +167,6 @@ class Fluid:
             self._flows,
             self._rows,
             self._inboxes,
-            self._groups,
             self._active,
             before,
             self._news,
@@ -241,13 +260,11 @@ class Fluid:
             self._flows,
             self._rows,
             self._inboxes,
-            self._groups,
             self.links,
             *self._members,
             self._active,
             self._active_count,
             self._inbox_count,
-            self._group_count,
             self._news,
         )
         self._members = offsets, members
@@ -259,7 +276,9 @@ class Fluid:
 
     def _tell_filled(self, since_s: float) -> None:
         self._make_news_fit()
-        self._filled_s = kernels.look_for_filled(self._groups, self._group_count, since_s, self._news)
+        self._filled_s = kernels.look_for_filled(
+            self._inboxes, self._groups, self._inbox_count, self._group_count, since_s, self._news
+        )
         for group in self._news.filled[: self._news.counts[3]].tolist():
             self._filled[group]()
 

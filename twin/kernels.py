@@ -98,32 +98,45 @@ class Rows(NamedTuple):
 
 
 class Inboxes(NamedTuple):
-    """An entry an inbox: bytes in it at the last update, bytes a second since, its group, flows that have not ended."""
+    """An entry an inbox.
 
-    level: Floats
-    inflow: Floats
-    group: Ints
-    left: Ints
-
-    @classmethod
-    def sized(cls, size: int) -> Inboxes:
-        """With room for so many."""
-        return cls(np.zeros(size), np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64))
-
-
-class Groups(NamedTuple):
-    """An entry a group of inboxes, which one task empties: their bytes, their inflow, what it waits for (inf: for
-    nothing).
+    Attributes:
+        level: Bytes in it at the last update.
+        inflow: Bytes a second that have come since.
+        coming: Bytes that may come at most until the next update.
+        left: Flows that have not ended.
+        group: Inboxes of one task; -1 where nobody uses it.
     """
 
     level: Floats
     inflow: Floats
+    coming: Floats
+    left: Ints
+    group: Ints
+
+    @classmethod
+    def sized(cls, size: int) -> Inboxes:
+        """With room for so many."""
+        return cls(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size, np.int64), np.full(size, -1))
+
+
+class Groups(NamedTuple):
+    """An entry a group of inboxes, which one task empties.
+
+    Attributes:
+        threshold: Bytes in all of them that the task waits for; inf: for none.
+        level: Bytes in all of them, while it is looked at.
+        inflow: Bytes a second into those that more may come to.
+    """
+
     threshold: Floats
+    level: Floats
+    inflow: Floats
 
     @classmethod
     def sized(cls, size: int) -> Groups:
         """With room for so many."""
-        return cls(np.zeros(size), np.zeros(size), np.full(size, np.inf))
+        return cls(np.full(size, np.inf), np.zeros(size), np.zeros(size))
 
 
 class Links(NamedTuple):
@@ -316,7 +329,6 @@ def push(
     flows: Flows,
     rows: Rows,
     inboxes: Inboxes,
-    groups: Groups,
     active: Ints,
     count: int,
     news: News,
@@ -335,7 +347,6 @@ def push(
             box = flows.inbox[flow]
             if box >= 0 and flows.waiting[flow] > 0:
                 inboxes.level[box] += flows.waiting[flow]
-                groups.level[inboxes.group[box]] += flows.waiting[flow]
                 arrived = True
             flows.waiting[flow] = 0.0
             if final:
@@ -375,7 +386,6 @@ def _move(
     flows: Flows,
     rows: Rows,
     inboxes: Inboxes,
-    groups: Groups,
     links: Links,
     active: Ints,
     count: int,
@@ -405,7 +415,6 @@ def _move(
         box = flows.inbox[flow]
         if box >= 0:
             inboxes.level[box] += moved
-            groups.level[inboxes.group[box]] += moved
         if flows.mark[flow] > 0 and left <= flows.mark[flow] + rate * slack_s:
             flows.mark[flow] = 0.0
             row = flows.row[flow]
@@ -433,12 +442,10 @@ def _move(
 
 
 @_compiled
-def _look_ahead(
-    flows: Flows, inboxes: Inboxes, groups: Groups, active: Ints, count: int, boxes: int, sets: int
-) -> float:
+def _look_ahead(flows: Flows, inboxes: Inboxes, active: Ints, count: int, boxes: int) -> float:
     """Sums up what flows into inboxes; returns the seconds until a flow has ended or is down to its mark."""
     inboxes.inflow[:boxes] = 0.0
-    groups.inflow[:sets] = 0.0
+    inboxes.coming[:boxes] = 0.0
     first_s = np.inf
     for i in range(count):
         flow = active[i]
@@ -448,7 +455,7 @@ def _look_ahead(
             box = flows.inbox[flow]
             if box >= 0:
                 inboxes.inflow[box] += rate
-                groups.inflow[inboxes.group[box]] += rate
+                inboxes.coming[box] += flows.remaining[flow]
     return first_s
 
 
@@ -461,14 +468,12 @@ def update(
     flows: Flows,
     rows: Rows,
     inboxes: Inboxes,
-    groups: Groups,
     links: Links,
     offsets: Ints,
     members: Ints,
     active: Ints,
     count: int,
     boxes: int,
-    sets: int,
     news: News,
 ) -> tuple[int, float, Ints, Ints]:
     """Moves everything for so long, ends what is done, and finds the new rates; `anew` where flows or capacities have
@@ -478,34 +483,41 @@ def update(
         How many flows are active, the seconds until the next has ended, and the members of links.
     """
     news.counts[:] = 0
-    count, lowest = _move(now, seconds, slack_s, flows, rows, inboxes, groups, links, active, count, news)
+    count, lowest = _move(now, seconds, slack_s, flows, rows, inboxes, links, active, count, news)
     if anew:
         lowest = 0.0
         offsets, members = members_of(flows, active, count, links.capacity.shape[0])
     if lowest < np.inf:
         share_out(flows, active, count, links, offsets, members, lowest)
-    return count, _look_ahead(flows, inboxes, groups, active, count, boxes, sets), offsets, members
+    return count, _look_ahead(flows, inboxes, active, count, boxes), offsets, members
 
 
 @_compiled
-def look_for_filled(groups: Groups, sets: int, seconds: float, news: News) -> float:
+def look_for_filled(inboxes: Inboxes, groups: Groups, boxes: int, sets: int, seconds: float, news: News) -> float:
     """Groups that hold what they wait for so long after the update, and wait no longer.
 
     Returns:
-        The seconds from the update until the next one does.
+        The seconds from the update until the next one may.
     """
     news.counts[3] = 0
+    groups.level[:sets] = 0.0
+    groups.inflow[:sets] = 0.0
+    for box in range(boxes):
+        group = inboxes.group[box]
+        if group >= 0 and groups.threshold[group] < np.inf:
+            come = inboxes.inflow[box] * seconds
+            groups.level[group] += inboxes.level[box] + min(come, inboxes.coming[box])
+            if come < inboxes.coming[box]:
+                groups.inflow[group] += inboxes.inflow[box]
     first_s = np.inf
     for group in range(sets):
-        if groups.threshold[group] == np.inf:
-            continue
         missing = groups.threshold[group] - groups.level[group]
-        if missing - groups.inflow[group] * seconds <= 1e-3:
+        if missing <= 1e-3:
             groups.threshold[group] = np.inf
             news.filled[news.counts[3]] = group
             news.counts[3] += 1
         elif groups.inflow[group] > 0:
-            first_s = min(first_s, missing / groups.inflow[group])
+            first_s = min(first_s, seconds + missing / groups.inflow[group])
     return first_s
 
 

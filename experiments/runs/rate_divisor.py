@@ -25,7 +25,8 @@ from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import OnProgress
-from experiments.runs.workload_run import JobFailedError, run_workload
+from experiments.runs.workload import JobFailedError
+from experiments.runs.workload_run import run_workload
 from experiments.specification.model import FidelitySpec
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork

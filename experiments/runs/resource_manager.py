@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from placement import (
 )
 from topologies.topology import Topology
 
+Aside: TypeAlias = Callable[[Callable[[], tuple[str, ...]]], Awaitable[tuple[str, ...]]]
+"""Calls a function while other coroutines go on, or at once."""
+
 
 class ResourceManager:
     """The cluster of one run under its strategy; jobs that do not fit wait, first in, first out.
@@ -33,11 +36,13 @@ class ResourceManager:
     Args:
         run: the run.
         now_s: modelled seconds since the first submission.
+        decide_aside: calls the strategy.
     """
 
-    def __init__(self, run: ResolvedRun, now_s: Callable[[], float]) -> None:
+    def __init__(self, run: ResolvedRun, now_s: Callable[[], float], decide_aside: Aside = asyncio.to_thread) -> None:
         self._run = run
         self._now_s = now_s
+        self._decide_aside = decide_aside
         self.state = ClusterState(run.cluster)
         self._placer = Placer(self.state, _strategy(run), run.seed)
         self._turn = asyncio.Lock()
@@ -82,7 +87,7 @@ class ResourceManager:
                     self.state.measure(rack_utilisation(self._run.topology, reading))
                 decide, view = self._placer.decision(request), self.state.view()
                 began = time.perf_counter()
-                placement = await asyncio.to_thread(decide)  # other jobs go on meanwhile
+                placement = await self._decide_aside(decide)  # other jobs go on meanwhile
                 wall_s = time.perf_counter() - began
                 if self.state.view().dead == view.dead:  # else decide again
                     break

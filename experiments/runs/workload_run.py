@@ -11,28 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from experiments.documents.nofollow import appending
-from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.failures import RecordEvent, cause
 from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import OnProgress
-from experiments.runs.resource_manager import ResourceManager
-from experiments.specification.resolved_run import PlannedJob, ResolvedRun
+from experiments.runs.workload import Workload
+from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.openvswitch import OpenVSwitch
-from workloads.coordination.events import Event, EventKind, JobResult
 from workloads.coordination.pool import AgentPool
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
-from workloads.splits import BlockKey
 
 COUNTING_DEADLINE_S = 10.0
 """How long, at most, a run waits for its last bytes to be counted."""
-
-
-class JobFailedError(ExperimentError):
-    """The workload could not be run to its end; the message says which job failed and why."""
 
 
 async def run_workload(
@@ -55,11 +48,10 @@ async def run_workload(
     outcome = Outcome(time.time())
     started = time.monotonic()
     async with _agents(run, network, scale, started, outcome, log) as pool:
-        this = _Workload(run, network, pool, scale, outcome, on_progress)
-        this.manager.load()
+        this = Workload(run, pool, scale, outcome, on_progress)
         this.manager.warm_up(run.jobs[0].request)
         on_progress("loading data")
-        await _store(pool, this.manager, over_network=specification.data.load == "network")
+        await this.load(over_network=specification.data.load == "network")
         sampler = Sampler(_probes(network, pool), started)
         sampler.start()
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
@@ -82,78 +74,6 @@ async def run_workload(
             sampler.stop()
         outcome.samples = sampler.samples()
     return outcome
-
-
-class _Workload:
-    """The jobs of one run, from submission to their end."""
-
-    def __init__(
-        self,
-        run: ResolvedRun,
-        network: EmulatedNetwork,
-        pool: AgentPool,
-        scale: Scale,
-        outcome: Outcome,
-        on_progress: OnProgress,
-    ) -> None:
-        self.manager = ResourceManager(run, self.now_s)
-        self.origin_s = 0.0  # when the schedule starts, on the pool's clock
-        self._attempts = run.specification.max_attempts
-        self._deadline_s = run.specification.job_deadline_wall_s
-        self._pool = pool
-        self._scale = scale
-        self._outcome = outcome
-        self._say = on_progress
-
-    def now_s(self) -> float:
-        """Modelled seconds since the schedule started."""
-        return self._scale.modelled_s(self._pool.clock() - self.origin_s)
-
-    async def wait_until_s(self, modelled_s: float) -> None:
-        """Wait until a modelled time."""
-        await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
-
-    def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
-        """Keep an event that happens now and is not of a job."""
-        self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
-
-    async def run_job(self, planned: PlannedJob) -> None:
-        """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
-
-        Raises:
-            JobFailedError: it failed for good.
-        """
-        job_id = planned.job.job_id
-        await self.wait_until_s(planned.at_s)
-        for attempt in range(1, self._attempts + 1):
-            result = await self._attempt(planned)
-            if result.failed is None:
-                self._say(f"{job_id} finished")
-                break
-            self._say(f"{job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
-            if not result.dead_hosts or attempt == self._attempts:
-                raise JobFailedError(f"job {job_id} failed in attempt {attempt}: {result.failed}")
-        self._outcome.results.append(result)
-
-    async def _attempt(self, planned: PlannedJob) -> JobResult:
-        job, readings = planned.job, self._outcome.link_readings
-        decision = await self.manager.start(planned.request, lambda: readings[-1])
-        self._outcome.decisions[job.job_id] = decision
-        self._outcome.deciding_s += decision.wall_s
-        self._say(f"{job.job_id} started")
-        replicas = self.manager.state.view().blocks_of(job.files)
-        blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
-        try:
-            return await self._pool.run_job(
-                job,
-                decision.placement,
-                blocks,
-                self._outcome.events.append,
-                submitted_s=self.origin_s + self._scale.wall_s(planned.at_s),
-                deadline_s=self._deadline_s,
-            )
-        finally:
-            self.manager.finish(job.job_id, self._pool.dead_hosts)
 
 
 def _agents(
@@ -180,13 +100,6 @@ def _agents(
 def _probes(network: EmulatedNetwork, pool: AgentPool) -> Probes:
     hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
     return Probes(network.switch.vswitchd_pid, tuple(pool.pids.values()), hosts)
-
-
-async def _store(pool: AgentPool, manager: ResourceManager, over_network: bool) -> None:
-    view = manager.state.view()
-    sizes: dict[BlockKey, int] = {block: view.files[block.file].block_size(block.index) for block in view.blocks}
-    blocks: dict[BlockKey, Sequence[str]] = dict(view.blocks.items())
-    await pool.store(blocks, sizes, over_network=over_network)
 
 
 async def _watch_links(

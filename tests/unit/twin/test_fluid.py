@@ -70,10 +70,10 @@ def test_a_row_arrives_in_inboxes_which_tell_what_they_hold():
     )
     fluid.push(row, np.array([20.0, 10.0, 5.0]))
     assert fluid.level(boxes[2]) == 5
-    assert not fluid.expect(group, 25.0)
+    assert not fluid.expect(group, boxes, 25.0)
     clock.run(lambda: bool(told))
     assert told == [("filled", pytest.approx(1.0, abs=1e-3))]
-    assert fluid.expect(group, 24.0)
+    assert fluid.expect(group, boxes, 24.0)
     fluid.push(row, np.array([0.0, 5.0, 0.0]), final=True)
     clock.run(lambda: told[-1][0] == "row")
     assert told[1:] == [

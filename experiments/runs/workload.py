@@ -1,0 +1,100 @@
+"""The jobs of one run from submission to their end, on agents that are emulated or simulated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from experiments.errors import ExperimentError
+from experiments.records.outcome import Outcome
+from experiments.runs.progress import OnProgress
+from experiments.runs.resource_manager import Aside, ResourceManager
+from experiments.specification.resolved_run import PlannedJob, ResolvedRun
+from workloads.coordination.coordinator import Coordinator
+from workloads.coordination.events import Event, EventKind, JobResult
+from workloads.scale import Scale
+from workloads.splits import BlockKey
+
+
+class JobFailedError(ExperimentError):
+    """The workload could not be run to its end; the message says which job failed and why."""
+
+
+class Workload:
+    """The jobs of one run, from submission to their end."""
+
+    def __init__(
+        self,
+        run: ResolvedRun,
+        pool: Coordinator,
+        scale: Scale,
+        outcome: Outcome,
+        on_progress: OnProgress,
+        decide_aside: Aside = asyncio.to_thread,
+    ) -> None:
+        self.manager = ResourceManager(run, self.now_s, decide_aside)
+        self.origin_s = 0.0  # when the schedule starts, on the pool's clock
+        self._attempts = run.specification.max_attempts
+        self._deadline_s = run.specification.job_deadline_wall_s
+        self._pool = pool
+        self._scale = scale
+        self._outcome = outcome
+        self._say = on_progress
+
+    async def load(self, over_network: bool) -> None:
+        """Place the input files, and have the agents store them."""
+        self.manager.load()
+        view = self.manager.state.view()
+        sizes: dict[BlockKey, int] = {block: view.files[block.file].block_size(block.index) for block in view.blocks}
+        blocks: dict[BlockKey, Sequence[str]] = dict(view.blocks.items())
+        await self._pool.store(blocks, sizes, over_network=over_network)
+
+    def now_s(self) -> float:
+        """Modelled seconds since the schedule started."""
+        return self._scale.modelled_s(self._pool.clock() - self.origin_s)
+
+    async def wait_until_s(self, modelled_s: float) -> None:
+        """Wait until a modelled time."""
+        await asyncio.sleep(max(0.0, self._scale.wall_s(modelled_s - self.now_s())))
+
+    def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
+        """Keep an event that happens now and is not of a job."""
+        self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
+
+    async def run_job(self, planned: PlannedJob) -> None:
+        """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
+
+        Raises:
+            JobFailedError: it failed for good.
+        """
+        job_id = planned.job.job_id
+        await self.wait_until_s(planned.at_s)
+        for attempt in range(1, self._attempts + 1):
+            result = await self._attempt(planned)
+            if result.failed is None:
+                self._say(f"{job_id} finished")
+                break
+            self._say(f"{job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
+            if not result.dead_hosts or attempt == self._attempts:
+                raise JobFailedError(f"job {job_id} failed in attempt {attempt}: {result.failed}")
+        self._outcome.results.append(result)
+
+    async def _attempt(self, planned: PlannedJob) -> JobResult:
+        job, readings = planned.job, self._outcome.link_readings
+        decision = await self.manager.start(planned.request, lambda: readings[-1] if readings else None)
+        self._outcome.decisions[job.job_id] = decision
+        self._outcome.deciding_s += decision.wall_s
+        self._say(f"{job.job_id} started")
+        replicas = self.manager.state.view().blocks_of(job.files)
+        blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
+        try:
+            return await self._pool.run_job(
+                job,
+                decision.placement,
+                blocks,
+                self._outcome.events.append,
+                submitted_s=self.origin_s + self._scale.wall_s(planned.at_s),
+                deadline_s=self._deadline_s,
+            )
+        finally:
+            self.manager.finish(job.job_id, self._pool.dead_hosts)

@@ -1,0 +1,124 @@
+"""What tasks give to exchanges and take from them: the counterpart of `workloads.agents.exchange` and `inbox`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.clock import Process, Signal
+from twin.fluid import Fluid
+from twin.kernels import Floats, Ints
+from workloads.agents.exchange import part_bytes
+from workloads.agents.inbox import WINDOW_BYTES
+from workloads.protocol import LaneReport, TaskInput, TaskOutput
+
+
+class Inbox:
+    """What a task receives of an exchange, in wire bytes and seconds on the wall.
+
+    Args:
+        fluid: Brings it.
+        group: Of all inboxes of the task.
+        order: What is to come.
+        complete: Called when all sources have sent everything.
+    """
+
+    def __init__(self, fluid: Fluid, group: int, order: TaskInput, complete: Callable[[], None]) -> None:
+        self.expected = order.bytes
+        self.cpu_left_s = order.cpu_s
+        self.consumed = 0.0
+        self.complete = False
+        self._fluid = fluid
+        self._told = complete
+        self.number = fluid.add_inbox(group, order.sources, self._completed)
+
+    def _completed(self) -> None:
+        self.complete = True
+        self._told()
+
+    @property
+    def backlog(self) -> float:
+        """Bytes that have arrived and are not processed."""
+        return self._fluid.level(self.number)
+
+    def cpu_s(self, size: float) -> float:
+        """What it takes to process so much of what has arrived; it is taken off what is left."""
+        remaining = max(size, self.expected - self.consumed)
+        seconds = self.cpu_left_s * size / remaining if remaining > 0 else 0.0
+        self.cpu_left_s -= seconds
+        return seconds
+
+    def consume(self, size: float) -> None:
+        """So much has been processed."""
+        self._fluid.take(self.number, size)
+        self.consumed += size
+
+
+@dataclass
+class Way:
+    """Where the lanes of an output lead: the links that each crosses, shape (lanes, hops), and where each ends."""
+
+    links: Ints
+    inboxes: Ints
+
+
+class Outlet:
+    """All lanes from one producing task for one exchange: flows that begin and end together.
+
+    Args:
+        fluid: Carries them.
+        order: What is to be sent to whom.
+        way: Of the lanes.
+        task: Number of the producing task.
+        now: Seconds on the clock.
+    """
+
+    def __init__(self, fluid: Fluid, order: TaskOutput, way: Way, task: int, now: float) -> None:
+        self.total = order.bytes
+        self.emitted = 0
+        self.way = way
+        self.exchange = order.exchange
+        self._fluid = fluid
+        self._order = order
+        self._task = task
+        self._began_s = now
+        self._weights = np.array(order.weights, np.int64)
+        self._whole = int(self._weights.sum())
+        self._produced = 0
+        self._pushed = np.zeros(len(self._weights), np.int64)
+        self._ended = Signal()
+        flush = np.array([part_bytes(lane.bytes) for lane in order.lanes], float)
+        self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, flush)
+
+    def emit(self, size: int) -> Process:
+        """Hands over so many produced bytes and waits while a lane lags behind."""
+        self._produced += size
+        self._push(final=False)
+        yield self._fluid.drained(self._row, WINDOW_BYTES)
+
+    def finish(self) -> Process:
+        """Sends the rest and waits until it has arrived; returns a report for each lane."""
+        self._push(final=True)
+        ended_at: Floats = yield self._ended
+        return tuple(
+            LaneReport(self._task, lane.consumer, size, self._began_s, at, 0, 0)
+            for lane, size, at in zip(self._order.lanes, self._pushed.tolist(), ended_at.tolist(), strict=True)
+        )
+
+    def _push(self, final: bool) -> None:
+        targets = self._targets(final)
+        sizes = targets - self._pushed
+        self._pushed = targets
+        self._fluid.push(self._row, sizes.astype(np.float64), final)
+
+    def _targets(self, final: bool) -> Ints:
+        """Bytes that each lane should have been given by now; the shares round down until the end."""
+        if self._order.kind != "repartition":
+            return np.full(len(self._weights), self._produced)
+        targets: Ints = self._produced * self._weights // self._whole
+        if final:
+            takers = np.flatnonzero(self._weights)
+            targets[takers[: self._produced - int(targets.sum())]] += 1
+        return targets
