@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin.clock import Clock, Process, Signal, all_of
+from twin.compiling import Ints
 from twin.fluid import Fluid
-from twin.kernels import Ints
 from twin.lanes import Inbox, Outlet, Way
 from twin.resources import Shared
 from twin.routes import Routes

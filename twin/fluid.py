@@ -8,9 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from twin import kernels
+from twin import moving
 from twin.clock import Clock, Signal
-from twin.kernels import Floats, Flows, Groups, Inboxes, Ints, Links, News, Rows
+from twin.compiling import Floats, Ints
+from twin.maxmin import Flows, Links, members_of
+from twin.moving import Groups, Inboxes, News, Rows
 
 NOWHERE = -1
 _ROOM = 256
@@ -57,7 +59,7 @@ class Fluid:
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
         self._filled: dict[int, Callable[[], None]] = {}  # by group
-        self._members = kernels.members_of(self._flows, self._active, 0, size)
+        self._members = members_of(self._flows, self._active, 0, size)
         self._updated_at = 0.0
         self._first_s = math.inf  # from then until a flow has ended or is down to its mark
         self._filled_s = math.inf  # from then until a group holds what it waits for
@@ -159,7 +161,7 @@ class Fluid:
         """Add bytes to each flow of a row; after its final ones it ends."""
         self._make_news_fit()
         before = self._active_count
-        self._active_count, arrived = kernels.push(
+        self._active_count, arrived = moving.push(
             self._clock.now,
             row,
             sizes,
@@ -187,7 +189,7 @@ class Fluid:
     def drained(self, row: int, mark: float) -> Signal:
         """Fires when no flow of a row has more than `mark` bytes on the way."""
         signal = Signal()
-        if not kernels.watch(row, mark, self._since_s, self._flows, self._rows):
+        if not moving.watch(row, mark, self._since_s, self._flows, self._rows):
             signal.fire()
             return signal
         self._relieved[row] = signal.fire
@@ -252,7 +254,7 @@ class Fluid:
     def _update(self, interval_s: float) -> None:
         self._make_news_fit()
         seconds, self._updated_at = self._since_s, self._clock.now
-        self._active_count, self._first_s, offsets, members = kernels.update(
+        self._active_count, self._first_s, offsets, members = moving.update(
             self._updated_at,
             seconds,
             interval_s / 2,
@@ -276,7 +278,7 @@ class Fluid:
 
     def _tell_filled(self, since_s: float) -> None:
         self._make_news_fit()
-        self._filled_s = kernels.look_for_filled(
+        self._filled_s = moving.look_for_filled(
             self._inboxes, self._groups, self._inbox_count, self._group_count, since_s, self._news
         )
         for group in self._news.filled[: self._news.counts[3]].tolist():

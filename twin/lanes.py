@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.clock import Process, Signal
+from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
-from twin.kernels import Floats, Ints
 from workloads.agents.exchange import part_bytes
 from workloads.agents.inbox import WINDOW_BYTES
 from workloads.protocol import LaneReport, TaskInput, TaskOutput

@@ -8,11 +8,55 @@ import numpy as np
 
 from topologies.routing import next_hops
 from topologies.topology import Direction, Endpoint, Topology
-from twin import kernels
-from twin.kernels import Ints
+from twin.compiling import Floats, Ints, compiled
 
 HOPS = 12
 """Links that a connection crosses at most, with a disk; a pipeline of two further replicas fits."""
+
+
+@compiled
+def _walk(
+    links: Ints,
+    first: Ints,
+    edge: int,
+    edges: Ints,
+    last: Ints,
+    offsets: Ints,
+    switches: int,
+    ways: Ints,
+    beyond: Ints,
+    draws: Floats,
+) -> None:
+    """Ways from one host to several: at every switch one of those on a shortest path, each as likely.
+
+    Args:
+        links: To fill with the links of each way, shape (ways, hops), -1 behind the last.
+        first: Links before the first switch.
+        edge: The first switch.
+        edges: The last switch of each way.
+        last: The link behind it; -1 where the destination is the source itself, and the way has no links.
+        offsets: The choices at switch s towards switch e are those from offsets[s * switches + e] up to the next.
+        switches: How many there are.
+        ways: The link of each choice.
+        beyond: The switch behind it.
+        draws: From 0 to 1, one for each hop of each way, shape (ways, hops).
+    """
+    for i in range(edges.shape[0]):
+        links[i, :] = -1
+        if last[i] < 0:
+            continue
+        hop, here = first.shape[0], edge
+        links[i, :hop] = first
+        while here != edges[i]:
+            pair = here * switches + edges[i]
+            choices = offsets[pair + 1] - offsets[pair]
+            if choices == 0:
+                break
+            way = offsets[pair] + int(draws[i, hop] * choices)
+            links[i, hop] = ways[way]
+            here = beyond[way]
+            hop += 1
+        links[i, hop] = last[i]
 
 
 class Routes:
@@ -68,7 +112,7 @@ class Routes:
         at, to = self._host[source], np.array([self._host[host] for host in destinations])
         found = np.empty((len(to), HOPS), np.int64)
         last = np.where(to == at, -1, self._down[to])
-        kernels.walk(
+        _walk(
             found,
             self._up[at : at + 1],
             int(self._edge[at]),

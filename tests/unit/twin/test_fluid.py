@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topologies.fairness import max_min_rates
-from twin import kernels
 from twin.clock import Clock
 from twin.fluid import Fluid
-from twin.kernels import Flows, Links
+from twin.maxmin import Flows, Links, members_of, share_out
 
 
 @st.composite
@@ -28,8 +27,8 @@ def test_rates_are_max_min_fair_also_after_flows_have_left(network, data):
     for flow, path in enumerate(paths):
         flows.links[flow, : len(path)] = path
     flows.flowing[:] = True
-    members = kernels.members_of(flows, active, len(paths), len(capacity))
-    kernels.share_out(flows, active, len(paths), links, *members, 0.0)
+    members = members_of(flows, active, len(paths), len(capacity))
+    share_out(flows, active, len(paths), links, *members, 0.0)
     expected = max_min_rates(paths, dict(enumerate(capacity)))
     assert flows.rate == pytest.approx(expected, rel=1e-6)
     gone = data.draw(st.sets(st.integers(0, len(paths) - 1), min_size=1, max_size=max(1, len(paths) - 1)))
@@ -39,7 +38,7 @@ def test_rates_are_max_min_fair_also_after_flows_have_left(network, data):
         flows.flowing[flow] = False
         for link in paths[flow]:
             links.free[link] += flows.rate[flow]
-    kernels.share_out(flows, left, len(left), links, *members, lowest)
+    share_out(flows, left, len(left), links, *members, lowest)
     if len(left):
         expected = max_min_rates([paths[flow] for flow in left], dict(enumerate(capacity)))
         assert flows.rate[left] == pytest.approx(expected, rel=1e-6)

@@ -1,84 +1,16 @@
-"""The loops of the fluid, over arrays: max-min fair rates, what flows move, and who is to be told of it.
-
-Numba compiles them where it is installed, and keeps what it compiled; plain Python runs the same functions with the
-same results. A function that others call stands before them.
-"""
+"""What flows move between two updates, and who is to be told of it."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-COMPILED = importlib.util.find_spec("numba") is not None
+from twin.compiling import Floats, Ints, compiled
+from twin.maxmin import Flows, Links, members_of, share_out
 
 EMPTY_BYTES = 1e-6
 """No more than rounding leaves of a flow that has ended."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _compiled(function: F) -> F:
-    if not COMPILED:
-        return function
-    import numba
-
-    compiled: Any = numba.njit(cache=True)(function)
-    return compiled  # type: ignore[no-any-return]
-
-
-class Flows(NamedTuple):
-    """An entry a flow, all of shape (flows,) but for `links`.
-
-    Attributes:
-        links: Directed links that it crosses, shape (flows, hops); -1 behind the last one.
-        waiting: Bytes that have not set off.
-        remaining: Bytes that have and had not arrived at the last update.
-        rate: Bytes a second since then; -1 while it is sought.
-        flush: It sets off with so many bytes, or with its last ones.
-        mark: The row waits until no more than this remains; 0 where it does not.
-        ended_at: When all of it had arrived.
-        inbox: Where it ends; -1 where nobody waits for its bytes.
-        row: Flows that begin and end together.
-        flowing: Whether any remain.
-        ending: Whether nothing more will come.
-    """
-
-    links: Ints
-    waiting: Floats
-    remaining: Floats
-    rate: Floats
-    flush: Floats
-    mark: Floats
-    ended_at: Floats
-    inbox: Ints
-    row: Ints
-    flowing: Bools
-    ending: Bools
-
-    @classmethod
-    def sized(cls, size: int, hops: int) -> Flows:
-        """With room for so many."""
-        return cls(
-            np.full((size, hops), -1, np.int64),
-            np.zeros(size),
-            np.zeros(size),
-            np.zeros(size),
-            np.zeros(size),
-            np.zeros(size),
-            np.zeros(size),
-            np.zeros(size, np.int64),
-            np.zeros(size, np.int64),
-            np.zeros(size, np.bool_),
-            np.zeros(size, np.bool_),
-        )
 
 
 class Rows(NamedTuple):
@@ -139,30 +71,6 @@ class Groups(NamedTuple):
         return cls(np.full(size, np.inf), np.zeros(size), np.zeros(size))
 
 
-class Links(NamedTuple):
-    """An entry a directed link: capacity in bytes a second, what is free of it, bytes carried up to the last update,
-    flows whose rate is sought; and a heap.
-
-    Attributes:
-        key: The heap's keys, ascending from its root.
-        item: The links that they belong to.
-    """
-
-    capacity: Floats
-    free: Floats
-    carried: Floats
-    sought: Ints
-    key: Floats
-    item: Ints
-
-    @classmethod
-    def of(cls, capacity: Floats) -> Links:
-        """Idle links of these capacities."""
-        size = len(capacity)
-        whole = np.zeros(size, np.int64)
-        return cls(capacity, capacity.copy(), np.zeros(size), whole, np.zeros(size), whole.copy())
-
-
 class News(NamedTuple):
     """What a loop found: rows that ended, inboxes that are complete, rows whose flows are all below their marks, groups
     that hold what they wait for; and how many of each.
@@ -186,126 +94,7 @@ class News(NamedTuple):
         )
 
 
-@_compiled
-def _push_heap(key: Floats, item: Ints, size: int, new_key: float, new_item: int) -> None:
-    at = size
-    while at > 0:
-        parent = (at - 1) >> 1
-        if key[parent] <= new_key:
-            break
-        key[at], item[at] = key[parent], item[parent]
-        at = parent
-    key[at], item[at] = new_key, new_item
-
-
-@_compiled
-def _pop_heap(key: Floats, item: Ints, size: int) -> int:
-    """Removes the root; returns how many are left."""
-    size -= 1
-    if size > 0:
-        last_key, last_item = key[size], item[size]
-        at = 0
-        while 2 * at + 1 < size:
-            child = 2 * at + 1
-            if child + 1 < size and key[child + 1] < key[child]:
-                child += 1
-            if key[child] >= last_key:
-                break
-            key[at], item[at] = key[child], item[child]
-            at = child
-        key[at], item[at] = last_key, last_item
-    return size
-
-
-@_compiled
-def members_of(flows: Flows, active: Ints, count: int, links: int) -> tuple[Ints, Ints]:
-    """Which flows cross each link: link n is crossed by those from the n-th offset up to the next."""
-    hops = flows.links.shape[1]
-    offsets = np.zeros(links + 1, np.int64)
-    for i in range(count):
-        for hop in range(hops):
-            link = flows.links[active[i], hop]
-            if link < 0:
-                break
-            offsets[link + 1] += 1
-    for link in range(links):
-        offsets[link + 1] += offsets[link]
-    place = offsets[:links].copy()
-    members = np.empty(offsets[links], np.int64)
-    for i in range(count):
-        for hop in range(hops):
-            link = flows.links[active[i], hop]
-            if link < 0:
-                break
-            members[place[link]] = active[i]
-            place[link] += 1
-    return offsets, members
-
-
-@_compiled
-def _fill(flows: Flows, links: Links, offsets: Ints, members: Ints) -> None:
-    """Progressive filling of the flows whose rates are sought, with what the others leave free.
-
-    The link with the least for each of its flows is full first, and these flows grow no further. What a link has for
-    each only grows while others are filled, so that an outdated key of the heap is put back where it belongs.
-    """
-    hops = flows.links.shape[1]
-    size = 0
-    for link in range(links.capacity.shape[0]):
-        if links.sought[link] > 0:
-            _push_heap(links.key, links.item, size, links.free[link] / links.sought[link], link)
-            size += 1
-    while size > 0:
-        key, link = links.key[0], links.item[0]
-        size = _pop_heap(links.key, links.item, size)
-        if links.sought[link] == 0:
-            continue
-        share = max(links.free[link] / links.sought[link], 0.0)
-        if share > key * (1 + 1e-12):
-            _push_heap(links.key, links.item, size, share, link)
-            size += 1
-            continue
-        for at in range(offsets[link], offsets[link + 1]):
-            flow = members[at]
-            if flows.flowing[flow] and flows.rate[flow] < 0:
-                flows.rate[flow] = share
-                for hop in range(hops):
-                    crossed = flows.links[flow, hop]
-                    if crossed < 0:
-                        break
-                    links.free[crossed] -= share
-                    links.sought[crossed] -= 1
-
-
-@_compiled
-def share_out(
-    flows: Flows, active: Ints, count: int, links: Links, offsets: Ints, members: Ints, lowest: float
-) -> None:
-    """Max-min fair rates (Bertsekas and Gallager, Data Networks, 6.5.2) of the active flows.
-
-    When flows have left and none has come, those that were filled before the lowest of the rates that left keep theirs:
-    filling would reach that level as before. `lowest` is that rate; all are filled anew with 0.
-    """
-    hops = flows.links.shape[1]
-    if lowest <= 0:
-        links.free[:] = links.capacity
-        links.sought[:] = 0
-    for i in range(count):
-        flow = active[i]
-        if lowest > 0 and flows.rate[flow] < lowest * (1 - 1e-9):
-            continue
-        for hop in range(hops):
-            link = flows.links[flow, hop]
-            if link < 0:
-                break
-            links.sought[link] += 1
-            if lowest > 0:
-                links.free[link] += flows.rate[flow]
-        flows.rate[flow] = -1.0
-    _fill(flows, links, offsets, members)
-
-
-@_compiled
+@compiled
 def _end(flow: int, now: float, flows: Flows, rows: Rows, inboxes: Inboxes, news: News) -> None:
     flows.ended_at[flow] = now
     row, box = flows.row[flow], flows.inbox[flow]
@@ -320,7 +109,7 @@ def _end(flow: int, now: float, flows: Flows, rows: Rows, inboxes: Inboxes, news
             news.counts[1] += 1
 
 
-@_compiled
+@compiled
 def push(
     now: float,
     row: int,
@@ -366,7 +155,7 @@ def push(
     return count, arrived
 
 
-@_compiled
+@compiled
 def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> int:
     """Marks the flows of a row of which more than `mark` bytes remain so long after the update; returns how many."""
     rows.above[row] = 0
@@ -378,7 +167,7 @@ def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> in
     return int(rows.above[row])
 
 
-@_compiled
+@compiled
 def _move(
     now: float,
     seconds: float,
@@ -441,7 +230,7 @@ def _move(
     return kept, lowest
 
 
-@_compiled
+@compiled
 def _look_ahead(flows: Flows, inboxes: Inboxes, active: Ints, count: int, boxes: int) -> float:
     """Sums up what flows into inboxes; returns the seconds until a flow has ended or is down to its mark."""
     inboxes.inflow[:boxes] = 0.0
@@ -459,7 +248,7 @@ def _look_ahead(flows: Flows, inboxes: Inboxes, active: Ints, count: int, boxes:
     return first_s
 
 
-@_compiled
+@compiled
 def update(
     now: float,
     seconds: float,
@@ -492,7 +281,7 @@ def update(
     return count, _look_ahead(flows, inboxes, active, count, boxes), offsets, members
 
 
-@_compiled
+@compiled
 def look_for_filled(inboxes: Inboxes, groups: Groups, boxes: int, sets: int, seconds: float, news: News) -> float:
     """Groups that hold what they wait for so long after the update, and wait no longer.
 
@@ -519,48 +308,3 @@ def look_for_filled(inboxes: Inboxes, groups: Groups, boxes: int, sets: int, sec
         elif groups.inflow[group] > 0:
             first_s = min(first_s, seconds + missing / groups.inflow[group])
     return first_s
-
-
-@_compiled
-def walk(
-    links: Ints,
-    first: Ints,
-    edge: int,
-    edges: Ints,
-    last: Ints,
-    offsets: Ints,
-    switches: int,
-    ways: Ints,
-    beyond: Ints,
-    draws: Floats,
-) -> None:
-    """Ways from one host to several: at every switch one of those on a shortest path, each as likely.
-
-    Args:
-        links: To fill with the links of each way, shape (ways, hops), -1 behind the last.
-        first: Links before the first switch.
-        edge: The first switch.
-        edges: The last switch of each way.
-        last: The link behind it; -1 where the destination is the source itself, and the way has no links.
-        offsets: The choices at switch s towards switch e are those from offsets[s * switches + e] up to the next.
-        switches: How many there are.
-        ways: The link of each choice.
-        beyond: The switch behind it.
-        draws: From 0 to 1, one for each hop of each way, shape (ways, hops).
-    """
-    for i in range(edges.shape[0]):
-        links[i, :] = -1
-        if last[i] < 0:
-            continue
-        hop, here = first.shape[0], edge
-        links[i, :hop] = first
-        while here != edges[i]:
-            pair = here * switches + edges[i]
-            choices = offsets[pair + 1] - offsets[pair]
-            if choices == 0:
-                break
-            way = offsets[pair] + int(draws[i, hop] * choices)
-            links[i, hop] = ways[way]
-            here = beyond[way]
-            hop += 1
-        links[i, hop] = last[i]
