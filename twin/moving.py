@@ -168,6 +168,30 @@ def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> in
 
 
 @compiled
+def _arrive(flow: int, size: float, flows: Flows, inboxes: Inboxes, links: Links) -> None:
+    """So many bytes of a flow have come to its end, over all of its links."""
+    for hop in range(flows.links.shape[1]):
+        link = flows.links[flow, hop]
+        if link < 0:
+            break
+        links.carried[link] += size
+    box = flows.inbox[flow]
+    if box >= 0:
+        inboxes.level[box] += size
+
+
+@compiled
+def _sink_below_mark(flow: int, flows: Flows, rows: Rows, news: News) -> None:
+    """No more of a flow than its mark remains."""
+    flows.mark[flow] = 0.0
+    row = flows.row[flow]
+    rows.above[row] -= 1
+    if rows.above[row] == 0:
+        news.relieved[news.counts[2]] = row
+        news.counts[2] += 1
+
+
+@compiled
 def _move(
     now: float,
     seconds: float,
@@ -196,21 +220,9 @@ def _move(
             left = 0.0
         moved = flows.remaining[flow] - left
         flows.remaining[flow] = left
-        for hop in range(hops):
-            link = flows.links[flow, hop]
-            if link < 0:
-                break
-            links.carried[link] += moved
-        box = flows.inbox[flow]
-        if box >= 0:
-            inboxes.level[box] += moved
+        _arrive(flow, moved, flows, inboxes, links)
         if flows.mark[flow] > 0 and left <= flows.mark[flow] + rate * slack_s:
-            flows.mark[flow] = 0.0
-            row = flows.row[flow]
-            rows.above[row] -= 1
-            if rows.above[row] == 0:
-                news.relieved[news.counts[2]] = row
-                news.counts[2] += 1
+            _sink_below_mark(flow, flows, rows, news)
         if left <= 0 and flows.waiting[flow] > 0 and (flows.ending[flow] or flows.waiting[flow] >= flows.flush[flow]):
             left = flows.remaining[flow] = flows.waiting[flow]
             flows.waiting[flow] = 0.0
