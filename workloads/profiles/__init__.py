@@ -6,7 +6,7 @@ import difflib
 import functools
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -27,8 +27,8 @@ class Profile(Part):
     name: str
     description: str = Field(description="One sentence")
     provenance: str = Field(description="Where the volumes come from and how far to trust them")
-    weights: Annotated[dict[Literal["closeness", "locality"], Number], Field(min_length=2)] = Field(
-        description="Of the placement cost (thesis, Table 6.1), for `placement.Weights` to judge"
+    weights: dict[Literal["closeness", "locality"], Number] = Field(
+        min_length=2, description="Of the placement cost (thesis, Table 6.1), for `placement.Weights` to judge"
     )
     input_bytes: Count = Field(description="Default size of the input")
     containers: Count = Field(description="Default number, with the application master")
