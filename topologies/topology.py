@@ -223,21 +223,27 @@ class Topology:
         Raises:
             TopologyError: another schema version, or fields that do not make a topology.
         """
+        remedy = "write it with Topology.to_json"
         try:
             document = pydantic_core.from_json(text)
-            version = document.get("schema_version") if isinstance(document, dict) else None
-            if version != SCHEMA_VERSION:
-                raise TopologyError(f"schema_version {version!r}: this version reads {SCHEMA_VERSION}")
-            return TypeAdapter(cls).validate_json(text, strict=True)
-        except TopologyError:
-            raise
+        except ValueError as error:
+            raise TopologyError(f"topology document: {error}; {remedy}") from error
+        version = document.get("schema_version") if isinstance(document, dict) else None
+        if version != SCHEMA_VERSION:
+            raise TopologyError(f"schema_version {version!r}: this version reads {SCHEMA_VERSION}")
+        try:
+            return _adapter().validate_json(text, strict=True)
         except ValidationError as error:
             first, *_ = error.errors(include_url=False)
             place = ".".join(map(str, first["loc"])) or "topology document"
             reason = first.get("ctx", {}).get("error", first["msg"])
-            raise TopologyError(f"{place}: {reason}; write it with Topology.to_json") from error
-        except ValueError as error:
-            raise TopologyError(f"topology document: {error}; write it with Topology.to_json") from error
+            raise TopologyError(f"{place}: {reason}; {remedy}") from error
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Topology]:
+    """What reads topologies, made once: that takes longer than to read one."""
+    return TypeAdapter(Topology)
 
 
 def _check_addresses(host: Host) -> None:

@@ -25,7 +25,8 @@ _SAME = {"high": 5, "mid": 3}
 MOST_JOBS = 10_000
 LATEST_S = 10_000_000.0
 """Modelled seconds, some 115 days, after which nothing is scheduled."""
-_OVERRIDES = ("input_bytes", "containers", "shuffle_factor")
+OVERRIDES = ("input_bytes", "containers", "shuffle_factor")
+"""What a job may have instead of its profile's."""
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -58,8 +59,8 @@ class Submission:
         if not 0 <= self.at_s <= LATEST_S:
             raise ScheduleError(f"job {self.job_id}: at_s {self.at_s:g}; give a time from 0 to {LATEST_S:g}")
         for key in self.overrides:
-            if key not in _OVERRIDES:
-                raise ScheduleError(f"job {self.job_id}: override {key!r}; known: {', '.join(_OVERRIDES)}")
+            if key not in OVERRIDES:
+                raise ScheduleError(f"job {self.job_id}: override {key!r}; known: {', '.join(OVERRIDES)}")
 
     @functools.cached_property
     def loaded(self) -> Profile:

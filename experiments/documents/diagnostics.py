@@ -77,15 +77,15 @@ def _refusal(path: Path, value: object, message: str) -> str:
 def _followed(model: type[BaseModel], location: Path) -> tuple[Path, object]:
     """The path in a document where pydantic found something, and the annotation of what stands there, if it is known.
 
-    Pydantic also names which member of a tagged union it took, which stands in no document.
+    Pydantic also names the member of a tagged union that it took, and says when it is about a key.
     """
     path: list[str | int] = []
     annotation: object = model
     for part in location:
         members = _alternatives(annotation)
         tagged = [entry for entry in members if part in _tags(entry)]
-        if tagged:
-            annotation = tagged[0]
+        if tagged or part == "[key]":
+            annotation = tagged[0] if tagged else None
             continue
         path.append(part)
         fields = {key: field.annotation for entry in members for key, field in _fields(entry).items()}

@@ -13,7 +13,7 @@ from experiments.documents.quantities import Bytes
 from experiments.specification.parts import Factor, Name, Seconds, Shorthand
 from workloads.job import MOST_TASKS
 from workloads.profiles import Profile
-from workloads.schedule import MOST_JOBS
+from workloads.schedule import MOST_JOBS, OVERRIDES
 
 
 class JobSpec(Shorthand):
@@ -32,7 +32,7 @@ class JobSpec(Shorthand):
     @property
     def overrides(self) -> dict[str, Any]:
         """What it has instead of its profile's, as a `Submission` takes it."""
-        given = {name: getattr(self, name) for name in ("input_bytes", "containers", "shuffle_factor")}
+        given = {name: getattr(self, name) for name in OVERRIDES}
         return {name: value for name, value in given.items() if value is not None}
 
 

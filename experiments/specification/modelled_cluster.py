@@ -56,7 +56,7 @@ def weights(profile: Profile) -> Weights:
         PlacementError: its weights are not numbers from 0 to 1 that add up to 1; the message names the profile.
     """
     try:
-        return Weights(profile.weights.closeness, profile.weights.locality)
+        return Weights(**profile.weights)
     except PlacementError as error:
         raise PlacementError(f"profile {profile.name}: {error}") from error
 

@@ -6,7 +6,7 @@ import difflib
 import functools
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -15,17 +15,10 @@ from workloads.job import Job
 from workloads.profiles.parts import AnyStage, Count, FileInput, Number, Part, Repeat
 from workloads.profiles.unrolling import ProfileError, Unroller
 
-__all__ = ["PlacementWeights", "Profile", "ProfileError", "load_profile", "profile_names"]
+__all__ = ["Profile", "ProfileError", "load_profile", "profile_names"]
 
 _FOLDER = Path(__file__).parent
 _ROUNDING = 1e-3
-
-
-class PlacementWeights(Part):
-    """Of the placement cost (thesis, Table 6.1), for `placement.Weights` to judge."""
-
-    closeness: Number
-    locality: Number
 
 
 class Profile(Part):
@@ -34,7 +27,9 @@ class Profile(Part):
     name: str
     description: str = Field(description="One sentence")
     provenance: str = Field(description="Where the volumes come from and how far to trust them")
-    weights: PlacementWeights
+    weights: dict[Literal["closeness", "locality"], Number] = Field(
+        min_length=2, description="Of the placement cost (thesis, Table 6.1), for `placement.Weights` to judge"
+    )
     input_bytes: Count = Field(description="Default size of the input")
     containers: Count = Field(description="Default number, with the application master")
     slots_per_container: Count

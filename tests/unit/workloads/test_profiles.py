@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from workloads.job import Exchange, JobError
-from workloads.profiles import PlacementWeights, Profile, ProfileError, load_profile, profile_names
+from workloads.profiles import Profile, ProfileError, load_profile, profile_names
 from workloads.profiles import __file__ as profiles_file
 
 THESIS = {  # table 6.1 and section 6.4.2
@@ -21,7 +21,7 @@ def test_profiles_of_the_thesis_have_its_sizes_and_weights(name):
     job = profile.job("j")
     size, closeness, locality = THESIS[name]
     assert job.input_bytes == size
-    assert profile.weights == PlacementWeights(closeness=closeness, locality=locality)
+    assert profile.weights == {"closeness": closeness, "locality": locality}
     assert (job.containers, job.memory_mb, job.vcores) == (12, 3072, 1)
     for said in ("Recorded", "Check of the two sizes", "Differs from the thesis's Flink 0.9", "shuffle_factor"):
         assert said in profile.provenance

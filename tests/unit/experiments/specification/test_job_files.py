@@ -45,7 +45,11 @@ def repeat(times, stages=(), **fields):
     [
         (changed(contaners=3), "contaners: unknown key; did you mean 'containers'"),
         (lambda profile: profile.pop("weights"), "weights: missing; give it"),
-        (lambda profile: profile["weights"].update(locallity=1), "weights.locallity: unknown key; did you mean 'local"),
+        (
+            lambda profile: profile["weights"].update(locallity=1),
+            "weights.locallity: .*: must be 'closeness' or 'loc",
+        ),
+        (lambda profile: profile["weights"].pop("locality"), "weights: .*should have at least 2 items"),
         (changed(input_bytes="lots"), "input_bytes: 'lots': must be a valid integer"),
         (changed(input_bytes=10**400), "input_bytes: 1000.*: must be less than or equal to 10{18}"),
         (lambda profile: profile["stages"][0].pop("inputs"), "stages.0.inputs: missing; give it"),

@@ -61,7 +61,7 @@ def test_a_request_asks_for_what_the_job_needs(name):
     assert (request.job_id, request.signature, request.containers) == ("job", name, job.containers)
     assert request.inputs == tuple(job.files)
     weights = load_profile(name).weights
-    assert (request.weights.closeness, request.weights.locality) == (weights.closeness, weights.locality)
+    assert {"closeness": request.weights.closeness, "locality": request.weights.locality} == weights
 
 
 def test_weights_of_the_strategy_go_before_the_profiles_and_those_of_a_job_before_both():

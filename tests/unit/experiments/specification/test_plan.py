@@ -13,7 +13,7 @@ from experiments.specification.specification_file import load, loads, parse
 from experiments.specification.workload import planned, submissions
 from placement import Weights
 from tests.unit.experiments.synthetic import specification
-from workloads.profiles import PlacementWeights, load_profile
+from workloads.profiles import load_profile
 
 
 def problems(spec):
@@ -136,7 +136,7 @@ def test_jobs_that_share_a_profile_read_its_file_once(tmp_path):
     first, *others = submissions(spec)
     assert all(one.loaded is first.loaded for one in others)
     path.write_text(path.read_text().replace("closeness: 0.7, locality: 0.3", "closeness: 0, locality: 1"))
-    assert submissions(spec)[0].loaded.weights == PlacementWeights(closeness=0, locality=1)
+    assert submissions(spec)[0].loaded.weights == {"closeness": 0, "locality": 1}
 
 
 def test_every_example_could_run():
