@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import conversion, series, verdict
 from experiments.records.conversion import Decision
-from experiments.records.record import RunRecord
+from experiments.records.record import Fidelity, RunRecord
 from experiments.records.results_folder import RunWriter
 from experiments.records.verdict import Sample
 from experiments.specification.plan import Run
@@ -47,18 +47,18 @@ def save(
     outcome: Outcome,
     scale: Scale,
     finished_at: datetime,
-    problem: str | None = None,
+    fidelity: Fidelity | None,
 ) -> RunRecord:
     """Write the series of a run that has ended well, and then its finished record.
 
     Args:
         run: the run.
         writer: of its folder.
-        record: as it stands, with the calibration.
+        record: as it stands.
         outcome: what happened.
         scale: the divisors.
         finished_at: now.
-        problem: why it should have been refused, when it was run all the same.
+        fidelity: whether the machine kept up; None where nothing was emulated.
     """
     racks = {host.name: host.rack for host in run.build_topology().hosts}
     origin_s = outcome.origin_s
@@ -70,14 +70,6 @@ def save(
         conversion.job_record(result, scale, origin_s, racks, outcome.decisions[result.job_id])
         for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
     ]
-    fidelity = verdict.assess(
-        outcome.samples,
-        run.specification.fidelity,
-        record.calibration["shortfall"],
-        problem,
-        outcome.decision_share,
-        scale.modelled_s(1.0),
-    )
     matrix = conversion.traffic_matrix(events, tuple(racks))
     finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
     writer.save(finished)

@@ -20,6 +20,7 @@ from topologies.topology import Topology, TopologyError
 SCHEMA_VERSION: Final = 1
 
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
+Kind = Literal["emulated", "simulated"]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
@@ -172,6 +173,7 @@ class RunRecord(_Value):
     """Everything about one run; what is not known yet is empty."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Kind = Field(default="emulated", description="simulated: computed by the twin, nothing was emulated")
     run_id: Text
     experiment: Text
     status: Status
@@ -266,8 +268,15 @@ class RunRecord(_Value):
 
     @property
     def doubtful(self) -> bool:
-        """Whether the fidelity of a finished run was found wanting, or was not assessed."""
-        return self.fidelity is None or self.fidelity.verdict != "trusted"
+        """Whether the fidelity of a finished run was found wanting, or was not assessed; a simulated run needs none."""
+        return self.kind == "emulated" and (self.fidelity is None or self.fidelity.verdict != "trusted")
+
+    @property
+    def state(self) -> str:
+        """In a word: what became of the run, and how far a finished one is to be trusted."""
+        if self.status != "finished":
+            return self.status
+        return "simulated" if self.kind == "simulated" else "doubtful" if self.doubtful else "trusted"
 
     def to_json(self) -> str:
         """One JSON object; `from_json` reads it back to an equal record."""

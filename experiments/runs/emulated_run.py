@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import ExperimentError
-from experiments.records import provenance
+from experiments.records import provenance, verdict
 from experiments.records.outcome import save
 from experiments.records.record import RunRecord, ScaleRecord, now
 from experiments.records.results_folder import RunFolder
@@ -57,7 +57,8 @@ def execute(
         CalibrationRefused: the network is out of tolerance and `force` is not set.
         Exception: whatever made the run fail; the record says so as well.
     """
-    volume_divisor = run.specification.scale.volume_divisor_for(conditions.rate_divisor)
+    specification = run.specification
+    volume_divisor = specification.scale.volume_divisor_for(conditions.rate_divisor)
     scale = Scale(conditions.rate_divisor, volume_divisor)
     with folder.writing(now) as writer:
         divisors = ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor)
@@ -73,7 +74,15 @@ def execute(
             writer.save(record)
             outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", on_progress))
             network.verify_shaping()
-        return save(run, writer, record, outcome, scale, now(), problem)
+        fidelity = verdict.assess(
+            outcome.samples,
+            specification.fidelity,
+            report["shortfall"],
+            problem,
+            outcome.decision_share,
+            scale.modelled_s(1.0),
+        )
+        return save(run, writer, record, outcome, scale, now(), fidelity)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from experiments.records.outcome import Outcome, save
 from experiments.records.record import RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
-from experiments.records.verdict import Sample
+from experiments.records.verdict import Sample, assess
 from experiments.runs.network_calibration import AggregateMeasurement
 from experiments.specification.model import Specification
 from experiments.specification.plan import Run, runs_of
@@ -101,7 +101,9 @@ def write_run(folder: ResultsFolder, run: Run, started: datetime, doubtful: bool
         writer.save(record)
         if failed:
             raise AgentError("agent of h3: process ended before it was ready")
-        save(run, writer, record, _outcome(run, rng, doubtful), SCALE, ended)
+        outcome = _outcome(run, rng, doubtful)
+        fidelity = assess(outcome.samples, run.specification.fidelity, 0.012, None, outcome.decision_share)
+        save(run, writer, record, outcome, SCALE, ended, fidelity)
 
 
 def _outcome(run: Run, rng: np.random.Generator, doubtful: bool) -> Outcome:
