@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, metavar="N", help=f"weights from 0 to 1 [{_STEPS}: 0.0, 0.1, ...]")
     options.add_doing(parser, "a results folder", "every weight's time")
+    options.add_force(parser)
     options.add_scheduler(parser)
 
 
@@ -54,7 +55,7 @@ def run(
 ) -> int:
     """Run jobs alone under every pair of weights, into a new folder, or finish a folder; returns the exit code."""
     from experiments.analysis import weights
-    from experiments.commands.sweeping import Doing, begun, resumed, run_sweep
+    from experiments.commands.campaigns import Doing, begun, do_runs, resumed
 
     options.refuse_beside_resume(resume, profile=profile, steps=steps, output=output, **described)
     if resume is None:
@@ -62,9 +63,9 @@ def run(
     else:
         runs = resumed(weights.open_folder(resume), options.repeats(described["repeats"]))
     console = TextConsole(stderr=as_json)
-    doing = Doing("calibrate-weights", scheduler, force, quiet or as_json)
+    doing = Doing("calibrate-weights", "emulated", scheduler, force, 1, quiet or as_json)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
-    return run_sweep(doing, runs, show_weights, console)
+    return do_runs(doing, *runs, show_weights, console)
 
 
 def _sweep(profiles: Sequence[str] | None, steps: int, **described: Unpack[Description]) -> Sweep:

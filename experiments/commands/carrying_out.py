@@ -12,8 +12,8 @@ from experiments.analysis.likeness import MixedRunsError
 from experiments.documents.atomic import write_text
 from experiments.documents.terminal import print_aside, print_line
 from experiments.errors import REFUSALS
-from experiments.records.ownership import give_to_caller
-from experiments.runs.rate_divisor import CACHE
+from experiments.records.ownership import RATE_DIVISORS, give_to_caller
+from experiments.records.results_folder import ResultsFolder
 
 
 def carry_out(
@@ -40,8 +40,26 @@ def carry_out(
         print_line(console, f"stopped; `{command} --resume {path}` does what is left")
         raise
     finally:
-        give_to_caller(path, CACHE)
+        give_to_caller(path, RATE_DIVISORS)
     return 0 if shown and not problems else 1
+
+
+def show_experiment(folder: ResultsFolder, *, allow_mixed: bool, as_json: bool, console: Console) -> None:
+    """Print what came out of an experiment and write the report."""
+    from experiments.analysis import comparison
+    from experiments.report.html.build import write_report
+    from experiments.report.terminal import table
+
+    records = folder.records()
+    if not records:
+        return
+    result = comparison.compare(records, allow_mixed)
+    if as_json:
+        print(comparison.to_json(result))
+    else:
+        console.print(table.render(result))
+    report = write_report(folder.path, allow_mixed)
+    print_line(console, f"results  {folder.path}\nreport   {report}")
 
 
 def _shown(path: Path, show: Callable[[], None]) -> bool:

@@ -19,6 +19,7 @@ _ROOT = Path(__file__).parents[2]
 
 COMMANDS: Mapping[str, str] = {
     "run": "run",
+    "simulate": "simulate",
     "sweep": "sweep",
     "calibrate": "calibrate",
     "calibrate-volumes": "calibrate_volumes",
@@ -41,6 +42,7 @@ EXAMPLES = """examples:
   sudo python run_testbed.py --blocking-factor 1 2 5 10      at several blocking factors
   sudo python run_testbed.py run --strategy default neawa --repeats 5 --seed 7
   sudo python run_testbed.py run --spec my-experiment.yaml --output results
+  python run_testbed.py simulate --repeats 200               the same by simulation, without root
   sudo python run_testbed.py calibrate
   python run_testbed.py report results/20260101T120000-thesis
 """

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_FOLDER = "results/20260101T120000-thesis"
 OUTPUT = Path("results")
+_MOST_PROCESSES = 1024
 _OPTIONS = {"assignments": "--set", "sweep": "SWEEP", "list_only": "--list"}
 """Options by the names of their values, where the one does not follow from the other."""
 _MIXED = "compare runs of different machines or versions"
@@ -72,9 +73,33 @@ def add_doing(parser: argparse.ArgumentParser, resumed: str, printed: str) -> No
     """Options of everything that does runs: what `--resume` finishes, what `--json` prints."""
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="where results go")
     parser.add_argument("--resume", type=followed, metavar="FOLDER", help=f"finish {resumed}; nothing is run twice")
-    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
     add_allow_mixed(parser)
     add_printing(parser, printed)
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Whether a network that does not carry what it should is used all the same."""
+    parser.add_argument("--force", action="store_true", help="run although the calibration is out of tolerance")
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """How many simulations at a time."""
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="simulate so many runs at a time [as many as there are cores]"
+    )
+
+
+def processes(wanted: int | None) -> int:
+    """How many simulations at a time, with all cores where nothing is said.
+
+    Raises:
+        RequestError: none, or more than anything could use.
+    """
+    from experiments.runs.simulated_campaign import cores
+
+    if wanted is not None and not 1 <= wanted <= _MOST_PROCESSES:
+        raise RequestError(f"--processes {wanted}: give a number from 1 to {_MOST_PROCESSES}")
+    return wanted or cores()
 
 
 def add_allow_mixed(parser: argparse.ArgumentParser, meaning: str = _MIXED) -> None:
@@ -159,6 +184,20 @@ def refuse_beside_resume(resume: Path | None, **described: object) -> None:
             option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
             hint = f"leave out {option}, or --resume to run it into a folder of its own"
             raise RequestError(f"--resume {resume}: the folder says what to run; {hint}")
+
+
+def refuse_sweep(path: Path, command: str) -> None:
+    """Refuse to resume the folder of a sweep as that of an experiment.
+
+    Raises:
+        RequestError: it is the folder of a sweep, which `command` finishes.
+    """
+    from experiments.records.sweep_folder import SweepFolder
+
+    if SweepFolder.is_at(path):
+        raise RequestError(
+            f"--resume {path}: this is the folder of a sweep; finish it with `{command} --resume {path}`"
+        )
 
 
 def repeats(text: str | None) -> object:

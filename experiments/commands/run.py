@@ -9,13 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import EXAMPLE_FOLDER, Description
-from experiments.documents.terminal import TextConsole, print_line
-from experiments.errors import RequestError
+from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -35,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     options.add_description(parser)
     options.add_doing(parser, "a results folder", "the summary")
+    options.add_force(parser)
     options.add_port(parser)
 
 
@@ -50,15 +48,17 @@ def run(
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
+    from experiments.commands.campaigns import refuse_other_kind
     from experiments.records.results_folder import ResultsFolder
     from experiments.specification import plan, requirements
 
     options.check_port(http_port)
     options.refuse_beside_resume(resume, output=output, **described)
     if resume is not None:
-        _refuse_sweep(resume)
+        options.refuse_sweep(resume, "sweep")
         repeats = options.repeats(described["repeats"])
         kept = ResultsFolder.open(resume)
+        refuse_other_kind([kept], "emulated", f"finish it with `simulate --resume {resume}`")
         specification, folder = kept.extended(repeats), partial(kept.extend, repeats)
         plan.check(specification)
     else:
@@ -66,13 +66,6 @@ def run(
         folder = partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
     requirements.check(specification)
     return answer_isolated(lambda: _emulate(folder, http_port, force, allow_mixed, quiet, as_json))
-
-
-def _refuse_sweep(path: Path) -> None:
-    from experiments.records.sweep_folder import SweepFolder
-
-    if SweepFolder.is_at(path):
-        raise RequestError(f"--resume {path}: this is the folder of a sweep; finish it with `sweep --resume {path}`")
 
 
 def _emulate(
@@ -83,7 +76,7 @@ def _emulate(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    from experiments.commands.carrying_out import carry_out
+    from experiments.commands.carrying_out import carry_out, show_experiment
     from experiments.runs import emulated_campaign
     from experiments.runs.controller_process import listen
     from experiments.runs.progress import Reporter
@@ -97,24 +90,6 @@ def _emulate(
         "run",
         folder.path,
         lambda: emulated_campaign.run_all(folder, emulated_campaign.Options(http_port, force), reporter),
-        lambda: _show(folder, allow_mixed, as_json, console),
+        lambda: show_experiment(folder, allow_mixed=allow_mixed, as_json=as_json, console=console),
         console,
     )
-
-
-def _show(folder: ResultsFolder, allow_mixed: bool, as_json: bool, console: Console) -> None:
-    """Print what came out and write the report."""
-    from experiments.analysis import comparison
-    from experiments.report.html.build import write_report
-    from experiments.report.terminal import table
-
-    records = folder.records()
-    if not records:
-        return
-    result = comparison.compare(records, allow_mixed)
-    if as_json:
-        print(comparison.to_json(result))
-    else:
-        console.print(table.render(result))
-    report = write_report(folder.path, allow_mixed)
-    print_line(console, f"results  {folder.path}\nreport   {report}")

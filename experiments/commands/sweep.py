@@ -14,10 +14,13 @@ from rich.console import Console
 from experiments.commands import options
 from experiments.documents.diagnostics import SpecificationError
 from experiments.documents.terminal import TextConsole, print_line
+from experiments.errors import RequestError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from experiments.commands.campaigns import Doing
+    from experiments.records.record import Kind
     from experiments.records.sweep_folder import SweepFolder
     from experiments.specification.sweep import Sweep
 
@@ -25,6 +28,7 @@ SUMMARY = "run an experiment at every combination of some values"
 EXAMPLES = (
     "sudo sweep table-6.2",
     "sweep table-6.2 --list",
+    "sweep table-6.2 --simulate --repeats 100",
     "sudo sweep --spec thesis --vary topology.blocking_factor=1,5 data.replication=1,3 --repeats 5",
     "sweep table-6.2 --scheduler tcp://10.0.0.1:8786",
 )
@@ -54,37 +58,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list", dest="list_only", action="store_true", help="only print the points and how many runs they have"
     )
+    parser.add_argument("--simulate", action="store_true", help="simulate the runs: takes no root")
     options.add_doing(parser, "a sweep's folder", "the results")
+    options.add_force(parser)
+    options.add_processes(parser)
     options.add_scheduler(parser)
 
 
 def run(
     *,
     list_only: bool,
+    simulate: bool,
     output: Path,
     resume: Path | None,
     force: bool,
     allow_mixed: bool,
     quiet: bool,
     as_json: bool,
+    processes: int | None,
     scheduler: str | None,
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
-    from experiments.commands.sweeping import Doing, begun, resumed, run_sweep
+    from experiments.commands.campaigns import begun, do_runs, resumed
     from experiments.records.sweep_folder import SweepFolder
 
     options.refuse_beside_resume(resume, output=output, list_only=list_only, **described)
     console = TextConsole(stderr=as_json and not list_only)
     if list_only:
         return _show_plan(_described(**described), as_json, console)
-    doing = Doing("sweep", scheduler, force, quiet or as_json)
+    doing = _doing(simulate, force, processes, scheduler, quiet or as_json)
     show = partial(_show, allow_mixed=allow_mixed, as_json=as_json, console=console)
     if resume is None:
         runs = begun(_described(**described), output)
     else:
-        runs = resumed(SweepFolder.open(resume), options.repeats(described["repeats"]))
-    return run_sweep(doing, runs, show, console)
+        folder = SweepFolder.open(resume)
+        _refuse_other_kind(folder, doing.kind)
+        runs = resumed(folder, options.repeats(described["repeats"]))
+    return do_runs(doing, *runs, show, console)
+
+
+def _doing(simulate: bool, force: bool, processes: int | None, scheduler: str | None, quiet: bool) -> Doing:
+    from experiments.commands.campaigns import Doing
+
+    if simulate and force:
+        raise RequestError("--force: a simulated network is not calibrated; leave it out, or --simulate")
+    if processes is not None and not simulate:
+        raise RequestError(f"--processes {processes}: one emulation at a time runs on a machine; add --simulate")
+    kind: Kind = "simulated" if simulate else "emulated"
+    command = "sweep --simulate" if simulate else "sweep"
+    return Doing(command, kind, scheduler, force, options.processes(processes), quiet)
+
+
+def _refuse_other_kind(folder: SweepFolder, kind: Kind) -> None:
+    from experiments.commands.campaigns import refuse_other_kind
+
+    remedy = "leave out --simulate" if kind == "simulated" else "add --simulate"
+    refuse_other_kind([folder.point(point) for point in folder.points()], kind, remedy)
 
 
 def _described(**described: Unpack[Description]) -> Sweep:

@@ -9,6 +9,9 @@ from pathlib import Path
 from experiments.documents import nofollow
 from experiments.documents.caller import caller
 
+RATE_DIVISORS = ".rate-divisors.json"
+"""Beside results folders: the rate divisors that have been found for networks on this machine."""
+
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it that are missing, for the caller; a folder that is there stays whose it is."""

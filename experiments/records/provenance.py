@@ -6,8 +6,10 @@ import functools
 import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -16,10 +18,14 @@ from experiments.specification import strategy_modules
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.plan import Run
 from topologies.emulated import programs
-from topologies.emulated.network import EmulatedNetwork
 
+if TYPE_CHECKING:
+    from topologies.emulated.network import EmulatedNetwork
+
+_ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("numpy", "os-ken", "polars", "pydantic", "xxhash")
-_ROOMS = ("controller", "experiments", "placement", "topologies", "workloads")
+_PACKAGES_OF_SIMULATION = ("numba", "numpy")
+_ROOMS = ("controller", "experiments", "placement", "topologies", "twin", "workloads")
 _PROGRAMS = {"open_vswitch": ["ovs-vswitchd", "--version"], "iperf3": ["iperf3", "--version"], "tc": ["tc", "-V"]}
 
 
@@ -39,6 +45,11 @@ def collect(network: EmulatedNetwork, run: Run) -> Provenance:
     )
 
 
+def of_simulation(run: Run) -> Provenance:
+    """The provenance of a run by the twin, which comes out the same on every machine."""
+    return Provenance(versions=versions_of_simulation(), strategy_sha256=module_sha256(run.specification, run.strategy))
+
+
 def module_sha256(specification: Specification, strategy: StrategySpec) -> str | None:
     """Of the file that defines a strategy given as `module:Class`; None of the testbed's own, and without a file."""
     file = strategy_modules.file_of(specification, strategy)
@@ -55,15 +66,26 @@ def machine_fingerprint() -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of the testbed, of Python and of everything that could change a result."""
-    root = Path(__file__).resolve().parents[2]
-    found = {"testbed": checkout_version(root), "python": platform.python_version(), "mininet": _mininet_version()}
-    for package in _PACKAGES:
+    found = {**_own_versions(_PACKAGES), "mininet": _mininet_version()}
+    for name, argv in _PROGRAMS.items():
+        found[name] = programs.first_line(argv) or "absent"
+    return found
+
+
+@functools.cache
+def versions_of_simulation() -> dict[str, str]:
+    """Versions of everything that could change the result of a simulation."""
+    return _own_versions(_PACKAGES_OF_SIMULATION)
+
+
+def _own_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Of the testbed, of Python and of some packages."""
+    found = {"testbed": checkout_version(_ROOT), "python": platform.python_version()}
+    for package in packages:
         try:
             found[package.replace("-", "_")] = version(package)
         except PackageNotFoundError:
             found[package.replace("-", "_")] = "absent"
-    for name, argv in _PROGRAMS.items():
-        found[name] = programs.first_line(argv) or "absent"
     return found
 
 

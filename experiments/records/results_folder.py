@@ -201,6 +201,10 @@ class ResultsFolder:
             write_text(self.path / "specification.yaml", specification_file.dump(wanted))
         return self
 
+    def assignments(self) -> list[Assignment]:
+        """All runs, in the order in which to do them."""
+        return [Assignment(self, run) for run in runs_of(self.specification())]
+
     def run(self, run_id: str) -> RunFolder:
         """The folder of one run, whether it exists yet or not."""
         return RunFolder(self.path / "runs" / run_id)

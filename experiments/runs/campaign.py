@@ -33,18 +33,29 @@ def do(assignments: Sequence[Assignment], execute: Execute, reporter: Reporter) 
     problems: list[str] = []
     with reporter.runs(len(unfinished(assignments))) as show:
         for assignment, run in _left_to_do(assignments):
-            name = f"{assignment.prefix}{run.id}"
-            with show(name) as on_progress:
-                try:
-                    execute(assignment, run, on_progress)
-                except Exception as error:
-                    if stopped := stop_behind(error):
-                        raise stopped from error
-                    reason = " ".join(str(error).split()) or type(error).__name__
-                    problems.append(f"{name}: {reason}")
-                    _note_failure(assignment.folder.run(run.id), run, reason)
-                    on_progress(f"failed: {problems[-1]}")
+            with show(f"{assignment.prefix}{run.id}") as on_progress:
+                problem = attempt(assignment, run, execute, on_progress)
+                if problem is not None:
+                    problems.append(problem)
+                    on_progress(f"failed: {problem}")
     return problems
+
+
+def attempt(assignment: Assignment, run: Run, execute: Execute, on_progress: OnProgress = lambda _: None) -> str | None:
+    """Do a run; what went wrong, in a line, of one that failed and is recorded so.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: the user stopped it.
+    """
+    try:
+        execute(assignment, run, on_progress)
+    except Exception as error:
+        if stopped := stop_behind(error):
+            raise stopped from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        _note_failure(assignment.folder.run(run.id), run, reason)
+        return f"{assignment.prefix}{run.id}: {reason}"
+    return None
 
 
 def _note_failure(folder: RunFolder, run: Run, reason: str) -> None:

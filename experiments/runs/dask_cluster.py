@@ -1,4 +1,4 @@
-"""A sweep on several machines: runs are tasks of a Dask cluster, one emulation at a time on each machine.
+"""A campaign on several machines: runs are tasks of a Dask cluster, one emulation at a time on each machine.
 
 A task is one repeat of one point with all its strategies, which therefore run on the same machine. The specification
 travels to the worker and the folders of the runs travel back, so the machines share no files.
@@ -7,6 +7,7 @@ travels to the worker and the folders of the runs travel back, so the machines s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import io
 import json
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from experiments.documents.atomic import atomic_file, write_text
 from experiments.documents.nofollow import followed, make_folder
 from experiments.errors import ExperimentError
+from experiments.records.record import Kind
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs.campaign import unfinished
 from experiments.runs.dask_worker import PROBLEMS, REQUEST
@@ -38,19 +40,20 @@ CONNECT_TIMEOUT_S: Final = 10
 _RUN_DEADLINE_S: Final = 86_400  # for a run, beside what its jobs may take
 _ENDING_S: Final = 60
 _ROOT = Path(__file__).resolve().parents[2]
-_EMULATION = (
-    sys.executable,
-    "-m",
-    "topologies.emulated.isolation",
-    "--",
-    sys.executable,
-    "-m",
-    "experiments.runs.dask_worker",
-)
+_SIMULATION = (sys.executable, "-m", "experiments.runs.dask_worker")
+_EMULATION = (sys.executable, "-m", "topologies.emulated.isolation", "--", *_SIMULATION)
 
 
 class ClusterError(ExperimentError):
     """Something that the cluster cannot do; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to do with runs: emulate or simulate them; by force, although the calibration is out of tolerance."""
+
+    kind: Kind
+    force: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Task:
         specification: of the point, in YAML, with nothing left in other files.
         run_ids: the runs; a doubtful one is repeated.
         records: record.json of the runs of this point that have finished already.
-        force: run although the calibration is out of tolerance.
+        wanted: what to do with them.
         deadline_s: for the program that does the runs; one that is stuck holds a machine no longer.
     """
 
@@ -70,7 +73,7 @@ class Task:
     specification: str
     run_ids: tuple[str, ...]
     records: Mapping[str, str]
-    force: bool
+    wanted: Wanted
     deadline_s: float
 
 
@@ -98,7 +101,7 @@ def connect(address: str) -> Iterator[Client]:
 def run_all(
     client: Client,
     assignments: Sequence[Assignment],
-    force: bool,
+    wanted: Wanted,
     reporter: Reporter,
     notice: Callable[[str], None],
     program: Sequence[str] = (),
@@ -108,10 +111,10 @@ def run_all(
     Args:
         client: of the cluster's scheduler.
         assignments: the runs, in the order in which to begin them.
-        force: run although the calibration is out of tolerance.
+        wanted: what to do with them.
         reporter: shows what has arrived.
         notice: takes a line for the user.
-        program: what a worker starts instead of the emulation, with the folder of the task as its argument.
+        program: what a worker starts instead of the testbed, with the folder of the task as its argument.
 
     Returns:
         What went wrong, a line for each failed run or task.
@@ -119,13 +122,12 @@ def run_all(
     from distributed import as_completed
 
     left = unfinished(assignments)
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if left and not any(worker["resources"].get(RESOURCE) for worker in workers):
-        notice(f"waiting for a worker: none offers the resource yet (--resources {RESOURCE}=1)")
+    resources = {RESOURCE: 1} if wanted.kind == "emulated" else {}
+    _tell_of_waiting(client, resources, notice)
     groups = {}
-    for number, (task, group) in enumerate(_tasks(left, force)):
+    for number, (task, group) in enumerate(_tasks(left, wanted)):
         # Tasks are not pure: the same one, given again, is to be done again.
-        future = client.submit(perform, task, program, resources={RESOURCE: 1}, pure=False, priority=-number)
+        future = client.submit(perform, task, program, resources=resources, pure=False, priority=-number)
         groups[future] = group
     problems: list[str] = []
     with reporter.runs(len(left)) as show:
@@ -145,6 +147,16 @@ def run_all(
     return problems
 
 
+def _tell_of_waiting(client: Client, resources: Mapping[str, int], notice: Callable[[str], None]) -> None:
+    """Tell the user when no worker can begin."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if not workers and not resources:
+        notice("waiting for a worker: there is none yet")
+    for resource in resources:
+        if not any(worker["resources"].get(resource) for worker in workers):
+            notice(f"waiting for a worker: none offers the resource yet (--resources {resource}=1)")
+
+
 def _show_group(
     show: Show, group: Sequence[Assignment], problems: Sequence[str], lost: str, span_s: tuple[float, float]
 ) -> None:
@@ -157,7 +169,7 @@ def _show_group(
             on_progress(lost or "; ".join(failed) or "finished")
 
 
-def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Task, list[Assignment]]]:
+def _tasks(assignments: Sequence[Assignment], wanted: Wanted) -> Iterator[tuple[Task, list[Assignment]]]:
     """A task for each point and repeat, with its assignments."""
     groups: dict[tuple[Path, int], list[Assignment]] = {}
     for assignment in assignments:
@@ -168,11 +180,11 @@ def _tasks(assignments: Sequence[Assignment], force: bool) -> Iterator[tuple[Tas
         specification = folder.specification()
         deadline_s = 2 * len(ids) * (_RUN_DEADLINE_S + specification.job_deadline_wall_s)  # a doubtful run is repeated
         document = specification_file.dump(specification)
-        yield Task(group[0].prefix, document, ids, finished, force, deadline_s), group
+        yield Task(group[0].prefix, document, ids, finished, wanted, deadline_s), group
 
 
 def perform(task: Task, program: Sequence[str] = ()) -> bytes:
-    """Do a task on the machine of this worker, when no other worker of the machine does one.
+    """Do a task on the machine of this worker; emulate when no other worker of the machine does.
 
     Returns:
         The folders of the new runs and what went wrong, as a compressed archive.
@@ -184,12 +196,16 @@ def perform(task: Task, program: Sequence[str] = ()) -> bytes:
     import distributed
 
     own = followed(distributed.get_worker().local_directory)
-    with _machine() as lock, tempfile.TemporaryDirectory(dir=own) as scratch:
+    emulates = task.wanted.kind == "emulated"
+    with (
+        _machine(fcntl.LOCK_EX if emulates else fcntl.LOCK_SH) as lock,
+        tempfile.TemporaryDirectory(dir=own) as scratch,
+    ):
         folder, errors = Path(scratch, "task"), Path(scratch, "errors.txt")
         _unpack(task, folder)
         with errors.open("wb") as output:
             process = subprocess.Popen(
-                [*(program or _EMULATION), str(folder)],
+                [*(program or (_EMULATION if emulates else _SIMULATION)), str(folder)],
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,  # never written to: ends when this process does
                 stdout=output,
@@ -242,11 +258,13 @@ def store(folder: ResultsFolder, group: Sequence[Assignment], archive: bytes) ->
 
 
 @contextlib.contextmanager
-def _machine() -> Iterator[int]:
-    """This machine, for one task at a time: who inherits the descriptor keeps it, after the worker is killed too."""
+def _machine(lock: int) -> Iterator[int]:
+    """This machine, for one emulation at a time or for several simulations: who inherits the descriptor keeps it, after
+    the worker is killed too.
+    """
     descriptor = os.open(Path(__file__).parent, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, lock)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -255,7 +273,8 @@ def _machine() -> Iterator[int]:
 def _unpack(task: Task, folder: Path) -> None:
     (folder / "runs").mkdir(parents=True)
     write_text(folder / "specification.yaml", task.specification)
-    write_text(folder / REQUEST, json.dumps({"runs": task.run_ids, "place": task.prefix, "force": task.force}))
+    request = {"runs": task.run_ids, "place": task.prefix, **dataclasses.asdict(task.wanted)}
+    write_text(folder / REQUEST, json.dumps(request))
     for run_id, record in task.records.items():
         (folder / "runs" / run_id).mkdir()
         write_text(folder / "runs" / run_id / "record.json", record)

@@ -14,7 +14,6 @@ from experiments.runs.controller_process import listen
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.progress import OnProgress, Reporter
 from experiments.runs.rate_divisor import choose_divisor, trial_key
-from experiments.specification import plan
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun, resolve
 from topologies.emulated import isolation
@@ -35,8 +34,7 @@ class Options:
 
 def run_all(folder: ResultsFolder, options: Options, reporter: Reporter) -> list[str]:
     """Do those runs of a results folder that have not finished yet: see `emulate`."""
-    runs = plan.runs_of(folder.specification())
-    return emulate([Assignment(folder, run) for run in runs], folder.path.parent, options, reporter)
+    return emulate(folder.assignments(), folder.path.parent, options, reporter)
 
 
 def emulate(assignments: Sequence[Assignment], cache_folder: Path, options: Options, reporter: Reporter) -> list[str]:

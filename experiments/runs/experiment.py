@@ -13,11 +13,10 @@ from typing import Any
 
 from experiments.documents.terminal import TextConsole
 from experiments.errors import REFUSALS, ExperimentError
-from experiments.records.ownership import give_to_caller
+from experiments.records.ownership import RATE_DIVISORS, give_to_caller
 from experiments.records.results_folder import ResultsFolder
 from experiments.runs import emulated_campaign
 from experiments.runs.progress import Reporter
-from experiments.runs.rate_divisor import CACHE
 from experiments.specification import plan, requirements, specification_file
 from experiments.specification.model import Specification
 from topologies.emulated import isolation
@@ -37,7 +36,7 @@ def run_experiment(
             reporter = Reporter(TextConsole(stderr=True), quiet)
             problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=force), reporter)
         finally:
-            give_to_caller(folder.path, CACHE)
+            give_to_caller(folder.path, RATE_DIVISORS)
         return {"folder": str(folder.path), "problems": problems}
 
     done = _isolated(do)

@@ -19,6 +19,7 @@ from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.documents.nofollow import FileError
 from experiments.records import verdict
+from experiments.records.ownership import RATE_DIVISORS
 from experiments.records.provenance import machine_fingerprint
 from experiments.runs import emulated_run
 from experiments.runs.controller_process import Controller, ControllerError
@@ -36,7 +37,6 @@ HEADROOM = 2.0
 REHEARSAL_SPEED = 4.0
 REHEARSALS = 3
 """When so many fail, it is not for the links' rates: the agents have too much to do in a second of any divisor."""
-CACHE = ".rate-divisors.json"
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 _FINDINGS = TypeAdapter(dict[str, PositiveFloat])
@@ -58,7 +58,7 @@ def choose_divisor(
     wanted = run.specification.scale.rate_divisor
     if wanted != "auto":
         return wanted
-    cache = cache_folder / CACHE
+    cache = cache_folder / RATE_DIVISORS
     known = _known(cache)
     key = trial_key(run)
     if key in known:

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from controller.__main__ import _read_topology
+from experiments.records.ownership import RATE_DIVISORS
 from experiments.runs import rate_divisor
 from tests.fuzz.mutations import damage
 from topologies.fat_tree import thesis
@@ -38,7 +39,7 @@ def test_a_damaged_topology_is_refused_in_a_line_or_makes_a_network(tmp_path, ca
 
 
 def test_a_damaged_cache_of_rate_divisors_holds_numbers_or_nothing(tmp_path):
-    path = tmp_path / rate_divisor.CACHE
+    path = tmp_path / RATE_DIVISORS
     for seed in range(200):
         path.unlink(missing_ok=True)
         path.write_text('{"a": 16.0, "b": 8.0}')

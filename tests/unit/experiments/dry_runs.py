@@ -44,4 +44,4 @@ def do(assignments, _force):
 
 
 if __name__ == "__main__":
-    sys.exit(dask_worker.main(do))
+    sys.exit(dask_worker.main({"emulated": do}))

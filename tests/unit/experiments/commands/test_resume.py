@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.analysis import weights
-from experiments.commands import run, sweeping
+from experiments.commands import campaigns, run
 from experiments.commands.main import main
 from experiments.records.sweep_folder import SweepFolder
 from tests.unit.experiments.synthetic import START, results, specification
@@ -74,13 +74,13 @@ def test_more_repeats_are_planned_when_the_runs_begin(tmp_path, monkeypatch):
 def test_more_repeats_of_a_sweep_are_planned_when_the_runs_begin(command, tmp_path, monkeypatch):
     folder = SweepFolder.create(tmp_path, weights.sweep_of(specification("repeats=3"), ["kmeans"], 3), START)
     planned = []
-    monkeypatch.setattr(sweeping, "answer_isolated", lambda action: action())
+    monkeypatch.setattr(campaigns, "answer_isolated", lambda action: action())
 
     def emulate(_doing, open_folder, *_):
         planned.append(len(open_folder().assignments()))
         return 0
 
-    monkeypatch.setattr(sweeping, "_run_sweep", emulate)
+    monkeypatch.setattr(campaigns, "_do_runs", emulate)
     assert main([command, "--resume", str(folder.path), "--repeats", "5"]) == 0
     assert planned == [3 * 5]
 

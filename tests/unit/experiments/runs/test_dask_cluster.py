@@ -18,12 +18,14 @@ import pytest
 from rich.console import Console
 
 from experiments.commands.main import main
+from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import campaign, dask_cluster
 from experiments.runs.dask_cluster import ClusterError
 from experiments.runs.dask_worker import PROBLEMS
 from experiments.runs.progress import Reporter
 from experiments.specification.sweep_file import loads
+from tests.emulation.small_run import specification as small
 from tests.unit.experiments.synthetic import START, write_run
 
 SWEEP = """
@@ -32,6 +34,7 @@ base: thesis
 set: {strategies: [default, neawa]}
 vary: {data.replication: [1, 3]}
 """
+EMULATED = dask_cluster.Wanted("emulated", force=False)
 QUIET = Reporter(Console(quiet=True), quiet=True)
 DRY = (sys.executable, "-m", "tests.unit.experiments.dry_runs")
 
@@ -71,7 +74,7 @@ def folder(tmp_path):
 
 def go(address, folder, program=DRY):
     with dask_cluster.connect(address) as client:
-        return dask_cluster.run_all(client, folder.assignments(), False, QUIET, pytest.fail, program)
+        return dask_cluster.run_all(client, folder.assignments(), EMULATED, QUIET, pytest.fail, program)
 
 
 def pages(diary):
@@ -154,7 +157,7 @@ def test_a_failure_is_told_of_the_run_that_failed(address, diary, folder):
     told = io.StringIO()
     with dask_cluster.connect(address) as client:
         reporter = Reporter(Console(file=told, width=200))
-        dask_cluster.run_all(client, folder.assignments(), False, reporter, pytest.fail, DRY)
+        dask_cluster.run_all(client, folder.assignments(), EMULATED, reporter, pytest.fail, DRY)
     lines = told.getvalue().splitlines()
     news = {line.split()[2].rstrip(":"): line.partition(": ")[2] for line in lines}
     assert set(news) == set(names(folder))
@@ -200,14 +203,14 @@ def test_a_program_that_does_not_end_when_it_should_is_killed(monkeypatch):
 def test_the_runs_are_done_in_the_checkout_wherever_the_worker_was_started(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(local_directory=str(tmp_path)))
     monkeypatch.chdir(tmp_path)
-    task, _ = next(iter(dask_cluster._tasks(folder.assignments(), False)))
+    task, _ = next(iter(dask_cluster._tasks(folder.assignments(), EMULATED)))
     with pytest.raises(ClusterError, match=f": {Path(__file__).parents[4]}$"):
         dask_cluster.perform(task, (sys.executable, "-c", "import os; raise SystemExit(os.getcwd())"))
 
 
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
     folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
-    tasks = [task for task, _ in dask_cluster._tasks(folder.assignments(), False)]
+    tasks = [task for task, _ in dask_cluster._tasks(folder.assignments(), EMULATED)]
     assert [(task.prefix, task.run_ids) for task in tasks] == [
         ("p01-replication1/", ("r00-bf5-default", "r00-bf5-neawa")),
         ("p02-replication3/", ("r00-bf5-default", "r00-bf5-neawa")),
@@ -220,7 +223,7 @@ def test_a_task_has_the_records_of_its_points_runs_that_are_done(folder):
     """Which say with what rate divisor."""
     first, *left = folder.assignments()
     write_run(first.folder, first.run, START)
-    tasks = {task.prefix: set(task.records) for task, _ in dask_cluster._tasks(left, False)}
+    tasks = {task.prefix: set(task.records) for task, _ in dask_cluster._tasks(left, EMULATED)}
     assert tasks == {"p01-replication1/": {first.run.id}, "p02-replication3/": set()}
 
 
@@ -250,3 +253,13 @@ def test_a_missing_library_names_the_command_that_installs_it(folder, monkeypatc
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError, match=r"`distributed` is not installed; install it with `.*pip install"):
         go("tcp://127.0.0.1:9", folder)
+
+
+def test_simulations_need_no_resource_and_come_back_as_such(address, tmp_path):
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    folder = ResultsFolder.create(tmp_path, small(profile, strategies=["default", "neawa"], repeats=2), START)
+    wanted = dask_cluster.Wanted("simulated", force=False)
+    with dask_cluster.connect(address) as client:
+        assert dask_cluster.run_all(client, folder.assignments(), wanted, QUIET, pytest.fail) == []
+    assert [record.state for record in folder.records()] == ["simulated"] * 4

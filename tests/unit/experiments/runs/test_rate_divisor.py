@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from experiments.records.ownership import RATE_DIVISORS
 from experiments.runs import rate_divisor
-from experiments.runs.rate_divisor import CACHE, HEADROOM, Trial, best, choose_divisor, trial_key
+from experiments.runs.rate_divisor import HEADROOM, Trial, best, choose_divisor, trial_key
 from experiments.specification import plan, specification_file
 from experiments.specification.resolved_run import resolve
 
@@ -56,9 +57,9 @@ def test_a_finding_holds_for_every_strategy_and_repeat(change):
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": "x"}', '{"a": -1}', '{"a": null}', "\xff"])
 def test_a_damaged_cache_is_made_anew(content, tmp_path, monkeypatch):
     run = first_run()
-    (tmp_path / CACHE).write_bytes(content.encode("latin-1"))
+    (tmp_path / RATE_DIVISORS).write_bytes(content.encode("latin-1"))
     monkeypatch.setattr(rate_divisor, "_search", lambda *_: (16.0, True))
     assert choose_divisor(run, NO_LISTENER, tmp_path) == 16.0
-    assert json.loads((tmp_path / CACHE).read_text()) == {trial_key(run): 16.0}
+    assert json.loads((tmp_path / RATE_DIVISORS).read_text()) == {trial_key(run): 16.0}
     monkeypatch.setattr(rate_divisor, "_search", lambda *_: pytest.fail("it is known"))
     assert choose_divisor(run, NO_LISTENER, tmp_path) == 16.0

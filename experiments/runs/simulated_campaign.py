@@ -1,0 +1,119 @@
+"""The runs of a campaign by the twin, several at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from experiments.records import provenance
+from experiments.records.outcome import save
+from experiments.records.record import RunRecord, ScaleRecord, now
+from experiments.records.results_folder import Assignment
+from experiments.runs import campaign
+from experiments.runs.progress import OnProgress, Reporter
+from experiments.runs.simulated_run import simulate
+from experiments.specification.model import ScaleSpec
+from experiments.specification.plan import Run
+from experiments.specification.resolved_run import resolve
+from workloads.scale import Scale
+
+AUTO_RATE_DIVISOR = 8.0
+"""What `auto` is here: as on a machine of two to four cores, so that both have parts and windows of one size."""
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_all(assignments: Sequence[Assignment], processes: int, reporter: Reporter) -> list[str]:
+    """Do those runs that have not finished yet, so many at a time.
+
+    Returns:
+        What went wrong, a line for each failed run.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in their folders.
+    """
+    left = campaign.unfinished(assignments)
+    if min(processes, len(left)) < 2:
+        return campaign.do(left, execute, reporter)
+    problems, lost = [], 0
+    with reporter.runs(len(left)) as show:
+        last_s = time.monotonic()
+        for assignment, future in _side_by_side(left, min(processes, len(left))):
+            try:
+                problem = future.result()
+            except BrokenProcessPool:
+                lost += 1
+                continue
+            with show(f"{assignment.prefix}{assignment.run.id}", last_s) as on_progress:
+                on_progress("finished" if problem is None else f"failed: {problem}")
+            problems += [] if problem is None else [problem]
+            last_s = time.monotonic()
+    if lost:
+        problems.append(f"{lost} runs: a process was killed, maybe for want of memory; go on with fewer --processes")
+    return problems
+
+
+def execute(assignment: Assignment, run: Run, on_progress: OnProgress = lambda _: None) -> RunRecord:
+    """Do one run and write its record.
+
+    Raises:
+        Exception: whatever made the run fail; the record says so as well.
+    """
+    resolved = resolve(run)
+    scale = _scale(run.specification.scale)
+    with assignment.folder.run(run.id).writing(now) as writer:
+        record = RunRecord.open(
+            resolved,
+            now(),
+            kind="simulated",
+            scale=ScaleRecord(rate_divisor=scale.rate_divisor, volume_divisor=scale.volume_divisor),
+            provenance=provenance.of_simulation(run),
+        )
+        writer.save(record)
+        outcome = simulate(resolved, scale, on_progress)
+        return save(resolved, writer, record, outcome, scale, now(), None)
+
+
+def _scale(wanted: ScaleSpec) -> Scale:
+    rate_divisor = AUTO_RATE_DIVISOR if wanted.rate_divisor == "auto" else wanted.rate_divisor
+    return Scale(rate_divisor, wanted.volume_divisor_for(rate_divisor))
+
+
+def _side_by_side(assignments: Sequence[Assignment], processes: int) -> Iterator[tuple[Assignment, Future[str | None]]]:
+    """Each run as it ends, with what went wrong with it."""
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    try:
+        futures = {pool.submit(campaign.attempt, one, one.run, execute): one for one in assignments}
+        for future in concurrent.futures.as_completed(futures):
+            yield futures[future], future
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Not by Ctrl-C, which the parent gets as well, but when the parent has ended, however it did."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
