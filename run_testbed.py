@@ -4,13 +4,13 @@
 import os
 import sys
 
-from scripts.provision import ensure_environment
+from scripts.provision import ensure_environment, packages_for
 
 
 def main() -> int:
     """Enter the project's environment, then hand over to the commands."""
     open_standard_streams()
-    ensure_environment()
+    ensure_environment(packages_for(sys.argv[1:]))
     from experiments.commands.main import main as answer
 
     return answer()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import fcntl
+import importlib.util
 import os
 import shlex
 import shutil
@@ -58,9 +59,15 @@ TESTING = (
 )
 
 
+WITHOUT_EMULATION = frozenset(
+    ("compare", "completion", "export-mlflow", "import", "place", "report", "schema", "show", "simulate")
+)
+"""Commands that take the environment alone."""
+
+
 @dataclass(frozen=True)
 class Facts:
-    """What there is: `python` is the system Python's version or None, `environment` the state of `.venv`."""
+    """What there is: `environment` is the state of `.venv`, `python` the version of the interpreter it is made for."""
 
     missing_packages: tuple[str, ...]
     environment: str  # "ready", "outdated" (complete, for another lock file) or "absent" (or unfinished)
@@ -69,6 +76,7 @@ class Facts:
     root: bool
     writable: bool  # the checkout and what `.venv` it has
     pip_index: bool  # pip is told where to get packages from
+    interpreter: str = str(SYSTEM_PYTHON)
 
     def __post_init__(self) -> None:
         """Check the state's name."""
@@ -89,6 +97,13 @@ class Command:
         return ("" if as_root or not self.privileged else "sudo ") + shlex.join(self.argv)
 
 
+def packages_for(words: Sequence[str]) -> tuple[Package, ...]:
+    """What the distribution has to provide for a command line: nothing where nothing is emulated."""
+    command = next((word for word in words if not word.startswith("-")), "run")
+    nothing = command in WITHOUT_EMULATION or (command == "sweep" and not {"--simulate", "--list"}.isdisjoint(words))
+    return () if nothing else RUNTIME
+
+
 def ensure_environment(packages: Sequence[Package] = RUNTIME) -> None:
     """Return in the project's environment with everything installed, or end the process with a message.
 
@@ -107,14 +122,16 @@ def ensure_environment(packages: Sequence[Package] = RUNTIME) -> None:
 
 def gather(packages: Sequence[Package]) -> Facts:
     """Look at this machine; takes a few milliseconds and starts no process."""
-    python = _python_version(SYSTEM_PYTHON)
+    interpreter, python = SYSTEM_PYTHON, _python_version(SYSTEM_PYTHON)
+    if not packages and (python is None or python < OLDEST_PYTHON):  # whichever runs this will do
+        interpreter, python = Path(os.path.realpath(sys.executable)), (sys.version_info[0], sys.version_info[1])
     ubuntu = "ID=ubuntu" in _read("/etc/os-release").split()
     missing = [
         package.ubuntu_name if ubuntu and package.ubuntu_name else package.name
         for package in packages
         if not _installed(package)
     ]
-    if python is None or not Path(f"/usr/lib/python{python[0]}.{python[1]}/ensurepip").exists():
+    if not _has_ensurepip(interpreter, python):
         missing.append("python3-venv")
     return Facts(
         missing_packages=tuple(missing),
@@ -124,6 +141,7 @@ def gather(packages: Sequence[Package]) -> Facts:
         root=os.geteuid() == 0,
         writable=all(os.access(path, os.W_OK) for path in (ROOT, ENVIRONMENT) if path.exists()),
         pip_index=pip_has_index(os.environ, [_read(path) for path in _pip_configurations()]),
+        interpreter=str(interpreter),
     )
 
 
@@ -151,7 +169,7 @@ def obstacle(facts: Facts) -> str | None:
         return f"{supported} Here is no apt-get to install {' '.join(facts.missing_packages)}."
     if facts.python is not None and facts.python < OLDEST_PYTHON:
         have, need = (".".join(map(str, version)) for version in (facts.python, OLDEST_PYTHON))
-        return f"{supported} {SYSTEM_PYTHON} is version {have} here; it takes {need}."
+        return f"{supported} {facts.interpreter} is version {have} here; it takes {need}."
     return None
 
 
@@ -204,7 +222,7 @@ def _environment_commands(facts: Facts, python: tuple[int, int]) -> list[Command
     if facts.environment == "outdated":
         steps: list[tuple[str, ...]] = [("rm", "-f", ".venv/requirements.lock")]
     else:
-        steps = [(str(SYSTEM_PYTHON), "-m", "venv", "--clear", ".venv")]
+        steps = [(facts.interpreter, "-m", "venv", "--clear", ".venv")]
     if facts.pip_index:
         steps.append((*pip, "--require-hashes", "-r", "requirements.lock"))
     else:
@@ -285,6 +303,13 @@ def _start_again() -> NoReturn:
     sys.stderr.flush()
     python = str(ENVIRONMENT / "bin" / "python")
     os.execv(python, [python, *sys.argv])
+
+
+def _has_ensurepip(interpreter: Path, python: tuple[int, int] | None) -> bool:
+    """Whether an interpreter, the system's or this one, can make an environment."""
+    if interpreter != SYSTEM_PYTHON:
+        return importlib.util.find_spec("ensurepip") is not None
+    return python is not None and Path(f"/usr/lib/python{python[0]}.{python[1]}/ensurepip").exists()
 
 
 def _installed(package: Package) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.commands.main import COMMANDS
 from experiments.specification import strategy_modules
 from scripts import provision
 from scripts.provision import Facts, Package, gather, instructions, lacking, obstacle, pip_has_index, plan
@@ -49,6 +50,37 @@ def test_an_absent_environment_is_made_from_scratch_by_the_system_python():
     assert planned[0] == "/usr/bin/python3 -m venv --clear .venv"
     link = "ln -sfn /usr/lib/python3/dist-packages/mininet .venv/lib/python3.12/site-packages/mininet"
     assert link in planned
+
+
+@pytest.mark.parametrize(
+    ("words", "emulates"),
+    [
+        ("", True),
+        ("--repeats 3", True),
+        ("run --spec simulate", True),
+        ("doctor", True),
+        ("sweep table-6.2", True),
+        ("sweep table-6.2 --simulate", False),
+        ("sweep --list table-6.2", False),
+        ("simulate --repeats 3", False),
+        ("--no-install report folder", False),
+    ],
+)
+def test_what_emulates_nothing_takes_no_package_of_the_system(words, emulates):
+    assert provision.packages_for(words.split()) == (provision.RUNTIME if emulates else ())
+
+
+def test_commands_that_emulate_nothing_are_commands():
+    assert set(COMMANDS) >= provision.WITHOUT_EMULATION
+
+
+def test_where_nothing_is_emulated_the_python_that_runs_will_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(provision, "SYSTEM_PYTHON", tmp_path / "absent")
+    monkeypatch.setattr(provision, "ENVIRONMENT", tmp_path / ".venv")
+    found = gather(())
+    assert (found.missing_packages, found.environment, found.python) == ((), "absent", sys.version_info[:2])
+    assert lines(plan(found))[0] == f"{os.path.realpath(sys.executable)} -m venv --clear .venv"
+    assert gather(provision.RUNTIME).python is None
 
 
 def test_an_outdated_environment_is_kept_but_loses_its_stamp_first():

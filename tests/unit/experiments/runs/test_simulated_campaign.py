@@ -1,5 +1,6 @@
 """Campaigns by the twin: the same results however many processes there are, and nothing lost with one of them."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -76,16 +77,13 @@ def test_a_run_that_fails_is_told_and_the_others_are_done(tmp_path):
     assert states == {"default": "simulated", "Broken": "failed"}
 
 
-def test_a_killed_process_loses_no_finished_run(tmp_path, monkeypatch):
+def test_a_killed_process_loses_no_finished_run(tmp_path):
     folder = made(tmp_path, repeats=30, strategies=["default"])
-    killed = []
 
     def kill():
-        while not killed:
+        while not any(record.status == "finished" for record in folder.records()):
             time.sleep(0.02)
-            if any(record.status == "finished" for record in folder.records()):
-                killed.append(simulated_campaign.multiprocessing.active_children()[0].pid)
-                os.kill(killed[0], signal.SIGKILL)
+        multiprocessing.active_children()[0].kill()
 
     thread = threading.Thread(target=kill)
     thread.start()
