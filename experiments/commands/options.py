@@ -95,7 +95,7 @@ def processes(wanted: int | None) -> int:
     Raises:
         RequestError: none, or more than anything could use.
     """
-    from experiments.runs.simulated_campaign import cores
+    from experiments.runs.processes import cores
 
     if wanted is not None and not 1 <= wanted <= _MOST_PROCESSES:
         raise RequestError(f"--processes {wanted}: give a number from 1 to {_MOST_PROCESSES}")

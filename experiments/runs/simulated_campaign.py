@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 from experiments.records import provenance
@@ -17,6 +11,7 @@ from experiments.records.outcome import save
 from experiments.records.record import RunRecord, ScaleRecord, now
 from experiments.records.results_folder import Assignment
 from experiments.runs import campaign
+from experiments.runs.processes import side_by_side
 from experiments.runs.progress import OnProgress, Reporter
 from experiments.runs.simulated_run import simulate
 from experiments.specification.model import ScaleSpec
@@ -28,13 +23,6 @@ AUTO_RATE_DIVISOR = 8.0
 """What `auto` is here: as on a machine of two to four cores, so that both have parts and windows of one size."""
 
 
-def cores() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_all(assignments: Sequence[Assignment], processes: int, reporter: Reporter) -> list[str]:
     """Do those runs that have not finished yet, so many at a time.
 
@@ -42,6 +30,7 @@ def run_all(assignments: Sequence[Assignment], processes: int, reporter: Reporte
         What went wrong, a line for each failed run.
 
     Raises:
+        ProcessesError: this machine lets processes share nothing.
         KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in their folders.
     """
     left = campaign.unfinished(assignments)
@@ -50,7 +39,7 @@ def run_all(assignments: Sequence[Assignment], processes: int, reporter: Reporte
     problems, lost = [], 0
     with reporter.runs(len(left)) as show:
         last_s = time.monotonic()
-        for assignment, future in _side_by_side(left, min(processes, len(left))):
+        for assignment, future in side_by_side(_attempt, left, min(processes, len(left))):
             try:
                 problem = future.result()
             except BrokenProcessPool:
@@ -91,29 +80,5 @@ def _scale(wanted: ScaleSpec) -> Scale:
     return Scale(rate_divisor, wanted.volume_divisor_for(rate_divisor))
 
 
-def _side_by_side(assignments: Sequence[Assignment], processes: int) -> Iterator[tuple[Assignment, Future[str | None]]]:
-    """Each run as it ends, with what went wrong with it."""
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-    try:
-        futures = {pool.submit(campaign.attempt, one, one.run, execute): one for one in assignments}
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], future
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Not by Ctrl-C, which the parent gets as well, but when the parent has ended, however it did."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _attempt(assignment: Assignment) -> str | None:
+    return campaign.attempt(assignment, assignment.run, execute)
