@@ -6,9 +6,10 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from experiments.analysis.estimates import Reduction, Spread, spread
-from experiments.analysis.likeness import MixedRunsError, differences, refuse
+from experiments.analysis.likeness import MixedRunsError, differences, kinds, refuse
 from experiments.analysis.pairing import (
     StrategyRuns,
     baseline_of,
@@ -21,7 +22,7 @@ from experiments.analysis.pairing import (
     summed_time_s,
     time_of,
 )
-from experiments.records.record import JobRecord, RunRecord
+from experiments.records.record import JobRecord, Kind, RunRecord
 
 SCHEMA_VERSION = 1
 
@@ -54,13 +55,15 @@ class JobSummary:
 class StrategySummary:
     """One strategy on one network, over all repeats; `reduction` is None for the baseline and without pairs.
 
-    `doubtful` says that its runs are, `reduction_doubtful` that these or the baseline's are.
+    `doubtful` says that its runs are, `reduction_doubtful` that these or the baseline's are; `simulated` that some of
+    its runs are.
     """
 
     strategy: str
     runs: int
     planned: int
     doubtful: bool
+    simulated: bool
     jobs: tuple[JobSummary, ...]
     summed_time_s: Spread
     makespan_s: Spread | None
@@ -69,12 +72,17 @@ class StrategySummary:
     reduction: Reduction | None
     reduction_doubtful: bool
 
+    @property
+    def fidelity(self) -> Literal["trusted", "doubtful", "simulated"]:
+        """In a word: how far its runs are to be trusted."""
+        return "simulated" if self.simulated else "doubtful" if self.doubtful else "trusted"
+
 
 @dataclass(frozen=True)
 class NetworkComparison:
     """The strategies on one network; `strategies` lack those of which no run finished.
 
-    The divisors are those of the runs on this network, None when no run got that far.
+    The divisors are those of the emulated runs on this network, None when there are none or none got that far.
     """
 
     blocking_factor: float | None
@@ -86,9 +94,10 @@ class NetworkComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All networks of an experiment, and the runs that need a word."""
+    """All networks of an experiment, and the runs that need a word; `kinds` are several only of mixed runs."""
 
     experiment: str
+    kinds: tuple[Kind, ...]
     networks: tuple[NetworkComparison, ...]
     set_aside: tuple[SetAside, ...]
     mixed: tuple[str, ...]
@@ -97,12 +106,12 @@ class Comparison:
 def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_doubtful: bool = False) -> Comparison:
     """Compare strategies over the finished runs of one experiment.
 
-    Only trusted runs enter the figures. Where a strategy has none of them on a network, its doubtful runs are used and
-    marked; `include_doubtful` uses them everywhere. Failed and interrupted runs are listed and never used.
+    Only trusted and simulated runs enter the figures. Where a strategy has none of them on a network, its doubtful runs
+    are used and marked; `include_doubtful` uses them everywhere. Failed and interrupted runs are listed and never used.
 
     Raises:
-        MixedRunsError: no records, or they come from different machines, versions, divisors or workloads and
-            `allow_mixed` is not set.
+        MixedRunsError: no records, or they are of both kinds, or come from different machines, versions, divisors or
+            workloads, and `allow_mixed` is not set.
     """
     if not records:
         raise MixedRunsError("records: none; run the experiment first")
@@ -118,7 +127,7 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
             doubtful = [record for record in finished(records, runs.strategy, factor) if record.doubtful]
             aside += [set_aside(record, record in runs.runs) for record in doubtful]
         networks.append(_network(factor, baseline_of(records), used, _planned(records)))
-    return Comparison(records[0].experiment, tuple(networks), tuple(aside), mixed)
+    return Comparison(records[0].experiment, kinds(records), tuple(networks), tuple(aside), mixed)
 
 
 def _planned(records: Sequence[RunRecord]) -> int:
@@ -133,7 +142,8 @@ def to_json(comparison: Comparison) -> str:
 
 def _network(factor: float | None, baseline: str, used: Sequence[StrategyRuns], planned: int) -> NetworkComparison:
     reference = next(found for found in used if found.strategy == baseline)
-    scale = next((record.scale for found in used for record in found.runs if record.scale), None)
+    emulated = [record for found in used for record in found.runs if record.kind == "emulated"]
+    scale = next((record.scale for record in emulated if record.scale), None)
     return NetworkComparison(
         blocking_factor=factor,
         rate_divisor=scale.rate_divisor if scale else None,
@@ -152,6 +162,7 @@ def _strategy(found: StrategyRuns, reference: StrategyRuns | None, planned: int)
         runs=len(found.runs),
         planned=planned,
         doubtful=found.doubtful,
+        simulated=found.simulated,
         jobs=tuple(_job(job, found, reference) for job in sorted(first.jobs, key=lambda j: (j.submitted_s, j.job_id))),
         summed_time_s=_certain(found.spread(summed_time_s)),
         makespan_s=found.spread(lambda record: record.makespan_s),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.errors import ExperimentError
-from experiments.records.record import RunRecord
+from experiments.records.record import Kind, RunRecord
 
 _ORIGIN = ("machine", "kernel", "versions", "datapath", "congestion_control")
 """What of a run's provenance must be the same for its times to be compared."""
@@ -30,10 +30,12 @@ def refuse(differences: Sequence[str]) -> None:
 
 
 def origin(record: RunRecord) -> dict[str, Any]:
-    """Where, with what and at which scale a run was made.
+    """Where, with what and at which scale a run was made; of a simulated one with what, as the rest is of no matter.
 
     Divisors may differ between networks: those of each are chosen for it.
     """
+    if record.kind == "simulated":
+        return {"versions": record.provenance.versions}
     network = "" if record.blocking_factor is None else f" at blocking factor {record.blocking_factor:g}"
     scale = record.scale.model_dump() if record.scale else {}
     return {
@@ -54,10 +56,15 @@ def distinct(
     return found
 
 
+def kinds(records: Iterable[RunRecord]) -> tuple[Kind, ...]:
+    """The kinds of some runs, each once; a damaged record does not tell its run's."""
+    return tuple(sorted({record.kind for record in records if record.status != "damaged"}))
+
+
 def origins(records: Iterable[RunRecord]) -> list[str]:
-    """In what finished runs differ that says where, with what and at which scale they were made, with the values."""
+    """In what finished runs differ that says how, where and with what they were made, with the values."""
     records = tuple(records)
-    return [*_several(distinct(records, origin)), *_several(distinct(records, _strategy_module))]
+    return [text for aspect in (_kind, origin, _strategy_module) for text in _several(distinct(records, aspect))]
 
 
 def differences(records: Iterable[RunRecord]) -> list[str]:
@@ -69,6 +76,10 @@ def differences(records: Iterable[RunRecord]) -> list[str]:
     if twice is not None:
         found.append(f"origin (repeat {twice[2]} of {twice[0]} is there twice)")
     return found
+
+
+def _kind(record: RunRecord) -> dict[str, Any]:
+    return {"kind": record.kind}
 
 
 def _strategy_module(record: RunRecord) -> dict[str, Any]:

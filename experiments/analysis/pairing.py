@@ -31,6 +31,11 @@ class StrategyRuns:
         """Whether doubtful runs had to be used, for want of better ones."""
         return any(record.doubtful for record in self.runs)
 
+    @property
+    def simulated(self) -> bool:
+        """Whether simulated runs are among them."""
+        return any(record.kind == "simulated" for record in self.runs)
+
     def values(self, measure: Measure) -> dict[int, float]:
         """A figure of each run, by seed."""
         return {record.seed: value for record in self.runs if (value := measure(record)) is not None}
@@ -43,7 +48,7 @@ class StrategyRuns:
 def select(
     records: Iterable[RunRecord], strategy: str, blocking_factor: float | None, include_doubtful: bool = False
 ) -> StrategyRuns:
-    """The runs of one strategy on one network that enter the figures: the trusted ones, or all when there are none.
+    """The runs of one strategy on one network that enter the figures: those not doubtful, or all when there are none.
 
     Of several runs of one repeat, of which all but one are doubtful, the best one enters: a trusted one, else the last.
     """

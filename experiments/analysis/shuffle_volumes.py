@@ -105,13 +105,13 @@ def _crossing(factors: Sequence[float], rising: Sequence[float], published: floa
 class JobFit:
     """The factor that was found for the jobs of one profile, and the reductions it was found from, by factor.
 
-    `doubtful` says that some of them are of doubtful runs.
+    `fidelity` has how far the runs that they are of are to be trusted, in words.
     """
 
     profile: str
     measured: Mapping[float, Reduction]
     fitted: FittedFactor
-    doubtful: bool
+    fidelity: frozenset[str]
 
 
 def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) -> list[JobFit]:
@@ -119,7 +119,7 @@ def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) ->
     if not allow_mixed:
         refuse(origins([record for point in folder.points() for record in folder.point(point).records()]))
     measured: dict[tuple[str, str], dict[float, Reduction]] = {}
-    doubtful: set[tuple[str, str]] = set()
+    fidelity: dict[tuple[str, str], frozenset[str]] = {}
     for point in folder.points():
         workload = _single_factor(point.id, point.specification)
         target = _published(published, workload[0])
@@ -132,14 +132,14 @@ def fit_all(folder: SweepFolder, published: Sweep, allow_mixed: bool = False) ->
         if factor in known:
             raise RecordError(f"{point.id}: {profile} has the factor {factor:g} twice; vary nothing but the factors")
         known[factor] = reduction
-        if any(one.doubtful for one in found if one.strategy in (target.strategy, found[0].strategy)):
-            doubtful.add((preset, profile))
+        words = {one.fidelity for one in found if one.strategy in (target.strategy, found[0].strategy)}
+        fidelity[preset, profile] = fidelity.get((preset, profile), frozenset()) | words
     return [
         JobFit(
             profile,
             reductions,
             fit(reductions, _published(published, preset).reduction),
-            (preset, profile) in doubtful,
+            fidelity[preset, profile],
         )
         for (preset, profile), reductions in measured.items()
     ]

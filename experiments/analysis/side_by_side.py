@@ -13,10 +13,10 @@ from typing import Any
 
 from experiments.analysis.comparison import SetAside, set_aside
 from experiments.analysis.estimates import Reduction, Spread
-from experiments.analysis.likeness import MixedRunsError, differences, distinct, origin
+from experiments.analysis.likeness import MixedRunsError, differences, distinct, kinds, origin
 from experiments.analysis.pairing import change, select, summed_time_s, time_of
 from experiments.documents.yaml_document import flat
-from experiments.records.record import RunRecord
+from experiments.records.record import Kind, RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.specification.plan import runs_of
 
@@ -85,12 +85,14 @@ class SideBySide:
     """Several folders, the first being the reference.
 
     Attributes:
+        kinds: by folder, whether its runs were emulated or simulated; both where they are mixed, none without runs.
         unlike: what keeps this from being a comparison of like with like: machines, versions, divisors.
         specification: keys in which the specifications differ.
         set_aside: by folder, runs that are not in the figures or are doubtful.
     """
 
     folders: tuple[str, ...]
+    kinds: tuple[tuple[Kind, ...], ...]
     unlike: tuple[Difference, ...]
     specification: tuple[Difference, ...]
     rows: tuple[Row, ...]
@@ -110,7 +112,7 @@ def read(folder: ResultsFolder) -> Source:
 
 
 def compare_folders(sources: Sequence[Source], allow_mixed: bool = False) -> SideBySide:
-    """Put the runs of some folders side by side.
+    """Put the runs of some folders side by side, emulated and simulated ones as well.
 
     Raises:
         MixedRunsError: fewer than two folders; or they, or the runs of one, come from different machines, versions or
@@ -132,6 +134,7 @@ def compare_folders(sources: Sequence[Source], allow_mixed: bool = False) -> Sid
     planned = list(dict.fromkeys(run for source in sources for run in source.planned))
     return SideBySide(
         folders=tuple(source.name for source in sources),
+        kinds=tuple(kinds(source.records) for source in sources),
         unlike=unlike,
         specification=tuple(_differences(sources, lambda record: flat(record.specification))),
         rows=tuple(_rows(sources, list(dict.fromkeys((run.strategy, run.blocking_factor) for run in planned)))),

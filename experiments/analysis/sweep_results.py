@@ -12,7 +12,7 @@ from experiments.analysis import comparison, pairing
 from experiments.analysis.comparison import Comparison
 from experiments.analysis.estimates import Reduction
 from experiments.analysis.likeness import MixedRunsError, origins
-from experiments.records.record import RunRecord
+from experiments.records.record import Kind, RunRecord
 from experiments.records.sweep_folder import SweepFolder
 from experiments.specification.sweep import Point, Published, Sweep
 
@@ -36,7 +36,7 @@ class PublishedReductionResult:
     """A published reduction and the measured one, of a strategy against the first one; None where nothing was measured.
 
     `of` is what both are of, as in the sweep. `sign_agrees` is None where no difference is shown. `misses_by` is
-    measured less published, in percentage points; `doubtful` says that runs of either side are.
+    measured less published, in percentage points; `doubtful` and `simulated` say that runs of either side are.
     """
 
     point: str
@@ -51,6 +51,7 @@ class PublishedReductionResult:
     sign_agrees: bool | None
     misses_by: float | None
     doubtful: bool
+    simulated: bool
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ class PublishedBestResult:
     """The strategy published as the fastest and the measured one, None when there are no runs.
 
     `tied` are the others that cannot be told from the measured one. `costs` is by how much the measured one is faster
-    than the published one, None when they are the same; `doubtful` says that runs of either are.
+    than the published one, None when they are the same; `doubtful` and `simulated` say that runs of either are.
     """
 
     point: str
@@ -75,13 +76,14 @@ class PublishedBestResult:
     tied: tuple[str, ...]
     costs: Reduction | None
     doubtful: bool
+    simulated: bool
 
 
 @dataclass(frozen=True)
 class SweepResults:
     """All points of a sweep; the last three are empty when nothing was published.
 
-    `mixed` is in what the runs of different points differ, besides what is varied: machines, versions, divisors.
+    `mixed` is in what the runs of different points differ, besides what is varied: kinds, machines, versions, divisors.
     """
 
     name: str
@@ -92,6 +94,11 @@ class SweepResults:
     source: str
     reductions: tuple[PublishedReductionResult, ...]
     best: tuple[PublishedBestResult, ...]
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """How the runs of the points that have figures were made, each kind once."""
+        return tuple(sorted({kind for point in self.points if point.comparison for kind in point.comparison.kinds}))
 
 
 Runs = Sequence[tuple[Point, Sequence[RunRecord]]]
@@ -168,6 +175,7 @@ def _reductions(published: Published, runs: Runs) -> Iterator[PublishedReduction
                     sign_agrees=_agrees(measured, entry.reduction),
                     misses_by=None if measured is None else 100 * (measured.estimate - entry.reduction),
                     doubtful=measured is not None and (before.doubtful or after.doubtful),
+                    simulated=measured is not None and (before.simulated or after.simulated),
                 )
 
 
@@ -201,4 +209,5 @@ def _best(published: Published, runs: Runs) -> Iterator[PublishedBestResult]:
                         else None
                     ),
                     doubtful=fastest_runs is not None and (published_runs.doubtful or fastest_runs.doubtful),
+                    simulated=fastest_runs is not None and (published_runs.simulated or fastest_runs.simulated),
                 )

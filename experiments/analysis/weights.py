@@ -40,6 +40,7 @@ class Arm:
     behind: Reduction | None
     tied: bool
     doubtful: bool
+    simulated: bool
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def evaluate(profile: str, records: Sequence[RunRecord], allow_mixed: bool = Fal
         runs = select(records, label, factor)
         if (time_s := runs.spread(summed_time_s)) is not None:
             tied = label == best or cannot_be_told(changes[label])
-            arms.append(Arm(label, time_s, changes.get(label), tied, runs.doubtful))
+            arms.append(Arm(label, time_s, changes.get(label), tied, runs.doubtful, runs.simulated))
     return JobWeights(profile, tuple(arms), best)
 
 

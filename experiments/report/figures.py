@@ -16,6 +16,7 @@ from experiments.analysis.comparison import NetworkComparison
 from experiments.analysis.estimates import Spread
 from experiments.documents.atomic import atomic_file
 from experiments.documents.nofollow import make_folder
+from experiments.report import kinds
 from experiments.report.cells import Evidence, Network
 from experiments.report.html.links import rated
 from experiments.report.palette import strategy_colour, strategy_dashes, strategy_hatch
@@ -40,6 +41,7 @@ STYLE: dict[Any, Any] = {
 
 def write(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
     """Write all figures that the runs have data for; returns their paths."""
+    mark = kinds.mark(evidence.comparison.kinds)
     make_folder(folder)
     written: list[Path] = []
     with matplotlib.rc_context(STYLE):
@@ -47,13 +49,13 @@ def write(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
             if not network.cells:
                 continue
             suffix = "" if network.blocking_factor is None else f"-bf{network.blocking_factor:g}"
-            written += save(_job_times(summary, network), folder / f"job-times{suffix}")
+            written += save(_job_times(summary, network), folder / f"job-times{suffix}", mark)
             uplinks = _uplinks(network)
             if uplinks is not None:
-                written += save(uplinks, folder / f"uplinks{suffix}")
+                written += save(uplinks, folder / f"uplinks{suffix}", mark)
         changes = _changes(evidence)
         if changes is not None:
-            written += save(changes, folder / "reductions")
+            written += save(changes, folder / "reductions", mark)
     return tuple(written)
 
 
@@ -150,8 +152,10 @@ def _uplinks(network: Network) -> Figure | None:
     return figure
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure in all formats, without the time of day; returns their paths."""
+def save(figure: Figure, stem: Path, mark: str) -> list[Path]:
+    """Write a figure in all formats, without the time of day and with a mark below it, if any; returns their paths."""
+    if mark:
+        figure.supxlabel(mark, x=0.99, ha="right", fontsize=9)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     undated = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
     for path in paths:

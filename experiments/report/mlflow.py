@@ -102,11 +102,11 @@ def tracked(record: RunRecord, records: Sequence[RunRecord], folder: str) -> Tra
     arm = {name: getattr(record, name) for name in ("strategy", "blocking_factor", "repeat", "seed")}
     scale = record.scale.model_dump() if record.scale else {}
     params = {**arm, **scale, **flat({"specification": record.specification})}
-    verdict = ("doubtful" if record.doubtful else "trusted") if record.status == "finished" else record.status
     reasons = record.fidelity.reasons if record.fidelity else ()
     tags = {
         ORIGIN: f"{folder}/{record.run_id} of {record.started_at:%Y-%m-%dT%H:%M:%S.%f}",
-        "verdict": verdict,
+        "kind": record.kind,
+        "verdict": record.state,
         "reasons": "; ".join(filter(None, [record.reason, *reasons])),
         "machine": record.provenance.machine,
         "kernel": record.provenance.kernel,

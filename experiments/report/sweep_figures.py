@@ -29,15 +29,16 @@ def write(
     places: Mapping[str, int],
     published: Sequence[PublishedReductionResult],
     folder: Path,
+    mark: str,
 ) -> tuple[Path, ...]:
-    """Write all figures that there are values for; returns their paths."""
+    """Write all figures that there are values for, with a mark below each, if any; returns their paths."""
     make_folder(folder)
     written: list[Path] = []
     with matplotlib.rc_context(STYLE):
         if panels:
-            written += save(_times(panels, key, places), folder / "summed-times")
+            written += save(_times(panels, key, places), folder / "summed-times", mark)
         if published:
-            written += save(_published(published), folder / "published")
+            written += save(_published(published), folder / "published", mark)
     return tuple(written)
 
 
@@ -94,7 +95,8 @@ def _published(entries: Sequence[PublishedReductionResult]) -> Figure:
             if entry.measured.low is not None and entry.measured.high is not None:
                 ends = [-100 * entry.measured.high, -100 * entry.measured.low]
                 axes.plot(ends, [y, y], color=strategy_colour(1), linewidth=2)
-            fill, of = ("none", "measured, doubtful") if entry.doubtful else ("full", "measured, 95 % interval")
+            how = "simulated" if entry.simulated else "measured"
+            fill, of = ("none", f"{how}, doubtful") if entry.doubtful else ("full", f"{how}, 95 % interval")
             axes.plot([-100 * entry.measured.estimate], [y], "o", color=strategy_colour(1), fillstyle=fill, label=of)
     axes.axvline(0, color="#1a1d21", linewidth=0.9)
     axes.set_yticks(range(len(entries)), [entry_name(entry) for entry in entries])

@@ -17,7 +17,7 @@ from experiments.documents.atomic import write_text
 from experiments.records import datapackage
 from experiments.records.record import RecordError, RunRecord
 from experiments.records.results_folder import ResultsFolder, RunFolder
-from experiments.report import figures, palette
+from experiments.report import figures, kinds, palette
 from experiments.report.cells import Cell, Evidence, Network, gather
 from experiments.report.html import drawing, gantt, links, scales, shares, times, words
 
@@ -88,7 +88,7 @@ def render(evidence: Evidence) -> str:
 
 
 def environment() -> jinja2.Environment:
-    """Where the templates are, and what they may use: `n` and `e` write numbers and estimates."""
+    """Where the templates are, and what they may use: `n`, `e` and `kinds` write numbers, estimates and marks."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -96,7 +96,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"n": numerals, "e": estimate_text}
+    made.globals |= {"n": numerals, "e": estimate_text, "kinds": kinds}
     return made
 
 
@@ -144,10 +144,10 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
 
 def counts(records: Iterable[RunRecord]) -> dict[str, int]:
     """How many runs ended how."""
-    found = {"trusted": 0, "doubtful": 0, "failed": 0, "interrupted": 0, "running": 0, "damaged": 0}
+    states = ("trusted", "doubtful", "simulated", "failed", "interrupted", "running", "damaged")
+    found = dict.fromkeys(states, 0)
     for record in records:
-        finished = "doubtful" if record.doubtful else "trusted"
-        found[finished if record.status == "finished" else record.status] += 1
+        found[record.state] += 1
     return found
 
 

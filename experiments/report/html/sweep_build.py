@@ -15,7 +15,7 @@ from experiments.documents.atomic import write_text
 from experiments.records import datapackage
 from experiments.records.record import RunRecord
 from experiments.records.sweep_folder import SweepFolder
-from experiments.report import palette, sweep_figures, sweep_panels
+from experiments.report import kinds, palette, sweep_figures, sweep_panels
 from experiments.report.html import build, sweep_charts
 
 
@@ -51,7 +51,8 @@ def write_sweep_report(path: Path, allow_mixed: bool = False, with_figures: bool
         key = sweep_panels.horizontal_key(found) if found else ""
         places = sweep_panels.strategies(found)
         panels = sweep_panels.panels(found)
-        sweep_figures.write(panels, key, places, evidence.results.reductions, path / "figures")
+        mark = kinds.mark(evidence.results.kinds)
+        sweep_figures.write(panels, key, places, evidence.results.reductions, path / "figures", mark)
     return path / "report.html"
 
 
@@ -123,8 +124,9 @@ def headlines(results: SweepResults) -> tuple[str, ...]:
             f"measured more than once lie within the 95 % interval; on average they are {numerals.number(mean)} "
             "percentage points apart."
         )
-        if doubtful := sum(entry.doubtful for entry in measured):
-            lines.append(f"{doubtful} of the measured changes {'is' if doubtful == 1 else 'are'} of doubtful runs.")
+        for word in ("doubtful", "simulated"):
+            if count := sum(getattr(entry, word) for entry in measured):
+                lines.append(f"{count} of the measured changes {'is' if count == 1 else 'are'} of {word} runs.")
     best = [entry for entry in results.best if entry.measured is not None]
     if best:
         same = sum(entry.measured == entry.published for entry in best)

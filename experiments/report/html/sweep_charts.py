@@ -161,6 +161,7 @@ def _mark(entry: PublishedReductionResult, scale: Axis) -> PublishedMark:
         )
     text = f"published {change(entry.published)}, measured {estimate_text.reduction(entry.measured)}"
     text += ", of doubtful runs" if entry.doubtful else ""
+    text += ", of simulated runs" if entry.simulated else ""
     where = scale.percent(-100 * entry.published)
     return PublishedMark(entry_name(entry), where, estimate, low, high, text, entry.doubtful)
 

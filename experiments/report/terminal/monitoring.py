@@ -31,6 +31,8 @@ def render(run: RunFolder, job: str | None = None, columns: int = 160) -> Render
     width = min(_WIDTH, (columns - _BESIDE_USES) // len(_USES) - _BESIDE_BARS)
     samples = run.events().filter((pl.col("kind") == "sample") & (pl.col("time_s") >= 0))
     if samples.is_empty():
+        if run.record().kind == "simulated":
+            return "no samples: the run was simulated, and samples are of the agents that an emulated run has"
         return "no samples; the run ended before the agents reported"
     end_s = float(samples.select(pl.col("time_s").max()).item())
     nodes = _table("Nodes", ("node",))

@@ -13,6 +13,7 @@ from rich.text import Text
 from experiments.analysis import estimate_text, side_by_side
 from experiments.analysis.estimates import Reduction
 from experiments.analysis.side_by_side import Difference, Row, SideBySide
+from experiments.report import kinds
 from experiments.report.terminal.table import empty
 
 ALL_JOBS = "all jobs, summed"
@@ -21,7 +22,10 @@ ALL_JOBS = "all jobs, summed"
 def render(found: SideBySide) -> RenderableType:
     """Everything that a terminal shows; folders are called A, B, C, ... in it."""
     names = [chr(ord("A") + index % 26) for index in range(len(found.folders))]
-    parts: list[RenderableType] = [Text(f"{name}  {folder}") for name, folder in zip(names, found.folders, strict=True)]
+    parts: list[RenderableType] = [
+        Text(f"{name}  {folder}{f'  ({mark})' if (mark := kinds.mark(made)) else ''}")
+        for name, folder, made in zip(names, found.folders, found.kinds, strict=True)
+    ]
     for title, differences in (("not like with like: they differ in", found.unlike), ("Keys", found.specification)):
         if differences:
             style = "yellow" if differences is found.unlike else ""
@@ -31,7 +35,7 @@ def render(found: SideBySide) -> RenderableType:
     for factor, rows in groupby(found.rows, key=lambda row: row.blocking_factor):
         where = "One network" if factor is None else f"Blocking factor {factor:g}"
         parts.append(_times(where, names, list(rows)))
-    parts += [Text(line, style="dim") for line in _notes(names)]
+    parts += [Text(line, style="dim") for line in _notes(found, names)]
     parts += [Text(line, style="yellow") for line in _reservations(found, names)]
     return Group(*parts)
 
@@ -76,9 +80,14 @@ def _change(change: Reduction | None) -> str:
     return f"{text}\n[dim]{'one pair only' if change.pairs == 1 else change.outcome}[/]"
 
 
-def _notes(names: Sequence[str]) -> Iterator[str]:
+def _notes(found: SideBySide, names: Sequence[str]) -> Iterator[str]:
     yield "Times are modelled seconds: the median over the runs, with its range (quartiles from 8 runs on)."
     yield f"Changes against {names[0]}: mean of pairs of the same strategy, network and seed (95 % interval)."
+    every = {kind for made in found.kinds for kind in made}
+    if kinds.mark(every):
+        yield kinds.NOTE
+    if len(every) > 1:
+        yield "Changes between emulated and simulated runs tell by how much the two ways to find a time differ."
 
 
 def _reservations(found: SideBySide, names: Sequence[str]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from experiments.analysis import estimate_text
 from experiments.analysis.estimates import Reduction
-from experiments.analysis.sweep_results import SweepResults
+from experiments.analysis.sweep_results import PublishedBestResult, PublishedReductionResult, SweepResults
 from experiments.documents import numerals
+from experiments.report import kinds
 from experiments.report.terminal import table as tables
 from experiments.specification.sweep import Point, Sweep
 
@@ -28,6 +29,8 @@ def render(results: SweepResults) -> RenderableType:
     if results.best:
         parts.append(_best(results))
     parts.append(Text("Times: sums of the job completion times, modelled seconds, median (range or quartiles).", "dim"))
+    if kinds.mark(results.kinds):
+        parts.append(Text(kinds.NOTE, "dim"))
     parts += [Text(line, style="yellow") for line in _reservations(results)]
     return Group(*parts)
 
@@ -83,7 +86,7 @@ def _reductions(results: SweepResults) -> Table:
             escape(_place(entry.values, entry.blocking_factor)),
             escape("\n".join([entry.strategy, *entry.about])),
             estimate_text.reduction(Reduction(entry.published, None, None, 1)),
-            _with_doubt(estimate_text.reduction(entry.measured), entry.doubtful),
+            _reserved(estimate_text.reduction(entry.measured), entry),
             _answer(entry.interval_contains_it, "yes", "no"),
             "-" if entry.measured is None else _answer(entry.sign_agrees, "agrees", "differs", "no difference shown"),
             "-" if entry.misses_by is None else f"{abs(entry.misses_by):.1f} pp",
@@ -105,7 +108,7 @@ def _best(results: SweepResults) -> Table:
             escape(_place(entry.values, entry.blocking_factor)),
             escape(entry.published),
             escape(entry.measured or "-") + (f"\n[dim]or {escape(', '.join(entry.tied))}[/]" if entry.tied else ""),
-            _with_doubt("the same" if entry.measured == entry.published else told, entry.doubtful),
+            _reserved("the same" if entry.measured == entry.published else told, entry),
         )
     return table
 
@@ -131,8 +134,8 @@ def _place(values: Mapping[str, Any], blocking_factor: float | None) -> str:
     return f"{shown}\nblocking factor {blocking_factor:g}"
 
 
-def _with_doubt(text: str, doubtful: bool) -> str:
-    return f"{text}\n[yellow]doubtful[/]" if doubtful else text
+def _reserved(text: str, entry: PublishedReductionResult | PublishedBestResult) -> str:
+    return "\n".join(filter(None, [text, tables.reservation(entry.doubtful, entry.simulated)]))
 
 
 def _answer(value: bool | None, yes: str, no: str, unknown: str = "-") -> str:

@@ -13,6 +13,9 @@ from rich.text import Text
 from experiments.analysis import estimate_text
 from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary, divisors
 from experiments.documents import numerals
+from experiments.report import kinds
+
+_COLOURS = {"trusted": "green", "doubtful": "yellow", "simulated": "magenta"}
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -80,9 +83,15 @@ def reduction(summary: StrategySummary) -> str:
 
 
 def fidelity(summary: StrategySummary) -> str:
-    """The verdict on a strategy's runs in a cell."""
-    verdict = "[yellow]doubtful[/]" if summary.doubtful else "[green]trusted[/]"
+    """The verdict on a strategy's runs in a cell; simulated runs need none."""
+    verdict = f"[{_COLOURS[summary.fidelity]}]{summary.fidelity}[/]"
     return verdict if summary.planned == 1 else f"{verdict}\n[dim]{summary.runs} of {summary.planned} runs[/]"
+
+
+def reservation(doubtful: bool, simulated: bool) -> str:
+    """In a cell: why figures are to be taken with care; empty when all runs behind them are trusted."""
+    words = [word for word, applies in (("simulated", simulated), ("doubtful", doubtful)) if applies]
+    return " ".join(f"[{_COLOURS[word]}]{word}[/]" for word in words)
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -93,6 +102,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield f"Times: median ({kind} over repeats). Change: mean of paired repeats (95 % interval)."
     for line in divisors(comparison):
         yield f"The emulation divided {line}."
+    if kinds.mark(comparison.kinds):
+        yield kinds.NOTE
 
 
 def reservations(comparison: Comparison) -> Iterator[str]:

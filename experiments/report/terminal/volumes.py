@@ -16,7 +16,9 @@ _REACH = {"within": "", "below": "below what any factor gives", "above": "above 
 
 def measurements(fits: Iterable[JobFit]) -> Table:
     """The reductions that factors were found from."""
-    table = empty("Measured change against the defaults")
+    fits = tuple(fits)
+    how = "Simulated" if all(one.fidelity == {"simulated"} for one in fits) else "Measured"
+    table = empty(f"{how} change against the defaults")
     table.add_column("Profile")
     table.add_column("Factor", justify="right")
     table.add_column("Change", justify="right")
@@ -39,7 +41,7 @@ def factors(fits: Iterable[JobFit]) -> Table:
         fitted = one.fitted
         agreeing = ", ".join(f"{factor:g}" for factor in fitted.agreeing)
         notes = [_REACH[fitted.reach], f"published in the interval at {agreeing}" if agreeing else ""]
-        notes.append("of doubtful runs" if one.doubtful else "")
+        notes += [f"of {word} runs" for word in sorted(one.fidelity - {"trusted"})]
         changes = (
             estimate_text.reduction(Reduction(share, None, None, 1)) for share in (fitted.expected, fitted.published)
         )

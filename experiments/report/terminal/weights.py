@@ -7,7 +7,7 @@ from rich.table import Table
 
 from experiments.analysis import estimate_text
 from experiments.analysis.weights import JobWeights
-from experiments.report.terminal.table import empty
+from experiments.report.terminal.table import empty, reservation
 
 
 def arms(job: JobWeights) -> Table:
@@ -19,12 +19,11 @@ def arms(job: JobWeights) -> Table:
     table.add_column("")
     for arm in job.arms:
         remark = "best" if arm.label == job.best else "cannot be told from the best" if arm.tied else ""
-        doubt = "[yellow]doubtful[/]" if arm.doubtful else ""
         table.add_row(
             arm.label,
             estimate_text.spread(arm.time_s),
             estimate_text.reduction(arm.behind),
-            " ".join(filter(None, [remark, doubt])),
+            " ".join(filter(None, [remark, reservation(arm.doubtful, arm.simulated)])),
         )
     return table
 
@@ -35,7 +34,8 @@ def conclusion(job: JobWeights) -> str:
         return f"{job.profile}: no run finished, so there is no best weight."
     tied = [arm.label for arm in job.arms if arm.tied and arm.label != job.best]
     best = next(arm for arm in job.arms if arm.label == job.best)
-    sentence = f"{job.profile}: fastest at closeness {job.best}, {estimate_text.spread(best.time_s, ' s')}; "
+    how = "simulated as the fastest" if best.simulated else "fastest"
+    sentence = f"{job.profile}: {how} at closeness {job.best}, {estimate_text.spread(best.time_s, ' s')}; "
     if not tied:
         return f"{sentence}every other weight is slower."
     return f"{sentence}cannot be told from it: {', '.join(tied)}."

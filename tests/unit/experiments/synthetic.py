@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.records.conversion import Decision
 from experiments.records.outcome import Outcome, save
-from experiments.records.record import RunRecord
+from experiments.records.record import Kind, RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
 from experiments.records.verdict import Sample, assess
@@ -41,6 +41,7 @@ WORKLOAD = (
 
 SPREADING = {"default": 1.0, "random": 1.05, "neawa": 0.45, "coloc": 0.6}
 SCALE = Scale(rate_divisor=8, volume_divisor=128)
+VERSIONS = {"python": "3.11.7", "placement-testbed": "0.1.0"}
 
 
 def specification(*assignments: str) -> Specification:
@@ -49,34 +50,47 @@ def specification(*assignments: str) -> Specification:
 
 
 def results(
-    parent: Path, *assignments: str, doubtful: tuple[str, ...] = (), failed: tuple[str, ...] = ()
+    parent: Path,
+    *assignments: str,
+    doubtful: tuple[str, ...] = (),
+    failed: tuple[str, ...] = (),
+    kind: Kind = "emulated",
 ) -> ResultsFolder:
     """A results folder whose runs have all been written; `doubtful` and `failed` name runs."""
     spec = specification(*assignments)
     folder = ResultsFolder.create(parent, spec, START)
     for number, run in enumerate(runs_of(spec)):
         started = START + timedelta(minutes=7 * number)
-        write_run(folder, run, started, run.id in doubtful, run.id in failed)
+        write_run(folder, run, started, run.id in doubtful, run.id in failed, kind)
     return folder
 
 
-def swept(parent: Path, sweep: Sweep, doubtful: tuple[str, ...] = (), failed: tuple[str, ...] = ()) -> SweepFolder:
+def swept(
+    parent: Path,
+    sweep: Sweep,
+    doubtful: tuple[str, ...] = (),
+    failed: tuple[str, ...] = (),
+    kind: Kind = "emulated",
+) -> SweepFolder:
     """A sweep's folder whose runs have all been written; `doubtful` and `failed` name them with their points."""
     folder = SweepFolder.create(parent, sweep, START)
     for number, assignment in enumerate(folder.assignments()):
         name = f"{assignment.prefix}{assignment.run.id}"
         started = START + timedelta(minutes=7 * number)
-        write_run(assignment.folder, assignment.run, started, name in doubtful, name in failed)
+        write_run(assignment.folder, assignment.run, started, name in doubtful, name in failed, kind)
     return folder
 
 
-def opened(run: Run, started: datetime = START) -> RunRecord:
+def opened(run: Run, started: datetime = START, kind: Kind = "emulated") -> RunRecord:
     """The record of a run that has just started."""
+    scale = {"rate_divisor": SCALE.rate_divisor, "volume_divisor": SCALE.volume_divisor}
+    if kind == "simulated":
+        return RunRecord.open(run, started, kind=kind, scale=scale, provenance={"versions": VERSIONS})
     measured = AggregateMeasurement(256, 64, 64, fair_mbps=400.0, measured_mbps=395.2)
     return RunRecord.open(
         run,
         started,
-        scale={"rate_divisor": SCALE.rate_divisor, "volume_divisor": SCALE.volume_divisor},
+        scale=scale,
         provenance={
             "machine": "5f0c2a9be1d7",
             "cpu_model": "Example CPU at 2.5 GHz",
@@ -86,23 +100,33 @@ def opened(run: Run, started: datetime = START) -> RunRecord:
             "datapath": "userspace",
             "congestion_control": "cubic",
             "tc_state_sha256": "9f" * 32,
-            "versions": {"python": "3.11.7", "placement-testbed": "0.1.0", "openvswitch": "3.1.0"},
+            "versions": {**VERSIONS, "openvswitch": "3.1.0"},
         },
         calibration={**asdict(measured), "error": measured.error, "shortfall": measured.shortfall, "attempt": 1},
     )
 
 
-def write_run(folder: ResultsFolder, run: Run, started: datetime, doubtful: bool = False, failed: bool = False) -> None:
-    """Write the record and the series of one run, as a run does."""
+def write_run(
+    folder: ResultsFolder,
+    run: Run,
+    started: datetime,
+    doubtful: bool = False,
+    failed: bool = False,
+    kind: Kind = "emulated",
+) -> None:
+    """Write the record and the series of one run, as a run does; a simulated one has neither samples nor readings."""
     rng = np.random.default_rng([run.seed, len(run.strategy.label)])
     ended = started + timedelta(minutes=5)
     with contextlib.suppress(AgentError), folder.run(run.id).writing(lambda: ended) as writer:
-        record = opened(run, started)
+        record = opened(run, started, kind)
         writer.save(record)
         if failed:
             raise AgentError("agent of h3: process ended before it was ready")
         outcome = _outcome(run, rng, doubtful)
-        fidelity = assess(outcome.samples, run.specification.fidelity, 0.012, None, outcome.decision_share)
+        if kind == "simulated":
+            outcome.samples, outcome.link_readings, fidelity = (), [], None
+        else:
+            fidelity = assess(outcome.samples, run.specification.fidelity, 0.012, None, outcome.decision_share)
         save(run, writer, record, outcome, SCALE, ended, fidelity)
 
 

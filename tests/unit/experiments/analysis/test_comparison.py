@@ -171,6 +171,7 @@ def only_here(record):
         (lambda r: {"provenance": r.provenance.model_copy(update={"versions": only_here(r)})}, 'versions ({"'),
         (lambda r: {"provenance": r.provenance.model_copy(update={"strategy_sha256": "ab"})}, "the module of"),
         (lambda r: {"scale": {"rate_divisor": 16, "volume_divisor": 128}}, "rate_divisor"),
+        (lambda r: {"kind": "simulated"}, 'kind ("emulated", "simulated")'),
         (lambda r: {"specification": {**r.specification, "workload": {"preset": "kmeans-mid"}}}, 'workload ({"'),
     ],
 )
@@ -179,6 +180,23 @@ def test_runs_that_differ_are_not_mixed_unless_told(records, change, aspect):
     with pytest.raises(MixedRunsError, match=re.escape(aspect)):
         compare(mixed)
     assert any(text.startswith(aspect) for text in compare(mixed, allow_mixed=True).mixed)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("simulated"), "repeats=2", kind="simulated").records()
+
+
+def test_it_is_of_no_matter_where_and_at_which_scale_a_run_was_simulated(simulated):
+    elsewhere = {"machine": "other", "kernel": "6.9.9", "datapath": "kernel", "congestion_control": "reno"}
+    first = simulated[0].updated(
+        provenance=simulated[0].provenance.model_copy(update=elsewhere),
+        scale={"rate_divisor": 16, "volume_divisor": 1},
+    )
+    assert compare([first, *simulated[1:]]).mixed == ()
+    newer = first.updated(provenance=first.provenance.model_copy(update={"versions": {"python": "3.12"}}))
+    with pytest.raises(MixedRunsError, match=r"^runs differ in versions \([^;]*;"):
+        compare([newer, *simulated[1:]])
 
 
 def test_a_repeat_is_counted_once(records):
@@ -247,6 +265,35 @@ def test_the_table_fits_80_columns_and_says_everything(records):
         assert words in text
     assert "r01-bf5-coloc is failed (not used): AgentError: agent of h3" in text
     assert "3 of 4 runs" in text
+
+
+def test_simulated_runs_are_called_so_and_nothing_is_said_of_an_emulation(records, simulated):
+    text = printed(compare(simulated))
+    assert text.count("simulated") == 3
+    assert "Simulated: the network is computed as a fluid; nothing was emulated." in text
+    assert not any(words in text for words in ("trusted", "doubtful", "The emulation divided"))
+    document = json.loads(comparison_module.to_json(compare(simulated)))
+    assert document["kinds"] == ["simulated"]
+    assert [summary["simulated"] for summary in document["networks"][0]["strategies"]] == [True] * 3
+    assert document["networks"][0]["rate_divisor"] is None
+    assert "imulated" not in printed(compare(records))
+    assert json.loads(comparison_module.to_json(compare(records)))["kinds"] == ["emulated"]
+
+
+def test_of_runs_of_both_kinds_each_strategy_is_called_by_its_own(records, simulated):
+    emulated = [r for r in records if r.strategy == "default" and r.blocking_factor == 5]
+    comparison = compare([*emulated, *(r for r in simulated if r.strategy == "neawa")], allow_mixed=True)
+    assert comparison.kinds == ("emulated", "simulated")
+    assert {name: found.fidelity for name, found in strategies(comparison, 5).items()} == {
+        "default": "trusted",
+        "neawa": "simulated",
+    }
+    assert "The emulation divided rates by 8" in printed(comparison)
+
+
+def test_a_damaged_record_does_not_make_simulated_runs_mixed(simulated):
+    damaged = simulated[0].updated(status="damaged", kind="emulated", jobs=(), reason="record.json: damaged")
+    assert compare([damaged, *simulated[1:]]).kinds == ("simulated",)
 
 
 def test_runs_that_have_not_begun_are_counted_as_planned(tmp_path):

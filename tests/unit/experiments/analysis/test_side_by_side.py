@@ -148,6 +148,33 @@ def test_a_change_of_the_specification_is_named_with_both_values(tmp_path, befor
     }
 
 
+def test_emulated_and_simulated_runs_stand_side_by_side_and_it_is_said(tmp_path, before):
+    twin = source(tmp_path, kind="simulated")
+    found = compare_folders([before, twin])
+    assert (found.kinds, found.unlike) == ((("emulated",), ("simulated",)), ())
+    assert row(found, "neawa").reductions[1].pairs == 3
+    lines = [line.rstrip() for line in printed(found, 200).splitlines()]
+    assert f"A  {before.name}" in lines
+    assert f"B  {twin.name}  (simulated)" in lines
+    assert "Simulated: the network is computed as a fluid; nothing was emulated." in lines
+    assert any(line.startswith("Changes between emulated and simulated runs tell") for line in lines)
+    assert json.loads(to_json(found))["kinds"] == [["emulated"], ["simulated"]]
+
+
+def test_versions_that_both_kinds_have_must_be_the_same(tmp_path, before):
+    twin = elsewhere(source(tmp_path, kind="simulated"), versions={"python": "3.12.0", "numba": "0.62"})
+    with pytest.raises(MixedRunsError, match=r"^versions.python: 3.11.7 \| 3.12.0\nthis compares"):
+        compare_folders([before, twin])
+
+
+def test_folders_of_one_kind_are_not_told_apart_by_it(tmp_path, before):
+    assert "imulated" not in printed(compare_folders([before, before]))
+    twin = source(tmp_path, kind="simulated")
+    text = printed(compare_folders([twin, elsewhere(twin, machine="other")]))
+    assert text.count("(simulated)") == 2
+    assert "Changes between emulated and simulated" not in text
+
+
 def test_doubtful_failed_and_missing_runs_are_listed(tmp_path, before):
     later = source(tmp_path, doubtful=("r01-bf5-neawa",), failed=("r02-bf5-default",))
     later = Source(later.name, later.planned, tuple(r for r in later.records if r.run_id != "r00-bf5-neawa"))
@@ -185,8 +212,8 @@ def test_paths_lead_to_values():
     assert flat({"a": {"b": [1, {"c": 2}]}, "d": [], "e": None}) == {"a.b.0": 1, "a.b.1.c": 2, "d": [], "e": None}
 
 
-def printed(found):
-    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+def printed(found, width=110):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(render(found))
     return console.export_text()
 

@@ -195,6 +195,31 @@ def test_doubtful_runs_are_marked(tmp_path):
     assert not any(entry.doubtful for entry in results(tmp_path / "trusted")[0].reductions)
 
 
+def test_simulated_runs_are_marked(tmp_path):
+    found, _ = results(tmp_path, kind="simulated")
+    document = json.loads(sweep_results.to_json(found))
+    assert all(entry["simulated"] for entry in (*document["reductions"], *document["best"]))
+    assert [point["comparison"]["kinds"] for point in document["points"]] == [["simulated"]] * 2
+    text = text_of(found)
+    assert text.count("simulated") == 2 * 2 + 4 + 2
+    assert "Simulated: the network is computed as a fluid; nothing was emulated." in text
+    assert "trusted" not in text
+    emulated, _ = results(tmp_path / "emulated")
+    assert not any(entry.simulated for entry in (*emulated.reductions, *emulated.best))
+    assert "imulated" not in text_of(emulated)
+
+
+def test_points_of_both_kinds_stand_together_and_it_is_said(tmp_path):
+    _, folder = results(tmp_path)
+    for run in runs_of(folder.points()[1].specification):
+        write_run(folder.point(folder.points()[1]), run, START, kind="simulated")
+    mixed = gathered(folder)
+    assert mixed.kinds == ("emulated", "simulated")
+    assert mixed.mixed[0] == 'kind ("emulated", "simulated")'
+    assert [entry.simulated for entry in mixed.reductions] == [False, True, False, True]
+    assert 'Mixed points: their runs differ in kind ("emulated", "simulated").' in text_of(mixed)
+
+
 def test_the_table_and_the_json_hold_every_point_and_strategy(tmp_path):
     found, _ = results(tmp_path)
     document = json.loads(sweep_results.to_json(found))

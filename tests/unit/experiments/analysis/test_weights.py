@@ -9,13 +9,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from experiments.analysis.weights import evaluate, profile_name, sweep_of, to_yaml
+from experiments.analysis.weights import evaluate, profile_name, sweep_of, to_json, to_yaml
 from experiments.commands import calibrate_weights
 from experiments.commands.main import main
 from experiments.documents.diagnostics import SpecificationError
 from experiments.records.record import JobRecord
 from experiments.records.sweep_folder import SweepFolder
-from experiments.report.terminal.weights import conclusion
+from experiments.report.terminal.weights import arms, conclusion
 from experiments.specification.plan import runs_of
 from experiments.specification.specification_file import loads
 from experiments.specification.sweep import check
@@ -72,7 +72,7 @@ def test_weights_go_by_the_name_that_a_profile_gives_itself(tmp_path):
         assert profile_name(point.specification, given) == "mine"
 
 
-def record(run, time_s):
+def record(run, time_s, kind="emulated"):
     job = {
         "job_id": "a-1",
         "profile": run.specification.workload.jobs[0].profile,
@@ -80,7 +80,8 @@ def record(run, time_s):
         "finished_s": time_s,
     }
     jobs = [JobRecord.model_validate(job)]
-    return opened(run).finished(START + timedelta(minutes=1), jobs, fidelity={"verdict": "trusted"})
+    fidelity = {"verdict": "trusted"} if kind == "emulated" else None
+    return opened(run, kind=kind).finished(START + timedelta(minutes=1), jobs, fidelity=fidelity)
 
 
 def time_s(run):
@@ -131,6 +132,19 @@ def test_the_fastest_has_the_lowest_median_over_the_repeats_that_all_have(times)
         for run in runs_of(point.specification)
     ]
     assert evaluate("kmeans", records).best == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("kind", "claim"), [("emulated", "kmeans: fastest at"), ("simulated", "kmeans: simulated as the fastest at")]
+)
+def test_weights_of_simulated_runs_are_called_so(kind, claim):
+    (point,) = check(sweep_of(specification("repeats=2"), ["kmeans"], 3))
+    job = evaluate("kmeans", [record(run, time_s(run), kind) for run in runs_of(point.specification)])
+    assert conclusion(job).startswith(claim)
+    written = io.StringIO()
+    Console(file=written, width=80).print(arms(job))
+    assert written.getvalue().count("simulated") == (3 if kind == "simulated" else 0)
+    assert json.loads(to_json([job]))["jobs"][0]["arms"][0]["simulated"] == (kind == "simulated")
 
 
 def test_one_repeat_tells_nothing_apart():

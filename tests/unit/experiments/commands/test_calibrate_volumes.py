@@ -25,12 +25,12 @@ vary:
 """
 
 
-def finished(parent, text=FACTORS):
+def finished(parent, text=FACTORS, kind="emulated"):
     folder = SweepFolder.create(parent, sweep_file.loads(text), START)
     for point in folder.points():
         results = folder.point(point)
         for number, run in enumerate(runs_of(results.specification())):
-            write_run(results, run, START + timedelta(minutes=number))
+            write_run(results, run, START + timedelta(minutes=number), kind=kind)
     return folder
 
 
@@ -50,6 +50,25 @@ def test_each_profile_gets_its_factor_and_the_sweep_that_is_written_has_them(tmp
     text = capsys.readouterr().out
     assert "tpch-q3" in text
     assert "what any factor gives" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "not_said"), [("emulated", "Measured", "imulated"), ("simulated", "Simulated", "Measured")]
+)
+def test_factors_of_simulated_runs_are_called_so(tmp_path, capsys, kind, said, not_said):
+    calibrate_volumes.run(folder=finished(tmp_path, kind=kind).path, write=None, allow_mixed=False)
+    text = capsys.readouterr().out
+    assert f"{said} change against the defaults" in text
+    assert not_said not in text
+    assert text.count("of simulated runs") == (2 if kind == "simulated" else 0)
+
+
+def test_factors_of_both_kinds_are_no_curve(tmp_path):
+    folder = finished(tmp_path)
+    for run in runs_of(folder.points()[1].specification):
+        write_run(folder.point(folder.points()[1]), run, START, kind="simulated")
+    with pytest.raises(MixedRunsError, match='kind \\("emulated", "simulated"\\)'):
+        shuffle_volumes.fit_all(folder, sweep_file.load(shuffle_volumes.PUBLISHED))
 
 
 def test_factors_of_several_machines_are_no_curve_unless_told(tmp_path):

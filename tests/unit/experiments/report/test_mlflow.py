@@ -100,6 +100,15 @@ def test_doubts_are_told(folder):
     assert runs(folder)["r00-bf5-neawa"].tags["verdict"] == "trusted"
 
 
+def test_simulated_runs_are_tagged(folder, tmp_path):
+    made = results(tmp_path, "strategies=[default]", kind="simulated")
+    (run,) = runs(made).values()
+    assert (run.tags["kind"], run.tags["verdict"]) == ("simulated", "simulated")
+    assert "machine" not in run.tags
+    assert not any(name.startswith("fidelity") for name in run.metrics)
+    assert runs(folder)["r00-bf5-neawa"].tags["kind"] == "emulated"
+
+
 def test_names_and_values_are_such_that_mlflow_takes_them(tmp_path):
     folder = results(tmp_path, "strategies=[default]", f"description={'x' * 900}", "strategies=[{name: default}]")
     (run,) = runs(folder).values()

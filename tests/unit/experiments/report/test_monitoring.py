@@ -8,6 +8,7 @@ from rich.console import Console
 from experiments.records import series
 from experiments.records.results_folder import RunFolder
 from experiments.report.terminal.monitoring import render, sparkline
+from tests.unit.experiments.synthetic import results
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1e6)), min_size=1, max_size=50))
@@ -18,6 +19,15 @@ def test_the_largest_bar_belongs_to_the_span_with_the_largest_sum(samples):
     sums = [sum(a for t, a in samples if min(9, int(t / 10)) == span) for span in range(10)]
     assert top == pytest.approx(max(sums) / 10)
     assert all(bar == "█" for bar, value in zip(bars, sums, strict=True) if value == max(sums) > 0)
+
+
+def test_a_simulated_run_has_no_samples_and_says_why(tmp_path):
+    shown = [
+        render(results(tmp_path / kind, "strategies=[default]", kind=kind, failed=("r00-bf5-default",)).runs()[0])
+        for kind in ("emulated", "simulated")
+    ]
+    assert "the run ended before" in shown[0]
+    assert "the run was simulated" in shown[1]
 
 
 def test_nothing_used_is_an_empty_line():

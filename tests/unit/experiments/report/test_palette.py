@@ -55,6 +55,16 @@ def test_colours_stand_out_from_what_they_are_drawn_on(name, paper):
         assert contrast(getattr(tint, paper), background) >= 3, (tint, background)
 
 
+@pytest.mark.parametrize("paper", ["light", "dark"])
+def test_words_for_the_state_of_runs_are_legible(paper):
+    light, dark = STYLE.read_text().split("prefers-color-scheme: dark")
+    rules = light if paper == "light" else dark
+    words = re.findall(r"--(?:good|warn|bad|simulated): (#\w{6})", rules)
+    assert len(set(words)) == 4
+    (background,) = re.findall(r"--paper: (#\w{6})", rules)
+    assert min(contrast(word, background) for word in words) >= 4.5
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("paper", ["light", "dark"])
 @pytest.mark.parametrize("name", PALETTES)

@@ -174,6 +174,26 @@ def test_what_published_changes_are_of_and_that_runs_are_doubtful_is_said(tmp_pa
     assert "mean of the jobs' changes" in figure
 
 
+def test_a_sweep_of_simulated_runs_says_so(tmp_path):
+    best = [{"strategy": "default"}]
+    made = sweep({"data.replication": [1]}, reductions=[{"strategy": "neawa", "reduction": 0.2}], best=best)
+    folder = swept(tmp_path, made, kind="simulated")
+    page = write_sweep_report(folder.path).read_text(encoding="utf-8")
+    text, _ = text_of(page)
+    assert "<title>swept (simulated): sweep report</title>" in page
+    assert '<h1>swept <span class="simulated">simulated</span></h1>' in page
+    assert "Simulated: the network is computed as a fluid; nothing was emulated. 1 point 4 simulated runs" in text
+    assert "1 of the measured changes is of simulated runs" in text
+    assert page.count("<small>simulated</small>") == 2  # of the change and of the fastest
+    assert page.count(", of simulated runs</title>") == 1
+    assert page.count('<td data-label="Fidelity" class="simulated">simulated</td>') == 2
+    assert "emulate the sweep with sudo" in text
+    assert 'class="trusted"' not in page
+    for name, words in (("published", "simulated, 95 % interval"), ("summed-times", "simulated")):
+        figure = ElementTree.parse(folder.path / "figures" / f"{name}.svg").getroot()
+        assert words in [text.strip() for text in figure.itertext()]
+
+
 def test_nothing_is_claimed_where_no_difference_is_shown(tmp_path):
     published = {"reductions": [{"strategy": "neawa", "reduction": 0.2}], "best": [{"strategy": "default"}]}
     folder = swept(tmp_path, sweep({"repeats": [1]}, **published))
