@@ -60,7 +60,18 @@ TESTING = (
 
 
 WITHOUT_EMULATION = frozenset(
-    ("compare", "completion", "export-mlflow", "import", "place", "report", "schema", "show", "simulate")
+    (
+        "calibrate-volumes",
+        "compare",
+        "completion",
+        "export-mlflow",
+        "import",
+        "place",
+        "report",
+        "schema",
+        "show",
+        "simulate",
+    )
 )
 """Commands that take the environment alone."""
 
