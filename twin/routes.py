@@ -8,66 +8,91 @@ import numpy as np
 
 from topologies.routing import next_hops
 from topologies.topology import Direction, Endpoint, Topology
-from twin.compiling import Floats, Ints, compiled
+from twin.compiling import Bools, Floats, Ints, compiled
 
-HOPS = 12
-"""Links that a connection crosses at most, with a disk; a pipeline of two further replicas fits."""
+SEGMENTS = 2
+"""Connections one behind the other that a path is made of at most."""
 
 
 @compiled
-def _walk(
-    links: Ints,
-    first: Ints,
-    edge: int,
-    edges: Ints,
-    last: Ints,
+def _draw(
+    given: Ints,
+    anew: Bools,
+    behind: Ints,
+    before: Ints,
     offsets: Ints,
     switches: int,
     ways: Ints,
     beyond: Ints,
+    nowhere: int,
     draws: Floats,
+    paths: Ints,
 ) -> None:
-    """Ways from one host to several: at every switch one of those on a shortest path, each as likely.
+    """Leads connections from switch to switch: at each over one of the links on a shortest path, each as likely.
 
     Args:
-        links: To fill with the links of each way, shape (ways, hops), -1 behind the last.
-        first: Links before the first switch.
-        edge: The first switch.
-        edges: The last switch of each way.
-        last: The link behind it; -1 where the destination is the source itself, and the way has no links.
+        given: Links of each path, shape (paths, links), -1 behind the last one; a connection leads from the up-link of
+            a host over links between switches, or none yet, to the down-link of a host.
+        anew: Whether a connection that crosses the link is led anew; those that cross none yet are.
+        behind: The switch that each link leads to from a host; -1 for others.
+        before: The switch that each link leads from to a host; -1 for others.
         offsets: The choices at switch s towards switch e are those from offsets[s * switches + e] up to the next.
         switches: How many there are.
         ways: The link of each choice.
         beyond: The switch behind it.
-        draws: From 0 to 1, one for each hop of each way, shape (ways, hops).
+        nowhere: The link of connections that have no choice.
+        draws: From 0 to 1, one for each place in `paths`.
+        paths: To fill, shape (paths, hops).
     """
-    for i in range(edges.shape[0]):
-        links[i, :] = -1
-        if last[i] < 0:
-            continue
-        hop, here = first.shape[0], edge
-        links[i, :hop] = first
-        while here != edges[i]:
-            pair = here * switches + edges[i]
-            choices = offsets[pair + 1] - offsets[pair]
-            if choices == 0:
-                break
-            way = offsets[pair] + int(draws[i, hop] * choices)
-            links[i, hop] = ways[way]
-            here = beyond[way]
+    for i in range(given.shape[0]):
+        paths[i, :] = -1
+        at = hop = 0
+        while at < given.shape[1] and given[i, at] >= 0:
+            paths[i, hop] = given[i, at]
+            here = behind[given[i, at]]
+            at += 1
             hop += 1
-        links[i, hop] = last[i]
+            if here < 0:
+                continue
+            start, fresh = at, before[given[i, at]] >= 0
+            while before[given[i, at]] < 0:
+                fresh = fresh or anew[given[i, at]]
+                at += 1
+            edge = before[given[i, at]]
+            if not fresh:
+                for kept in range(start, at):
+                    paths[i, hop] = given[i, kept]
+                    hop += 1
+                continue
+            while here != edge:
+                pair = here * switches + edge
+                choices = offsets[pair + 1] - offsets[pair]
+                if choices == 0:
+                    paths[i, hop] = nowhere
+                    hop += 1
+                    break
+                way = offsets[pair] + int(draws[i, hop] * choices)
+                paths[i, hop] = ways[way]
+                here = beyond[way]
+                hop += 1
 
 
 class Routes:
-    """Directed links of a topology, a disk a host behind them, and ways over them.
+    """Directed links of a topology, behind them a disk a host, and ways over them.
 
-    The way of a connection is drawn anew for each: at every switch one of the ports that the controller's routes allow,
-    each as likely, as the hash of addresses and ports would choose.
+    The way of a connection is drawn for each: at every switch one of the ports that the controller's routes allow, each
+    as likely, as the hash of addresses and ports would choose.
 
     Args:
         topology: The network.
         rng: Of the choices.
+
+    Attributes:
+        directed: The links by their numbers.
+        number: Of each link and direction.
+        nowhere: Number of a link behind the disks, which carries nothing: connections cross it that have no way.
+        hops: Links of a path at most: of `SEGMENTS` connections with a disk behind each.
+        version: How often the routes have been set.
     """
 
     def __init__(self, topology: Topology, rng: np.random.Generator) -> None:
@@ -77,11 +102,14 @@ class Routes:
         self._switch = {switch.name: place for place, switch in enumerate(topology.switches)}
         self.directed: list[tuple[str, Direction]] = [(link.id, "up") for link in topology.links]
         self.directed += [(link.id, "down") for link in topology.links]
-        self._number = {key: number for number, key in enumerate(self.directed)}
+        self.number = {key: number for number, key in enumerate(self.directed)}
+        self.nowhere = len(self.directed) + len(self._host)
         access = [topology.host_link[host] for host in self._host]
-        self._edge = np.array([self._switch[link.b.node] for link in access])
-        self._up = np.array([self._number[link.id, "up"] for link in access])
-        self._down = np.array([self._number[link.id, "down"] for link in access])
+        self._up = np.array([self.number[link.id, "up"] for link in access])
+        self._down = np.array([self.number[link.id, "down"] for link in access])
+        self._behind, self._before = np.full((2, self.nowhere + 1), -1)
+        self._behind[self._up] = self._before[self._down] = [self._switch[link.b.node] for link in access]
+        self.version = 0
         self.set_down(frozenset())
 
     def set_down(self, links: Set[str]) -> None:
@@ -95,33 +123,59 @@ class Routes:
             for port in ports:
                 link = self._topology.link_at[Endpoint(switch, port)]
                 beyond = self._switch[link.far(switch).node]
-                choices.append((pair, self._number[link.id, link.direction_from(switch)], beyond))
+                choices.append((pair, self.number[link.id, link.direction_from(switch)], beyond))
         self._offsets = np.cumsum(counts)
         choices.sort(key=lambda choice: choice[0])
         self._ways = np.array([way for _, way, _ in choices], np.int64)
         self._beyond = np.array([beyond for _, _, beyond in choices], np.int64)
+        self.hops = SEGMENTS * (max(1, self._longest()) + 3)
+        self.version += 1
+
+    def _longest(self) -> int:
+        """Links between switches that a connection crosses at most."""
+        edges = np.unique(self._behind[self._up])
+        here, to = (grid.ravel() for grid in np.meshgrid(edges, edges))
+        links = 0
+        while True:
+            pair = here * len(self._switch) + to
+            leads = (here != to) & (self._offsets[pair] < self._offsets[pair + 1])
+            if not leads.any():
+                return links
+            here, to = self._beyond[self._offsets[pair[leads]]], to[leads]
+            links += 1
 
     def disk(self, host: str) -> int:
         """The number of a host's disk, among the links."""
         return len(self.directed) + self._host[host]
 
+    def ends(self, source: str, destination: str) -> tuple[int, ...]:
+        """First and last link of a connection; one within a host has none."""
+        at, to = self._host[source], self._host[destination]
+        return () if at == to else (int(self._up[at]), int(self._down[to]))
+
     def ways(self, source: str, destinations: Sequence[str]) -> Ints:
-        """Links of connections from one host to several, shape (destinations, HOPS), -1 behind the last one; a
+        """Links of connections from one host to several, shape (destinations, hops), -1 behind the last one; a
         connection within the host has none.
         """
         at, to = self._host[source], np.array([self._host[host] for host in destinations])
-        found = np.empty((len(to), HOPS), np.int64)
-        last = np.where(to == at, -1, self._down[to])
-        _walk(
-            found,
-            self._up[at : at + 1],
-            int(self._edge[at]),
-            self._edge[to],
-            last,
-            self._offsets,
-            len(self._switch),
-            self._ways,
-            self._beyond,
-            self._rng.random((len(to), HOPS)),
-        )
-        return found
+        ends = np.stack([np.full(len(to), self._up[at]), self._down[to]], axis=1)
+        ends[to == at] = -1
+        return self.draw(ends)
+
+    def draw(self, paths: Ints, crossing: Sequence[int] = ()) -> Ints:
+        """Paths with a way for each of their connections that has none, or crosses one of some links.
+
+        Args:
+            paths: Shape (paths, links), -1 behind the last one. A connection has its first and last link, with its
+                links between switches between them if it has a way; disks may come before and behind it.
+            crossing: Numbers of links.
+
+        Returns:
+            Shape (paths, hops), -1 behind the last link.
+        """
+        anew = np.zeros(self.nowhere + 1, np.bool_)
+        anew[np.asarray(crossing, np.int64)] = True
+        drawn = np.empty((len(paths), self.hops), np.int64)
+        tables = self._behind, self._before, self._offsets, len(self._switch), self._ways, self._beyond
+        _draw(paths, anew, *tables, self.nowhere, self._rng.random(drawn.shape), drawn)
+        return drawn

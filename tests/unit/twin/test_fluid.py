@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topologies.fairness import max_min_rates
-from twin.clock import Clock
+from twin.clock import Clock, Signal
 from twin.fluid import Fluid
 from twin.maxmin import Flows, Links, members_of, share_out
 
@@ -49,11 +49,16 @@ def fluid_of(*capacity, interval_s=1e-9):
     return clock, Fluid(clock, np.array(capacity, float), interval_s, hops=4)
 
 
+def send(clock, fluid, path, size):
+    """The end of a process that sends so much over a path."""
+    return clock.start(fluid.send(np.array([path]), size, Signal()))
+
+
 def test_flows_share_a_link_and_the_rest_of_others():
     clock, fluid = fluid_of(10.0, 4.0)
     times = {}
     for name, path, size in (("a", [0], 60), ("b", [0, 1], 40), ("c", [0], 30)):
-        fluid.send(np.array(path), size).then(lambda _, name=name: times.update({name: clock.now}))
+        send(clock, fluid, path, size).then(lambda _, name=name: times.update({name: clock.now}))
     clock.run(lambda: len(times) == 3)
     # 10/3 each; c ends at 9 s, then 4 for b and 6 for a: b has 10 left, a 30 left
     assert times == pytest.approx({"c": 9.0, "b": 11.5, "a": 9 + 2.5 + 15 / 10}, abs=1e-3)
@@ -99,7 +104,7 @@ def test_small_pushes_wait_until_they_are_worth_it_and_a_producer_until_what_lag
 
 def test_a_link_that_carries_nothing_holds_up_what_crosses_it():
     clock, fluid = fluid_of(10.0)
-    arrived = fluid.send(np.array([0]), 50)
+    arrived = send(clock, fluid, [0], 50)
     clock.at(1, lambda: fluid.set_capacity(0, 0.0))
     clock.at(4, lambda: fluid.set_capacity(0, 20.0))
     clock.run(lambda: arrived.done)

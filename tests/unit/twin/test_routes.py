@@ -8,7 +8,7 @@ import pytest
 from topologies.fat_tree import fat_tree, single_switch, thesis
 from topologies.routing import next_hops
 from topologies.topology import Endpoint
-from twin.routes import HOPS, Routes
+from twin.routes import Routes
 
 
 def routes_of(topology):
@@ -34,7 +34,7 @@ def test_ways_are_the_shortest_there_are(topology):
     routes, names = routes_of(topology), [host.name for host in topology.hosts]
     for source in names:
         ways = routes.ways(source, names)
-        assert ways.shape == (len(names), HOPS)
+        assert ways.shape == (len(names), routes.hops)
         for destination, way in zip(names, ways, strict=True):
             passed = nodes_on(topology, routes, source, way)
             assert passed[-1] == destination
