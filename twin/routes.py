@@ -166,8 +166,8 @@ class Routes:
         """Paths with a way for each of their connections that has none, or crosses one of some links.
 
         Args:
-            paths: Shape (paths, links), -1 behind the last one. A connection has its first and last link, with its
-                links between switches between them if it has a way; disks may come before and behind it.
+            paths: Shape (paths, links), -1 behind the last one: at most `SEGMENTS` connections and as many disks. A
+                connection has its first and last link, and its links between switches between them if it has a way.
             crossing: Numbers of links.
 
         Returns:
