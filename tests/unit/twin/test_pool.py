@@ -148,6 +148,23 @@ def test_a_job_over_links_that_fail_and_return_loses_no_byte():
     assert failing.finished_s > as_usual.finished_s > 1.5
 
 
+def test_connections_that_are_used_again_leave_a_link_that_failed_meanwhile():
+    block_map, sizes = blocks_of("j/in", [2 * MB] * 20, [("h1", "h3")])
+    scanning, exchanges = Stage("s0", (Read("j/in", 40 * MB),)), range(1, 6)
+    after = (Stage(f"s{k}", (Exchange(f"s{k - 1}", 20 * MB, pipelined=False),)) for k in exchanges)
+    job = Job("j", "test", (scanning, *after), containers=5, slots_per_container=2)
+    agents = pool()
+
+    async def main():
+        await agents.store(block_map, sizes)
+        at(agents, 1.6, agents.set_link, "t1-c1/1", False)
+        return await run(agents, job, block_map, placement=("h1", "h1", "h2", "h3", "h4"), deadline_s=100.0)
+
+    result = finish(agents, main())
+    assert_conserved(result)
+    assert result.stages[3].finished_s > 1.6
+
+
 def test_a_job_that_stands_still_fails_at_its_deadline():
     block_map, sizes = blocks_of("j/in", [2 * MB] * 40, [("h1",)])
     agents = pool()
