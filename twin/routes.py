@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,67 +15,80 @@ SEGMENTS = 2
 """Connections one behind the other that a path is made of at most."""
 
 
-@compiled
-def _draw(
-    given: Ints,
-    anew: Bools,
-    behind: Ints,
-    before: Ints,
-    offsets: Ints,
-    switches: int,
-    ways: Ints,
-    beyond: Ints,
-    nowhere: int,
-    draws: Floats,
-    paths: Ints,
-) -> None:
-    """Leads connections from switch to switch: at each over one of the links on a shortest path, each as likely.
+class Choices(NamedTuple):
+    """Where switches send what is for an edge switch, and where hosts are.
 
-    Args:
-        given: Links of each path, shape (paths, links), -1 behind the last one; a connection leads from the up-link of
-            a host over links between switches, or none yet, to the down-link of a host.
-        anew: Whether a connection that crosses the link is led anew; those that cross none yet are.
+    Attributes:
         behind: The switch that each link leads to from a host; -1 for others.
         before: The switch that each link leads from to a host; -1 for others.
-        offsets: The choices at switch s towards switch e are those from offsets[s * switches + e] up to the next.
-        switches: How many there are.
-        ways: The link of each choice.
+        offsets: The choices at switch s of n towards switch e are those from offsets[s * n + e] up to the next.
+        link: Of each choice.
         beyond: The switch behind it.
+    """
+
+    behind: Ints
+    before: Ints
+    offsets: Ints
+    link: Ints
+    beyond: Ints
+
+
+@compiled
+def _lead(
+    path: Ints, hop: int, here: int, edge: int, choices: Choices, switches: int, nowhere: int, draws: Floats
+) -> int:
+    """Leads a connection from a switch to an edge switch: at each over one of the links on a shortest path, each as
+    likely.
+
+    Returns:
+        How many links the path has now.
+    """
+    while here != edge:
+        pair = here * switches + edge
+        count = choices.offsets[pair + 1] - choices.offsets[pair]
+        if count == 0:
+            path[hop] = nowhere
+            return hop + 1
+        choice = choices.offsets[pair] + int(draws[hop] * count)
+        path[hop] = choices.link[choice]
+        here = choices.beyond[choice]
+        hop += 1
+    return hop
+
+
+@compiled
+def _draw(given: Ints, anew: Bools, choices: Choices, switches: int, nowhere: int, draws: Floats, paths: Ints) -> None:
+    """Fills `paths` with those given, in which connections have a way that have none or cross a link that is `anew`.
+
+    Args:
+        given: As of `Routes.draw`.
+        anew: Of each link.
+        choices: Of links between the switches.
+        switches: How many there are.
         nowhere: The link of connections that have no choice.
         draws: From 0 to 1, one for each place in `paths`.
-        paths: To fill, shape (paths, hops).
+        paths: Shape (paths, hops).
     """
     for i in range(given.shape[0]):
         paths[i, :] = -1
         at = hop = 0
         while at < given.shape[1] and given[i, at] >= 0:
             paths[i, hop] = given[i, at]
-            here = behind[given[i, at]]
+            here = choices.behind[given[i, at]]
             at += 1
             hop += 1
             if here < 0:
                 continue
-            start, fresh = at, before[given[i, at]] >= 0
-            while before[given[i, at]] < 0:
-                fresh = fresh or anew[given[i, at]]
+            start, led = at, choices.before[given[i, at]] < 0
+            while choices.before[given[i, at]] < 0:
+                led = led and not anew[given[i, at]]
                 at += 1
-            edge = before[given[i, at]]
-            if not fresh:
-                for kept in range(start, at):
-                    paths[i, hop] = given[i, kept]
-                    hop += 1
-                continue
-            while here != edge:
-                pair = here * switches + edge
-                choices = offsets[pair + 1] - offsets[pair]
-                if choices == 0:
-                    paths[i, hop] = nowhere
-                    hop += 1
-                    break
-                way = offsets[pair] + int(draws[i, hop] * choices)
-                paths[i, hop] = ways[way]
-                here = beyond[way]
-                hop += 1
+            if led:
+                paths[i, hop : hop + at - start] = given[i, start:at]
+                hop += at - start
+            else:
+                edge = choices.before[given[i, at]]
+                hop = _lead(paths[i], hop, here, edge, choices, switches, nowhere, draws[i])
 
 
 class Routes:
@@ -124,10 +138,10 @@ class Routes:
                 link = self._topology.link_at[Endpoint(switch, port)]
                 beyond = self._switch[link.far(switch).node]
                 choices.append((pair, self.number[link.id, link.direction_from(switch)], beyond))
-        self._offsets = np.cumsum(counts)
         choices.sort(key=lambda choice: choice[0])
-        self._ways = np.array([way for _, way, _ in choices], np.int64)
-        self._beyond = np.array([beyond for _, _, beyond in choices], np.int64)
+        link_of = np.array([link for _, link, _ in choices], np.int64)
+        beyond_of = np.array([beyond for _, _, beyond in choices], np.int64)
+        self._choices = Choices(self._behind, self._before, np.cumsum(counts), link_of, beyond_of)
         self.hops = SEGMENTS * (max(1, self._longest()) + 3)
         self.version += 1
 
@@ -135,13 +149,13 @@ class Routes:
         """Links between switches that a connection crosses at most."""
         edges = np.unique(self._behind[self._up])
         here, to = (grid.ravel() for grid in np.meshgrid(edges, edges))
-        links = 0
+        offsets, links = self._choices.offsets, 0
         while True:
             pair = here * len(self._switch) + to
-            leads = (here != to) & (self._offsets[pair] < self._offsets[pair + 1])
+            leads = (here != to) & (offsets[pair] < offsets[pair + 1])
             if not leads.any():
                 return links
-            here, to = self._beyond[self._offsets[pair[leads]]], to[leads]
+            here, to = self._choices.beyond[offsets[pair[leads]]], to[leads]
             links += 1
 
     def disk(self, host: str) -> int:
@@ -176,6 +190,6 @@ class Routes:
         anew = np.zeros(self.nowhere + 1, np.bool_)
         anew[np.asarray(crossing, np.int64)] = True
         drawn = np.empty((len(paths), self.hops), np.int64)
-        tables = self._behind, self._before, self._offsets, len(self._switch), self._ways, self._beyond
-        _draw(paths, anew, *tables, self.nowhere, self._rng.random(drawn.shape), drawn)
+        draws = self._rng.random(drawn.shape)
+        _draw(paths, anew, self._choices, len(self._switch), self.nowhere, draws, drawn)
         return drawn
