@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from workloads.errors import WorkloadError
 
 Process = Generator["Signal", Any, Any]
-"""A function that yields the signals that it waits for; it gets their values."""
+"""A function that yields the signals that it waits for; it gets their values; those that are errors are raised."""
 
 
 class StandstillError(WorkloadError):
@@ -74,12 +74,18 @@ class Clock:
         return signal
 
     def start(self, process: Process) -> Signal:
-        """Run a process, until it waits for the first time at once; the signal fires with what it returns."""
+        """Run a process, until it waits for the first time at once; the signal fires with what it returns.
+
+        What it waits for may happen after it has been closed; then it has returned nothing.
+        """
         ended = Signal()
 
         def resume(value: Any = None) -> None:  # noqa: ANN401 - of the signal that was waited for
             try:
-                while (waited := process.send(value)).done:
+                while True:
+                    waited = process.throw(value) if isinstance(value, Exception) else process.send(value)
+                    if not waited.done:
+                        break
                     value = waited.value
                 waited.then(resume)
             except StopIteration as stop:
@@ -106,22 +112,3 @@ class Clock:
             self.events += 1
             act()
             self.settle()
-
-
-def all_of(signals: Iterable[Signal]) -> Signal:
-    """Fires when all have."""
-    every = Signal()
-    waiting = [signal for signal in signals if not signal.done]
-    left = len(waiting)
-    if not left:
-        every.fire()
-
-    def one(_: object) -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            every.fire()
-
-    for signal in waiting:
-        signal.then(one)
-    return every

@@ -47,6 +47,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual.called = True
         return super().call_soon(callback, *args, context=context)
 
+    def call_at(  # type: ignore[override]  # as above
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As the base's; time goes on no further than that, also when it is called while time goes on."""
+        self._virtual.called = True
+        return super().call_at(when, callback, *args, context=context)
+
 
 def run(clock: Clock, coroutine: Coroutine[Any, Any, T]) -> T:
     """What a coroutine returns, which alone with what it starts decides how long time goes on."""

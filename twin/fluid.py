@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from twin import moving
-from twin.clock import Clock, Signal
+from twin.clock import Clock, Process, Signal
 from twin.compiling import Floats, Ints
 from twin.maxmin import Flows, Links, members_of
 from twin.moving import Groups, Inboxes, News, Rows
@@ -96,9 +96,14 @@ class Fluid:
         return number
 
     def close(self, group: int, inboxes: Sequence[int]) -> None:
-        """Nobody needs a group and its inboxes any more; all of their flows have ended."""
+        """Nobody needs a group and its inboxes any more; what still flows into them is lost."""
         self._groups.threshold[group] = np.inf
         self._free_groups.append(group)
+        del self._filled[group]
+        incomplete = [inbox for inbox in inboxes if self._complete.pop(inbox, None)]
+        if incomplete:
+            into = self._flows.inbox[: self._flow_count]
+            into[np.isin(into, incomplete)] = NOWHERE
         for inbox in inboxes:
             self._inboxes.group[inbox] = NOWHERE
             self._free_inboxes.append(inbox)
@@ -179,12 +184,42 @@ class Fluid:
         self._stale = True
         self._tell()
 
-    def send(self, links: Ints, size: float) -> Signal:
-        """A flow by itself; fires when all of it has arrived."""
-        signal = Signal()
-        row = self.add_row(links[None], NOWHERE, lambda _: signal.fire())
-        self.push(row, np.array([float(size)]), final=True)
-        return signal
+    def send(self, links: Ints, size: float, arrived: Signal) -> Process:
+        """Sends so many bytes over each of some paths and waits until `arrived` fires, as it does when all have.
+
+        Args:
+            links: As of `add_row`.
+            arrived: What is on the way is lost when somebody fires it with an error, or the process is closed.
+        """
+        row = self.add_row(links, NOWHERE, arrived.fire)
+        self.push(row, np.full(len(links), float(size)), final=True)
+        try:
+            yield arrived
+        except BaseException:
+            self.drop(row)
+            raise
+
+    def drop(self, row: int) -> None:
+        """Take flows off that have not all ended: what is on the way is lost, and nobody is told."""
+        del self._ended[row]
+        self._relieved.pop(row, None)
+        self._active_count = moving.drop(
+            row, self._since_s, self._flows, self._inboxes, self.links, self._active, self._active_count
+        )
+        self._free_row(row)
+        self._anew = self._stale = True
+
+    def reroute(self, draw: Callable[[Ints], Ints]) -> None:
+        """Lead all flows over other links from now on; `draw` gets the links of each, as of `add_row`, and returns the
+        new ones, which may be more.
+        """
+        self._update(0.0)
+        drawn = draw(self._flows.links[: self._flow_count])
+        links = np.full((len(self._flows.links), drawn.shape[1]), -1, np.int64)
+        links[: len(drawn)] = drawn
+        self._flows = self._flows._replace(links=links)
+        self._anew = True
+        self._update(0.0)
 
     def drained(self, row: int, mark: float) -> Signal:
         """Fires when no flow of a row has more than `mark` bytes on the way."""
@@ -225,8 +260,7 @@ class Fluid:
         for row in rows:
             base, size = int(self._rows.base[row]), int(self._rows.size[row])
             ended_at = self._flows.ended_at[base : base + size].copy()
-            self._free_flows.setdefault(size, []).append(base)
-            self._free_rows.append(row)
+            self._free_row(row)
             self._ended.pop(row)(ended_at)
 
     def _settle(self) -> None:
@@ -297,6 +331,10 @@ class Fluid:
             self._flows = _grown(self._flows)
             self._active = np.concatenate([self._active, np.zeros_like(self._active)])
         return base
+
+    def _free_row(self, row: int) -> None:
+        self._free_flows.setdefault(int(self._rows.size[row]), []).append(int(self._rows.base[row]))
+        self._free_rows.append(row)
 
     def _make_news_fit(self) -> None:
         most = max(len(self._flows.rate), len(self._inboxes.level), len(self._groups.level))

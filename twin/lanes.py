@@ -58,10 +58,13 @@ class Inbox:
 
 @dataclass
 class Way:
-    """Where the lanes of an output lead: the links that each crosses, shape (lanes, hops), and where each ends."""
+    """Where the lanes of an output lead: the links that each crosses, shape (lanes, hops), and where each ends; and of
+    which routes that was.
+    """
 
     links: Ints
     inboxes: Ints
+    version: int
 
 
 class Outlet:
@@ -106,6 +109,11 @@ class Outlet:
             LaneReport(self._task, lane.consumer, size, self._began_s, at, 0, 0)
             for lane, size, at in zip(self._order.lanes, self._pushed.tolist(), ended_at.tolist(), strict=True)
         )
+
+    def close(self) -> None:
+        """Nothing more is sent, also of what has been handed over."""
+        if not self._ended.done:
+            self._fluid.drop(self._row)
 
     def _push(self, final: bool) -> None:
         targets = self._targets(final)

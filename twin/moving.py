@@ -181,6 +181,25 @@ def _arrive(flow: int, size: float, flows: Flows, inboxes: Inboxes, links: Links
 
 
 @compiled
+def drop(row: int, seconds: float, flows: Flows, inboxes: Inboxes, links: Links, active: Ints, count: int) -> int:
+    """Takes the flows of a row off, so long after the update; returns how many flows are active."""
+    kept = 0
+    for i in range(count):
+        flow = active[i]
+        if flows.row[flow] != row:
+            active[kept] = flow
+            kept += 1
+            continue
+        _arrive(flow, min(flows.rate[flow] * seconds, flows.remaining[flow]), flows, inboxes, links)
+        flows.flowing[flow] = False
+        box = flows.inbox[flow]
+        if box >= 0:
+            inboxes.inflow[box] -= flows.rate[flow]
+            inboxes.coming[box] -= flows.remaining[flow]
+    return kept
+
+
+@compiled
 def _sink_below_mark(flow: int, flows: Flows, rows: Rows, news: News) -> None:
     """No more of a flow than its mark remains."""
     flows.mark[flow] = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from twin.clock import Clock, Signal
+from twin.clock import Clock, Process, Signal
 from workloads.node_model import ProcessorSharing
 
 
@@ -27,12 +27,20 @@ class Shared:
         self._server.advance(self._clock.now)
         return self._server.served
 
-    def use(self, amount: float) -> Signal:
-        """Fires when `amount` has been served."""
-        signal = Signal()
-        self._server.arrive(self._clock.now, amount, signal.fire)
+    def use(self, amount: float) -> Process:
+        """Waits until `amount` has been served; a process that is closed before gives up the rest."""
+        served = Signal()
+        key = self._server.arrive(self._clock.now, amount, served.fire)
         self._arm()
-        return signal
+        try:
+            yield served
+        except GeneratorExit:
+            self._clock.soon(lambda: self._give_up(key))  # not at once: others may be due, and resumed
+            raise
+
+    def _give_up(self, key: int) -> None:
+        self._server.cancel(self._clock.now, key)
+        self._arm()
 
     def _arm(self) -> None:
         due = self._server.next_departure()

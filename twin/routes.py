@@ -3,71 +3,110 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import NamedTuple
 
 import numpy as np
 
 from topologies.routing import next_hops
 from topologies.topology import Direction, Endpoint, Topology
-from twin.compiling import Floats, Ints, compiled
+from twin.compiling import Bools, Floats, Ints, compiled
 
-HOPS = 12
-"""Links that a connection crosses at most, with a disk; a pipeline of two further replicas fits."""
+SEGMENTS = 2
+"""Connections one behind the other that a path is made of at most."""
+
+
+class Choices(NamedTuple):
+    """Where switches send what is for an edge switch, and where hosts are.
+
+    Attributes:
+        behind: The switch that each link leads to from a host; -1 for others.
+        before: The switch that each link leads from to a host; -1 for others.
+        offsets: The choices at switch s of n towards switch e are those from offsets[s * n + e] up to the next.
+        link: Of each choice.
+        beyond: The switch behind it.
+    """
+
+    behind: Ints
+    before: Ints
+    offsets: Ints
+    link: Ints
+    beyond: Ints
 
 
 @compiled
-def _walk(
-    links: Ints,
-    first: Ints,
-    edge: int,
-    edges: Ints,
-    last: Ints,
-    offsets: Ints,
-    switches: int,
-    ways: Ints,
-    beyond: Ints,
-    draws: Floats,
-) -> None:
-    """Ways from one host to several: at every switch one of those on a shortest path, each as likely.
+def _lead(
+    path: Ints, hop: int, here: int, edge: int, choices: Choices, switches: int, nowhere: int, draws: Floats
+) -> int:
+    """Leads a connection from a switch to an edge switch: at each over one of the links on a shortest path, each as
+    likely.
+
+    Returns:
+        How many links the path has now.
+    """
+    while here != edge:
+        pair = here * switches + edge
+        count = choices.offsets[pair + 1] - choices.offsets[pair]
+        if count == 0:
+            path[hop] = nowhere
+            return hop + 1
+        choice = choices.offsets[pair] + int(draws[hop] * count)
+        path[hop] = choices.link[choice]
+        here = choices.beyond[choice]
+        hop += 1
+    return hop
+
+
+@compiled
+def _draw(given: Ints, anew: Bools, choices: Choices, switches: int, nowhere: int, draws: Floats, paths: Ints) -> None:
+    """Fills `paths` with those given, in which connections have a way that have none or cross a link that is `anew`.
 
     Args:
-        links: To fill with the links of each way, shape (ways, hops), -1 behind the last.
-        first: Links before the first switch.
-        edge: The first switch.
-        edges: The last switch of each way.
-        last: The link behind it; -1 where the destination is the source itself, and the way has no links.
-        offsets: The choices at switch s towards switch e are those from offsets[s * switches + e] up to the next.
+        given: As of `Routes.draw`.
+        anew: Of each link.
+        choices: Of links between the switches.
         switches: How many there are.
-        ways: The link of each choice.
-        beyond: The switch behind it.
-        draws: From 0 to 1, one for each hop of each way, shape (ways, hops).
+        nowhere: The link of connections that have no choice.
+        draws: From 0 to 1, one for each place in `paths`.
+        paths: Shape (paths, hops).
     """
-    for i in range(edges.shape[0]):
-        links[i, :] = -1
-        if last[i] < 0:
-            continue
-        hop, here = first.shape[0], edge
-        links[i, :hop] = first
-        while here != edges[i]:
-            pair = here * switches + edges[i]
-            choices = offsets[pair + 1] - offsets[pair]
-            if choices == 0:
-                break
-            way = offsets[pair] + int(draws[i, hop] * choices)
-            links[i, hop] = ways[way]
-            here = beyond[way]
+    for i in range(given.shape[0]):
+        paths[i, :] = -1
+        at = hop = 0
+        while at < given.shape[1] and given[i, at] >= 0:
+            paths[i, hop] = given[i, at]
+            here = choices.behind[given[i, at]]
+            at += 1
             hop += 1
-        links[i, hop] = last[i]
+            if here < 0:
+                continue
+            start, led = at, choices.before[given[i, at]] < 0
+            while choices.before[given[i, at]] < 0:
+                led = led and not anew[given[i, at]]
+                at += 1
+            if led:
+                paths[i, hop : hop + at - start] = given[i, start:at]
+                hop += at - start
+            else:
+                edge = choices.before[given[i, at]]
+                hop = _lead(paths[i], hop, here, edge, choices, switches, nowhere, draws[i])
 
 
 class Routes:
-    """Directed links of a topology, a disk a host behind them, and ways over them.
+    """Directed links of a topology, behind them a disk a host, and ways over them.
 
-    The way of a connection is drawn anew for each: at every switch one of the ports that the controller's routes allow,
-    each as likely, as the hash of addresses and ports would choose.
+    The way of a connection is drawn for each: at every switch one of the ports that the controller's routes allow, each
+    as likely, as the hash of addresses and ports would choose.
 
     Args:
         topology: The network.
         rng: Of the choices.
+
+    Attributes:
+        directed: The links by their numbers.
+        number: Of each link and direction.
+        nowhere: Number of a link behind the disks, which carries nothing: connections cross it that have no way.
+        hops: Links of a path at most: of `SEGMENTS` connections with a disk behind each.
+        version: How often the routes have been set.
     """
 
     def __init__(self, topology: Topology, rng: np.random.Generator) -> None:
@@ -77,11 +116,14 @@ class Routes:
         self._switch = {switch.name: place for place, switch in enumerate(topology.switches)}
         self.directed: list[tuple[str, Direction]] = [(link.id, "up") for link in topology.links]
         self.directed += [(link.id, "down") for link in topology.links]
-        self._number = {key: number for number, key in enumerate(self.directed)}
+        self.number = {key: number for number, key in enumerate(self.directed)}
+        self.nowhere = len(self.directed) + len(self._host)
         access = [topology.host_link[host] for host in self._host]
-        self._edge = np.array([self._switch[link.b.node] for link in access])
-        self._up = np.array([self._number[link.id, "up"] for link in access])
-        self._down = np.array([self._number[link.id, "down"] for link in access])
+        self._up = np.array([self.number[link.id, "up"] for link in access])
+        self._down = np.array([self.number[link.id, "down"] for link in access])
+        self._behind, self._before = np.full((2, self.nowhere + 1), -1)
+        self._behind[self._up] = self._before[self._down] = [self._switch[link.b.node] for link in access]
+        self.version = 0
         self.set_down(frozenset())
 
     def set_down(self, links: Set[str]) -> None:
@@ -95,33 +137,59 @@ class Routes:
             for port in ports:
                 link = self._topology.link_at[Endpoint(switch, port)]
                 beyond = self._switch[link.far(switch).node]
-                choices.append((pair, self._number[link.id, link.direction_from(switch)], beyond))
-        self._offsets = np.cumsum(counts)
+                choices.append((pair, self.number[link.id, link.direction_from(switch)], beyond))
         choices.sort(key=lambda choice: choice[0])
-        self._ways = np.array([way for _, way, _ in choices], np.int64)
-        self._beyond = np.array([beyond for _, _, beyond in choices], np.int64)
+        link_of = np.array([link for _, link, _ in choices], np.int64)
+        beyond_of = np.array([beyond for _, _, beyond in choices], np.int64)
+        self._choices = Choices(self._behind, self._before, np.cumsum(counts), link_of, beyond_of)
+        self.hops = SEGMENTS * (max(1, self._longest()) + 3)
+        self.version += 1
+
+    def _longest(self) -> int:
+        """Links between switches that a connection crosses at most."""
+        edges = np.unique(self._behind[self._up])
+        here, to = (grid.ravel() for grid in np.meshgrid(edges, edges))
+        offsets, links = self._choices.offsets, 0
+        while True:
+            pair = here * len(self._switch) + to
+            leads = (here != to) & (offsets[pair] < offsets[pair + 1])
+            if not leads.any():
+                return links
+            here, to = self._choices.beyond[offsets[pair[leads]]], to[leads]
+            links += 1
 
     def disk(self, host: str) -> int:
         """The number of a host's disk, among the links."""
         return len(self.directed) + self._host[host]
 
+    def ends(self, source: str, destination: str) -> tuple[int, ...]:
+        """First and last link of a connection; one within a host has none."""
+        at, to = self._host[source], self._host[destination]
+        return () if at == to else (int(self._up[at]), int(self._down[to]))
+
     def ways(self, source: str, destinations: Sequence[str]) -> Ints:
-        """Links of connections from one host to several, shape (destinations, HOPS), -1 behind the last one; a
+        """Links of connections from one host to several, shape (destinations, hops), -1 behind the last one; a
         connection within the host has none.
         """
         at, to = self._host[source], np.array([self._host[host] for host in destinations])
-        found = np.empty((len(to), HOPS), np.int64)
-        last = np.where(to == at, -1, self._down[to])
-        _walk(
-            found,
-            self._up[at : at + 1],
-            int(self._edge[at]),
-            self._edge[to],
-            last,
-            self._offsets,
-            len(self._switch),
-            self._ways,
-            self._beyond,
-            self._rng.random((len(to), HOPS)),
-        )
-        return found
+        ends = np.stack([np.full(len(to), self._up[at]), self._down[to]], axis=1)
+        ends[to == at] = -1
+        return self.draw(ends)
+
+    def draw(self, paths: Ints, crossing: Sequence[int] = ()) -> Ints:
+        """Paths with a way for each of their connections that has none, or crosses one of some links.
+
+        Args:
+            paths: Shape (paths, links), -1 behind the last one: at most `SEGMENTS` connections and as many disks. A
+                connection has its first and last link, and its links between switches between them if it has a way.
+            crossing: Numbers of links.
+
+        Returns:
+            Shape (paths, hops), -1 behind the last link.
+        """
+        anew = np.zeros(self.nowhere + 1, np.bool_)
+        anew[np.asarray(crossing, np.int64)] = True
+        drawn = np.empty((len(paths), self.hops), np.int64)
+        draws = self._rng.random(drawn.shape)
+        _draw(paths, anew, self._choices, len(self._switch), self.nowhere, draws, drawn)
+        return drawn

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from experiments.runs.progress import OnProgress
 from experiments.specification.model import FailureSpec
-from topologies.emulated.network import EmulatedNetwork
 from workloads.coordination.events import EventKind
 
 
@@ -20,10 +17,19 @@ class RecordEvent(Protocol):
         """Keep it."""
 
 
+class Breakable(Protocol):
+    """Where things fail."""
+
+    def set_link(self, link_id: str, up: bool) -> None:
+        """Take a link down, or bring it back."""
+
+    def kill(self, host: str) -> None:
+        """Let a host die, which it does with its agent."""
+
+
 async def cause(
     failure: FailureSpec,
-    network: EmulatedNetwork,
-    agents: Mapping[str, int],
+    breakable: Breakable,
     wait_until_s: Callable[[float], Awaitable[None]],
     record_event: RecordEvent,
     on_progress: OnProgress,
@@ -32,23 +38,22 @@ async def cause(
 
     Args:
         failure: what fails, in modelled seconds.
-        network: where.
-        agents: process of the agent of each host; a host dies with its agent.
+        breakable: where.
         wait_until_s: waits until a modelled time.
-        note: takes what happens, for the record.
-        say: takes the news.
+        record_event: takes what happens, for the record.
+        on_progress: takes the news.
     """
     await wait_until_s(failure.at_s)
     if failure.host is not None:
         on_progress(f"host {failure.host} dies")
-        os.kill(agents[failure.host], signal.SIGKILL)
+        breakable.kill(failure.host)
         record_event("host_failed", host=failure.host)
     if failure.link is not None:
         on_progress(f"link {failure.link} fails")
-        network.set_link(failure.link, up=False)
+        breakable.set_link(failure.link, up=False)
         record_event("link_failed", detail=failure.link)
         if failure.restore_after_s is not None:
             await wait_until_s(failure.at_s + failure.restore_after_s)
             on_progress(f"link {failure.link} is back")
-            network.set_link(failure.link, up=True)
+            breakable.set_link(failure.link, up=True)
             record_event("link_restored", detail=failure.link)

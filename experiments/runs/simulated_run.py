@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
 from experiments.records.outcome import Outcome
 from experiments.runs.progress import OnProgress
+from experiments.runs.tasks import first_failure_or_all, running
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
 from twin import event_loop
@@ -35,7 +35,8 @@ async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: O
     this = Workload(run, pool, scale, outcome, on_progress, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
     this.origin_s = pool.clock()
-    await asyncio.gather(*(this.run_job(planned) for planned in run.jobs))
+    async with running(this.failures(pool)) as failing, running(map(this.run_job, run.jobs)) as jobs:
+        await first_failure_or_all([*jobs, *failing], jobs)
     return outcome
 
 

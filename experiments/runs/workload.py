@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
+from experiments.runs.failures import Breakable, cause
 from experiments.runs.progress import OnProgress
 from experiments.runs.resource_manager import Aside, ResourceManager
 from experiments.specification.resolved_run import PlannedJob, ResolvedRun
@@ -34,6 +36,7 @@ class Workload:
     ) -> None:
         self.manager = ResourceManager(run, self.now_s, decide_aside)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
+        self._failures = run.specification.failures
         self._attempts = run.specification.max_attempts
         self._deadline_s = run.specification.job_deadline_wall_s
         self._pool = pool
@@ -60,6 +63,11 @@ class Workload:
     def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
         """Keep an event that happens now and is not of a job."""
         self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
+
+    def failures(self, breakable: Breakable) -> list[Coroutine[Any, Any, None]]:
+        """Each of the failures of the specification, which wait for their time."""
+        take = self.wait_until_s, self.record_event, self._say
+        return [cause(failure, breakable, *take) for failure in self._failures]
 
     async def run_job(self, planned: PlannedJob) -> None:
         """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.documents.nofollow import appending
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
-from experiments.runs.failures import RecordEvent, cause
+from experiments.runs.failures import RecordEvent
 from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import OnProgress
+from experiments.runs.tasks import first_failure_or_all, running
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
@@ -59,21 +63,30 @@ async def run_workload(
         reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
         interval_s = specification.controller.poll_interval_s
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
-        background = [asyncio.create_task(watching), asyncio.create_task(_watch_programs(network.switch, controller))]
-        for failure in specification.failures:
-            failing = cause(failure, network, pool.pids, this.wait_until_s, this.record_event, on_progress)
-            background.append(asyncio.create_task(failing))
-        running = [asyncio.create_task(this.run_job(planned)) for planned in run.jobs]
+        failing = this.failures(_Emulated(network, pool))
         try:
-            await _first_failure_or_all([*running, *background], running)
-            await _until_all_is_counted(interval_s, outcome.link_readings)
+            beside = watching, _watch_programs(network.switch, controller), *failing
+            async with running(beside) as background, running(map(this.run_job, run.jobs)) as jobs:
+                await first_failure_or_all([*jobs, *background], jobs)
+                await _until_all_is_counted(interval_s, outcome.link_readings)
         finally:
-            for task in (*running, *background):
-                task.cancel()
-            await asyncio.gather(*running, *background, return_exceptions=True)
             sampler.stop()
         outcome.samples = sampler.samples()
     return outcome
+
+
+@dataclass(frozen=True)
+class _Emulated:
+    """Where the failures of an emulated run happen."""
+
+    network: EmulatedNetwork
+    pool: AgentPool
+
+    def set_link(self, link_id: str, up: bool) -> None:
+        self.network.set_link(link_id, up)
+
+    def kill(self, host: str) -> None:
+        os.kill(self.pool.pids[host], signal.SIGKILL)
 
 
 def _agents(
@@ -162,12 +175,3 @@ async def _until_all_is_counted(interval_s: float, readings: Sequence[Mapping[st
         if time.monotonic() > deadline:
             return
         await asyncio.sleep(interval_s / 4)
-
-
-async def _first_failure_or_all(watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until all `wanted` tasks are done; the first exception of a `watched` one is raised at once."""
-    pending = set(watched)
-    while any(task in pending for task in wanted):
-        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.clock import Clock, Signal, StandstillError, all_of
+from twin.clock import Clock, Signal, StandstillError
 from twin.event_loop import run
 from twin.resources import Shared
 from workloads.node_model import SharedResource
@@ -28,14 +28,50 @@ def test_a_process_waits_for_signals_and_gets_their_values():
     def process():
         yield clock.sleep(2)
         value = yield asked
-        yield all_of([clock.sleep(1), clock.sleep(3)])
+        yield clock.sleep(3)
         return value, clock.now
 
     ended = clock.start(process())
     clock.at(5, lambda: asked.fire("x"))
     clock.run(lambda: ended.done)
     assert ended.value == ("x", 8.0)
-    assert all_of([]).done
+
+
+def test_an_error_is_raised_in_the_process_that_waits():
+    clock, asked, answered = Clock(), Signal(), Signal()
+    answered.fire(KeyError("y"))
+
+    def process():
+        caught = []
+        for signal in (asked, answered):
+            try:
+                yield signal
+            except LookupError as error:
+                caught.append((type(error), clock.now))
+        return caught
+
+    ended = clock.start(process())
+    clock.at(5, lambda: asked.fire(IndexError("x")))
+    clock.run(lambda: ended.done)
+    assert ended.value == [(IndexError, 5), (KeyError, 5)]
+
+
+def test_a_process_that_is_closed_is_not_resumed():
+    clock, seen = Clock(), []
+
+    def process():
+        try:
+            yield clock.sleep(2)
+            seen.append("resumed")
+        finally:
+            seen.append("closed")
+
+    closed = process()
+    ended = clock.start(closed)
+    clock.at(1, closed.close)
+    clock.run(lambda: ended.done)
+    assert seen == ["closed"]
+    assert clock.now == 2
 
 
 def test_what_waits_for_nothing_is_told():
@@ -65,6 +101,18 @@ def test_asyncio_code_runs_on_the_clock():
     assert future_at == [9]
 
 
+def test_a_timer_that_is_set_while_time_goes_on_rings_in_time():
+    clock = Clock()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        rung = loop.create_future()
+        clock.at(1, lambda: loop.call_later(2, lambda: rung.set_result(loop.time())))
+        return await asyncio.wait_for(rung, 100)
+
+    assert run(clock, main()) == 3
+
+
 def test_asyncio_code_that_waits_for_nothing_is_told():
     async def main():
         await asyncio.get_running_loop().create_future()
@@ -84,7 +132,7 @@ def test_cores_serve_as_the_emulations_do(customers, capacity, limit):
     shared = Shared(clock, capacity, limit)
 
     def come(number, amount):
-        shared.use(amount).then(lambda _: left.update({number: clock.now}))
+        clock.start(shared.use(amount)).then(lambda _: left.update({number: clock.now}))
 
     for number, (at_s, amount) in enumerate(customers):
         clock.at(at_s, functools.partial(come, number, amount))
@@ -101,3 +149,15 @@ def test_cores_serve_as_the_emulations_do(customers, capacity, limit):
 
     assert [left[number] for number in range(len(customers))] == pytest.approx(run(Clock(), emulated()), abs=1e-6)
     assert shared.served() == pytest.approx(sum(amount for _, amount in customers))
+
+
+def test_who_is_closed_leaves_the_cores_to_the_others():
+    clock, ends = Clock(), []
+    core = Shared(clock, 1, limit=1.0)
+    waiting = [core.use(amount) for amount in (10, 10, 1)]
+    for process in waiting:
+        clock.start(process).then(lambda _: ends.append(clock.now))
+    clock.at(3, waiting[0].close)  # exactly when the third leaves
+    clock.run(lambda: len(ends) == 2)
+    assert ends == pytest.approx([3, 3 + 9])
+    assert core.served() == pytest.approx(1 + 1 + 10)

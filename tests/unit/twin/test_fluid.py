@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topologies.fairness import max_min_rates
-from twin.clock import Clock
+from twin.clock import Clock, Signal
 from twin.fluid import Fluid
 from twin.maxmin import Flows, Links, members_of, share_out
 
@@ -49,11 +49,16 @@ def fluid_of(*capacity, interval_s=1e-9):
     return clock, Fluid(clock, np.array(capacity, float), interval_s, hops=4)
 
 
+def send(clock, fluid, path, size):
+    """The end of a process that sends so much over a path."""
+    return clock.start(fluid.send(np.array([path]), size, Signal()))
+
+
 def test_flows_share_a_link_and_the_rest_of_others():
     clock, fluid = fluid_of(10.0, 4.0)
     times = {}
     for name, path, size in (("a", [0], 60), ("b", [0, 1], 40), ("c", [0], 30)):
-        fluid.send(np.array(path), size).then(lambda _, name=name: times.update({name: clock.now}))
+        send(clock, fluid, path, size).then(lambda _, name=name: times.update({name: clock.now}))
     clock.run(lambda: len(times) == 3)
     # 10/3 each; c ends at 9 s, then 4 for b and 6 for a: b has 10 left, a 30 left
     assert times == pytest.approx({"c": 9.0, "b": 11.5, "a": 9 + 2.5 + 15 / 10}, abs=1e-3)
@@ -99,7 +104,7 @@ def test_small_pushes_wait_until_they_are_worth_it_and_a_producer_until_what_lag
 
 def test_a_link_that_carries_nothing_holds_up_what_crosses_it():
     clock, fluid = fluid_of(10.0)
-    arrived = fluid.send(np.array([0]), 50)
+    arrived = send(clock, fluid, [0], 50)
     clock.at(1, lambda: fluid.set_capacity(0, 0.0))
     clock.at(4, lambda: fluid.set_capacity(0, 20.0))
     clock.run(lambda: arrived.done)
@@ -123,3 +128,71 @@ def test_everything_arrives_and_no_link_carries_more_than_it_can(network, sizes,
         carried = sum(sizes[flow] for flow, path in enumerate(paths) if link in path)
         assert fluid.links.carried[link] == pytest.approx(carried, rel=1e-6)
         assert carried <= rate * (clock.now + interval_s) * (1 + 1e-6)
+
+
+def test_flows_that_are_dropped_leave_their_links_to_others():
+    clock, fluid = fluid_of(10.0, 10.0)
+    group = fluid.add_group(lambda: None)
+    box = fluid.add_inbox(group, 3, lambda: None)
+    row = fluid.add_row(np.array([[0], [1]]), box, lambda _: pytest.fail("they have not ended"))
+    other = fluid.add_row(np.array([[0]]), box, lambda _: None)
+    fluid.push(row, np.array([100.0, 100.0]))
+    fluid.push(other, np.array([100.0]), final=True)
+    fluid.drained(row, 1.0).then(lambda _: pytest.fail("they have not drained"))
+    clock.at(4, lambda: fluid.drop(row))
+    clock.at(5, lambda: None)
+    clock.run(lambda: clock.now == 5)
+    assert fluid.level(box) == pytest.approx(20 + 40 + 30, abs=1e-3)
+    clock.run(lambda: not fluid._ended)
+    assert clock.now == pytest.approx(12, abs=1e-3)
+    assert fluid.level(box) == pytest.approx(20 + 40 + 100, abs=1e-3)
+    assert fluid.links.carried == pytest.approx([120, 40], abs=1e-3)
+    assert fluid.add_row(np.array([[0]]), box, lambda _: None) in (row, other)
+
+
+def test_what_flows_into_an_inbox_that_is_closed_is_lost_and_not_found_in_the_next():
+    clock, fluid = fluid_of(10.0)
+    closed, others = (fluid.add_group(lambda: None) for _ in range(2))
+    box = fluid.add_inbox(closed, 1, lambda: pytest.fail("it is closed"))
+    ended: list[np.ndarray] = []
+    fluid.push(fluid.add_row(np.array([[0]]), box, ended.append), np.array([50.0]), final=True)
+    clock.at(2, lambda: fluid.close(closed, [box]))
+    clock.run(lambda: clock.now == 2)
+    assert fluid.add_inbox(others, 1, lambda: None) == box
+    clock.run(lambda: bool(ended))
+    assert clock.now == pytest.approx(5, abs=1e-3)
+    assert fluid.level(box) == 0
+
+
+@given(st.data(), st.sampled_from([1e-9, 0.1, 1.0]))
+@settings(deadline=None, max_examples=50)
+def test_everything_arrives_over_the_links_that_flows_crossed_at_the_time(data, interval_s):
+    clock, fluid = fluid_of(*[10.0] * 6, interval_s=interval_s)
+    path = st.lists(st.integers(0, 5), min_size=2, max_size=6, unique=True)
+    sizes = data.draw(st.lists(st.floats(1, 100), min_size=1, max_size=6))
+    seconds = data.draw(st.lists(st.floats(0.01, 20), max_size=4))
+    ends = [send(clock, fluid, data.draw(path)[:2], size) for size in sizes]
+    carried = [fluid.links.carried.copy()]
+
+    def move():
+        def draw(links):
+            crossed.append(links[:, :].copy())
+            carried.append(fluid.links.carried.copy())
+            drawn = np.full((len(links), 6), -1, np.int64)
+            for flow in range(len(links)):
+                new = data.draw(path)
+                drawn[flow, : len(new)] = new
+            return drawn
+
+        fluid.reroute(draw)
+
+    crossed: list[np.ndarray] = []
+    for time_s in np.cumsum(seconds):
+        clock.at(time_s, move)
+    clock.run(lambda: all(end.done for end in ends) and len(crossed) == len(seconds))
+    for links, before, after in zip(crossed, carried, carried[1:], strict=False):
+        unused = set(range(6)) - set(links.ravel().tolist())
+        assert all(before[link] == after[link] for link in unused)
+    capacity = 10.0 * (clock.now + interval_s)
+    assert fluid.links.carried.max() <= capacity * (1 + 1e-6)
+    assert fluid.links.carried.sum() >= 2 * sum(sizes) * (1 - 1e-6)

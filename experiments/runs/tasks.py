@@ -1,0 +1,29 @@
+"""Coroutines that run at the same time, and end together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+@asynccontextmanager
+async def running(coroutines: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """A task for each, until the context is left: those that are not done then are cancelled."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def first_failure_or_all(watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until all `wanted` tasks are done; the first exception of a `watched` one is raised at once."""
+    pending = set(watched)
+    while any(task in pending for task in wanted):
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()

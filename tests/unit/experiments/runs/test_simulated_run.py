@@ -1,0 +1,74 @@
+"""Whole runs by the twin, with the failures of their specification."""
+
+from collections import Counter
+
+import pytest
+
+from experiments.runs.simulated_run import simulate
+from experiments.runs.workload import JobFailedError
+from experiments.specification import plan
+from experiments.specification.resolved_run import resolve
+from tests.emulation.small_run import specification
+from tests.unit.workloads.loopback import assert_conserved, moved, moved_by
+from workloads.scale import Scale
+
+SCALE = Scale(8, 64)
+
+
+@pytest.fixture
+def run_one(tmp_path):
+    """A run of one job; its outcome, the times of its events in modelled seconds by kind, and the news."""
+
+    def run_it(**changed):
+        workload = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
+        wanted = specification(tmp_path, strategies=["default"], workload=workload, **changed)
+        (run,) = map(resolve, plan.runs_of(wanted))
+        news: list[str] = []
+        outcome = simulate(run, SCALE, news.append)
+        at_s: dict[str, list[float]] = {}
+        for event in outcome.events:
+            at_s.setdefault(event.kind, []).append(SCALE.modelled_s(event.time_s))
+        return outcome, at_s, news
+
+    return run_it
+
+
+def test_links_fail_and_return_at_their_times_and_no_byte_is_lost(run_one):
+    failures = [{"at_s": 4, "link": "t1-c1/1", "restore_after_s": 5}, {"at_s": 5, "link": "t2-c1/2"}]
+    outcome, at_s, news = run_one(failures=failures)
+    (result,) = outcome.results
+    assert_conserved(result)
+    assert moved(outcome.events) == moved_by(result)
+    assert at_s["link_failed"] == pytest.approx([4, 5])
+    assert at_s["link_restored"] == pytest.approx([9])
+    assert news == ["join started", "link t1-c1/1 fails", "link t2-c1/2 fails", "link t1-c1/1 is back", "join finished"]
+    (slower_s,), (usual_s,) = at_s["job_finished"], run_one()[1]["job_finished"]
+    assert slower_s > usual_s
+    again = run_one(failures=failures)[0]
+    assert again.events == outcome.events
+
+
+def test_a_failure_that_is_to_come_after_the_last_job_does_not_come(run_one):
+    outcome, at_s, _ = run_one(failures=[{"at_s": 100_000, "host": "h1"}])
+    assert outcome.events == run_one()[0].events
+    assert "host_failed" not in at_s
+
+
+def test_a_job_that_loses_a_host_is_tried_again_on_the_others(run_one):
+    outcome, at_s, news = run_one(failures=[{"at_s": 4, "host": "h2"}], node={"slots": 2})
+    (result,) = outcome.results
+    assert_conserved(result)
+    assert result.attempt == 2
+    assert "h2" not in result.placement
+    kinds = Counter(event.kind for event in outcome.events)
+    assert (kinds["job_started"], kinds["job_failed"], kinds["job_finished"], kinds["host_failed"]) == (2, 1, 1, 1)
+    assert at_s["job_failed"] == at_s["host_failed"] == pytest.approx([4])
+    assert "join failed, attempt 1 of 2: agent of h2 died: process ended" in news
+    with pytest.raises(JobFailedError, match="job join failed in attempt 1: agent of h2 died: process ended"):
+        run_one(failures=[{"at_s": 4, "host": "h2"}], node={"slots": 2}, max_attempts=1)
+
+
+def test_a_network_in_parts_ends_with_the_jobs_deadline(run_one):
+    failures = [{"at_s": 4, "link": f"t1-c1/{number}"} for number in (1, 2)]
+    with pytest.raises(JobFailedError, match="not finished after 70 s; unfinished stages: left"):
+        run_one(failures=failures, job_deadline_wall_s=70)
