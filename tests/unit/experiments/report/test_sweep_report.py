@@ -187,7 +187,7 @@ def test_a_sweep_of_simulated_runs_says_so(tmp_path):
     assert page.count("<small>simulated</small>") == 2  # of the change and of the fastest
     assert page.count(", of simulated runs</title>") == 1
     assert page.count('<td data-label="Fidelity" class="simulated">simulated</td>') == 2
-    assert "emulate the sweep with sudo" in text
+    assert "repeat the sweep with python run_testbed.py sweep --simulate my-sweep.yaml" in text
     assert 'class="trusted"' not in page
     for name, words in (("published", "simulated, 95 % interval"), ("summed-times", "simulated")):
         figure = ElementTree.parse(folder.path / "figures" / f"{name}.svg").getroot()
