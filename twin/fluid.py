@@ -238,6 +238,11 @@ class Fluid:
         self._anew = self._stale = True
         self._first_s = min(self._first_s, self._since_s)
 
+    def carried(self) -> Floats:
+        """Bytes that each link has carried by now."""
+        self._update(0.0)
+        return self.links.carried.copy()
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     @property

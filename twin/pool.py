@@ -7,7 +7,7 @@ import numpy as np
 from topologies.topology import Topology
 from twin.agents import Agent, Surroundings
 from twin.clock import Clock
-from twin.compiling import Ints
+from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
 from twin.routes import Routes
 from workloads.coordination.coordinator import Coordinator
@@ -62,6 +62,10 @@ class SimulatedPool(Coordinator):
             return self.routes.draw(paths, range(self.routes.nowhere + 1) if up else directions)
 
         self.fluid.reroute(draw)
+
+    def carried(self) -> Floats:
+        """Bytes that the links of the network, in the order of `routes.directed`, have carried by now, with headers."""
+        return self.fluid.carried()[: len(self.routes.directed)] / GOODPUT
 
     def kill(self, host: str) -> None:
         """Let a host die with its agent; one that is dead stays so."""

@@ -63,7 +63,7 @@ def run(
     else:
         runs = resumed(weights.open_folder(resume), options.repeats(described["repeats"]))
     console = TextConsole(stderr=as_json)
-    doing = Doing("calibrate-weights", "emulated", scheduler, force, 1, quiet or as_json)
+    doing = Doing("calibrate-weights", "emulated", quiet or as_json, scheduler, force)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)
     return do_runs(doing, *runs, show_weights, console)
 

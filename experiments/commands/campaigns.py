@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.console import Console
 
+from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.carrying_out import carry_out
 from experiments.documents.terminal import print_line
@@ -24,6 +25,11 @@ from experiments.runs.progress import Reporter
 from experiments.specification import plan, requirements
 from experiments.specification.model import Specification
 from experiments.specification.sweep import Sweep, check
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from experiments.commands.options import Description
 
 
 class Folder(Protocol):
@@ -47,18 +53,42 @@ class Doing:
     Attributes:
         command: which `--resume` continues.
         kind: whether the network is emulated, which takes root, or simulated.
+        quiet: show no progress.
         scheduler: address of a Dask scheduler whose workers do them; None does them here.
         force: emulate although the calibration is out of tolerance.
         processes: how many simulations at a time here.
-        quiet: show no progress.
+        http_port: loopback port of the emulation's controller; 0 takes a free one.
     """
 
     command: str
     kind: Kind
-    scheduler: str | None
-    force: bool
-    processes: int
     quiet: bool
+    scheduler: str | None = None
+    force: bool = False
+    processes: int = 1
+    http_port: int = 0
+
+
+def experiment(
+    resume: Path | None, output: Path, kind: Kind, **described: Unpack[Description]
+) -> tuple[list[Specification], Callable[[], ResultsFolder]]:
+    """What is run of an experiment, checked, and what makes a folder for it below `output`, or opens that to resume.
+
+    Raises:
+        SpecificationError: it cannot be run.
+        RecordError, RequestError: there is no such folder, it holds runs of the other kind, or more than is wanted now.
+    """
+    if resume is None:
+        specification = options.specification(**described)
+        return [specification], partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
+    command, other = ("sweep", "simulate") if kind == "emulated" else ("sweep --simulate", "run")
+    options.refuse_sweep(resume, command)
+    repeats = options.repeats(described["repeats"])
+    kept = ResultsFolder.open(resume)
+    refuse_other_kind([kept], kind, f"finish it with `{other} --resume {resume}`")
+    specification = kept.extended(repeats)
+    plan.check(specification)
+    return [specification], partial(kept.extend, repeats)
 
 
 def begun(sweep: Sweep, output: Path) -> tuple[list[Specification], Callable[[], SweepFolder]]:
@@ -113,7 +143,7 @@ def do_runs(
         console: takes the news.
 
     Raises:
-        ClusterError: the scheduler cannot be reached; no folder is made then.
+        ClusterError, ControllerError: the scheduler cannot be reached, or the port is taken; no folder is made then.
         SpecificationError: this machine cannot do the runs, and is to; no folder is made then.
     """
     if doing.scheduler is not None or doing.kind == "simulated":
@@ -125,7 +155,11 @@ def do_runs(
 
 def _do_runs(doing: Doing, open_folder: Callable[[], F], show: Callable[[F], None], console: Console) -> int:
     with contextlib.ExitStack() as stack:
-        client = None if doing.scheduler is None else stack.enter_context(dask_cluster.connect(doing.scheduler))
+        client = None
+        if doing.scheduler is not None:
+            client = stack.enter_context(dask_cluster.connect(doing.scheduler))
+        elif doing.kind == "emulated":
+            _require_port(doing.http_port)
         folder = open_folder()
 
         def do() -> list[str]:
@@ -139,7 +173,14 @@ def _do_runs(doing: Doing, open_folder: Callable[[], F], show: Callable[[F], Non
                 return simulated_campaign.run_all(assignments, doing.processes, reporter)
             from experiments.runs import emulated_campaign
 
-            choices = emulated_campaign.Options(force=doing.force)
+            choices = emulated_campaign.Options(doing.http_port, doing.force)
             return emulated_campaign.emulate(assignments, folder.path.parent, choices, reporter)
 
         return carry_out(doing.command, folder.path, do, lambda: show(folder), console)
+
+
+def _require_port(port: int) -> None:
+    from experiments.runs.controller_process import listen
+    from topologies.emulated import isolation
+
+    listen(isolation.current(), port).close()

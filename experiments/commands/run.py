@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.commands import options
-from experiments.commands.answers import answer_isolated
 from experiments.commands.options import EXAMPLE_FOLDER, Description
 from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from experiments.records.results_folder import ResultsFolder
 
 SUMMARY = "run an experiment (the default command)"
 EXAMPLES = (
@@ -48,48 +43,12 @@ def run(
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
-    from experiments.commands.campaigns import refuse_other_kind
-    from experiments.records.results_folder import ResultsFolder
-    from experiments.specification import plan, requirements
+    from experiments.commands.campaigns import Doing, do_runs, experiment
+    from experiments.commands.carrying_out import show_experiment
 
     options.check_port(http_port)
     options.refuse_beside_resume(resume, output=output, **described)
-    if resume is not None:
-        options.refuse_sweep(resume, "sweep")
-        repeats = options.repeats(described["repeats"])
-        kept = ResultsFolder.open(resume)
-        refuse_other_kind([kept], "emulated", f"finish it with `simulate --resume {resume}`")
-        specification, folder = kept.extended(repeats), partial(kept.extend, repeats)
-        plan.check(specification)
-    else:
-        specification = options.specification(**described)
-        folder = partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
-    requirements.check(specification)
-    return answer_isolated(lambda: _emulate(folder, http_port, force, allow_mixed, quiet, as_json))
-
-
-def _emulate(
-    open_folder: Callable[[], ResultsFolder],
-    http_port: int,
-    force: bool,
-    allow_mixed: bool,
-    quiet: bool,
-    as_json: bool,
-) -> int:
-    from experiments.commands.carrying_out import carry_out, show_experiment
-    from experiments.runs import emulated_campaign
-    from experiments.runs.controller_process import listen
-    from experiments.runs.progress import Reporter
-    from topologies.emulated import isolation
-
     console = TextConsole(stderr=as_json)
-    listen(isolation.current(), http_port).close()  # a taken port is an error before anything is made
-    folder = open_folder()
-    reporter = Reporter(console, quiet or as_json)
-    return carry_out(
-        "run",
-        folder.path,
-        lambda: emulated_campaign.run_all(folder, emulated_campaign.Options(http_port, force), reporter),
-        lambda: show_experiment(folder, allow_mixed=allow_mixed, as_json=as_json, console=console),
-        console,
-    )
+    doing = Doing("run", "emulated", quiet or as_json, force=force, http_port=http_port)
+    show = partial(show_experiment, allow_mixed=allow_mixed, as_json=as_json, console=console)
+    return do_runs(doing, *experiment(resume, output, "emulated", **described), show, console)

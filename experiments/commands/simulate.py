@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +13,6 @@ from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from experiments.records.results_folder import ResultsFolder
 
 SUMMARY = "run an experiment by simulation: nothing is emulated, and it takes no root"
 EXAMPLES = (
@@ -47,24 +43,12 @@ def run(
     **described: Unpack[Description],
 ) -> int:
     """Simulate what is described, into a new folder, or finish a folder; returns the exit code."""
-    from experiments.commands.campaigns import Doing, do_runs, refuse_other_kind
+    from experiments.commands.campaigns import Doing, do_runs, experiment
     from experiments.commands.carrying_out import show_experiment
-    from experiments.records.results_folder import ResultsFolder
-    from experiments.specification import plan
 
     options.refuse_beside_resume(resume, output=output, **described)
-    doing = Doing("simulate", "simulated", scheduler, False, options.processes(processes), quiet or as_json)
     console = TextConsole(stderr=as_json)
-    open_folder: Callable[[], ResultsFolder]
-    if resume is not None:
-        options.refuse_sweep(resume, "sweep --simulate")
-        repeats = options.repeats(described["repeats"])
-        kept = ResultsFolder.open(resume)
-        refuse_other_kind([kept], "simulated", f"finish it with `run --resume {resume}`")
-        specification, open_folder = kept.extended(repeats), partial(kept.extend, repeats)
-        plan.check(specification)
-    else:
-        specification = options.specification(**described)
-        open_folder = partial(ResultsFolder.create, output, specification, datetime.now().astimezone())
+    wanted = options.processes(processes)
+    doing = Doing("simulate", "simulated", quiet or as_json, scheduler=scheduler, processes=wanted)
     show = partial(show_experiment, allow_mixed=allow_mixed, as_json=as_json, console=console)
-    return do_runs(doing, [specification], open_folder, show, console)
+    return do_runs(doing, *experiment(resume, output, "simulated", **described), show, console)

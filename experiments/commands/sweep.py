@@ -107,7 +107,7 @@ def _doing(simulate: bool, force: bool, processes: int | None, scheduler: str | 
         raise RequestError(f"--processes {processes}: one emulation at a time runs on a machine; add --simulate")
     kind: Kind = "simulated" if simulate else "emulated"
     command = "sweep --simulate" if simulate else "sweep"
-    return Doing(command, kind, scheduler, force, options.processes(processes), quiet)
+    return Doing(command, kind, quiet, scheduler, force, options.processes(processes))
 
 
 def _refuse_other_kind(folder: SweepFolder, kind: Kind) -> None:

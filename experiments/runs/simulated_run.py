@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+
+import numpy as np
 
 from experiments.records.outcome import Outcome
 from experiments.runs.progress import OnProgress
 from experiments.runs.tasks import first_failure_or_all, running
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
+from topologies.topology import Topology
 from twin import event_loop
 from twin.clock import Clock
 from twin.pool import SimulatedPool
@@ -34,10 +38,60 @@ async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: O
     pool = SimulatedPool(clock, run.topology, NodeModel(int(node.cores), node.disk_mb_per_s), scale, run.seed)
     this = Workload(run, pool, scale, outcome, on_progress, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
+    links = _Links(pool, run.topology, scale, outcome)
+    links.read()
     this.origin_s = pool.clock()
-    async with running(this.failures(pool)) as failing, running(map(this.run_job, run.jobs)) as jobs:
-        await first_failure_or_all([*jobs, *failing], jobs)
+    background = [links.watch(run.specification.controller.poll_interval_s), *this.failures(pool)]
+    async with running(background) as others, running(map(this.run_job, run.jobs)) as jobs:
+        await first_failure_or_all([*jobs, *others], jobs)
+    links.read()
     return outcome
+
+
+class _Links:
+    """Reads what links carry, as the emulation's controller does."""
+
+    def __init__(self, pool: SimulatedPool, topology: Topology, scale: Scale, outcome: Outcome) -> None:
+        self._pool = pool
+        self._outcome = outcome
+        capacities = [topology.link_by_id[link].capacity_mbps for link, _ in pool.routes.directed]
+        self._capacity_mbps = np.array(capacities) / scale.rate_divisor
+        self._carried = pool.carried()
+        self._read_at_s = pool.clock()
+
+    async def watch(self, interval_s: float) -> None:
+        """Read at every interval."""
+        while True:
+            await asyncio.sleep(interval_s)
+            self.read()
+
+    def read(self) -> None:
+        """Keep a document like the controller's `/v1/links`."""
+        now_s, carried = self._pool.clock(), self._pool.carried()
+        elapsed_s = now_s - self._read_at_s
+        mbps = (carried - self._carried) * 8e-6 / elapsed_s if elapsed_s else np.zeros(len(carried))
+        utilisation = mbps / self._capacity_mbps
+        self._carried, self._read_at_s = carried, now_s
+        documents = [
+            {
+                "id": link,
+                "direction": direction,
+                "time_s": self._outcome.started_epoch_s + now_s,
+                "age_s": now_s,
+                "tx_bytes": sent,
+                "capacity_mbps": capacity,
+                "utilisation": share,
+                "drops": 0,
+            }
+            for (link, direction), sent, capacity, share in zip(
+                self._pool.routes.directed,
+                np.rint(carried).astype(int).tolist(),
+                self._capacity_mbps.tolist(),
+                utilisation.tolist(),
+                strict=True,
+            )
+        ]
+        self._outcome.link_readings.append({"links": documents})
 
 
 async def _at_once(decide: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.analysis import weights
-from experiments.commands import campaigns, run
+from experiments.commands import campaigns
 from experiments.commands.main import main
 from experiments.records.sweep_folder import SweepFolder
 from tests.unit.experiments.synthetic import START, results, specification
@@ -56,23 +56,12 @@ def test_repeats_beside_resume_are_more_or_refused(refused, tmp_path, repeats, s
     assert folder.specification().repeats == 3
 
 
-def test_more_repeats_are_planned_when_the_runs_begin(tmp_path, monkeypatch):
-    folder = results(tmp_path, "repeats=3")
-    planned = []
-    monkeypatch.setattr(run, "answer_isolated", lambda action: action())
-
-    def emulate(open_folder, *_):
-        planned.append(open_folder().specification().repeats)
-        return 0
-
-    monkeypatch.setattr(run, "_emulate", emulate)
-    assert main(["run", "--resume", str(folder.path), "--repeats", "5"]) == 0
-    assert planned == [5]
-
-
-@pytest.mark.parametrize("command", ["sweep", "calibrate-weights"])
-def test_more_repeats_of_a_sweep_are_planned_when_the_runs_begin(command, tmp_path, monkeypatch):
-    folder = SweepFolder.create(tmp_path, weights.sweep_of(specification("repeats=3"), ["kmeans"], 3), START)
+@pytest.mark.parametrize("command", ["run", "sweep", "calibrate-weights"])
+def test_more_repeats_are_planned_when_the_runs_begin(command, tmp_path, monkeypatch):
+    if command == "run":
+        path = results(tmp_path, "repeats=3").path
+    else:
+        path = SweepFolder.create(tmp_path, weights.sweep_of(specification("repeats=3"), ["kmeans"], 3), START).path
     planned = []
     monkeypatch.setattr(campaigns, "answer_isolated", lambda action: action())
 
@@ -81,7 +70,7 @@ def test_more_repeats_of_a_sweep_are_planned_when_the_runs_begin(command, tmp_pa
         return 0
 
     monkeypatch.setattr(campaigns, "_do_runs", emulate)
-    assert main([command, "--resume", str(folder.path), "--repeats", "5"]) == 0
+    assert main([command, "--resume", str(path), "--repeats", "5"]) == 0
     assert planned == [3 * 5]
 
 

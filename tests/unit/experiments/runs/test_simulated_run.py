@@ -72,3 +72,19 @@ def test_a_network_in_parts_ends_with_the_jobs_deadline(run_one):
     failures = [{"at_s": 4, "link": f"t1-c1/{number}"} for number in (1, 2)]
     with pytest.raises(JobFailedError, match="not finished after 70 s; unfinished stages: left"):
         run_one(failures=failures, job_deadline_wall_s=70)
+
+
+def test_what_up_links_are_read_to_carry_is_what_crossed_racks(run_one):
+    outcome, _, _ = run_one()
+    (result,) = outcome.results
+    racks = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
+    crossed = sum(size for (a, b), size in result.network_bytes.items() if racks[a] != racks[b])
+    first, *between, last = outcome.link_readings
+    sent = {(link["id"], link["direction"]): link["tx_bytes"] for link in last["links"]}
+    up = sum(size for (link, direction), size in sent.items() if direction == "up" and not link.startswith("h"))
+    down = sum(size for (link, direction), size in sent.items() if direction == "down" and not link.startswith("h"))
+    assert up * 1448 / 1514 == pytest.approx(crossed, abs=4)  # up-links, each rounded to a byte
+    assert down == pytest.approx(up, abs=4)
+    assert all(link["tx_bytes"] == 0 for link in first["links"])
+    assert len(between) == pytest.approx(last["links"][0]["age_s"] / 0.1, abs=2)
+    assert max(link["utilisation"] for reading in between for link in reading["links"]) == pytest.approx(1, abs=0.05)
