@@ -110,7 +110,8 @@ class Command:
 
 def packages_for(words: Sequence[str]) -> tuple[Package, ...]:
     """What the distribution has to provide for a command line: nothing where nothing is emulated."""
-    command = next((word for word in words if not word.startswith("-")), "run")
+    given = [word for word in words if word != "--no-install"]
+    command = given[0] if given and not given[0].startswith("-") else "run"
     nothing = command in WITHOUT_EMULATION or (command == "sweep" and not {"--simulate", "--list"}.isdisjoint(words))
     return () if nothing else RUNTIME
 

@@ -57,6 +57,8 @@ def test_an_absent_environment_is_made_from_scratch_by_the_system_python():
     [
         ("", True),
         ("--repeats 3", True),
+        ("--spec simulate", True),
+        ("--no-install --spec simulate", True),
         ("run --spec simulate", True),
         ("doctor", True),
         ("sweep table-6.2", True),
