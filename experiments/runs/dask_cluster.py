@@ -33,7 +33,7 @@ from experiments.runs.progress import Reporter, Show
 from experiments.specification import specification_file
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 RESOURCE: Final = "emulation"
 CONNECT_TIMEOUT_S: Final = 10
@@ -122,13 +122,12 @@ def run_all(
     from distributed import as_completed
 
     left = unfinished(assignments)
-    resources = {RESOURCE: 1} if wanted.kind == "emulated" else {}
-    _tell_of_waiting(client, resources, notice)
-    groups = {}
-    for number, (task, group) in enumerate(_tasks(left, wanted)):
-        # Tasks are not pure: the same one, given again, is to be done again.
-        future = client.submit(perform, task, program, resources=resources, pure=False, priority=-number)
-        groups[future] = group
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    emulates = wanted.kind == "emulated"
+    if left and not any(worker["resources"].get(RESOURCE) or not emulates for worker in workers):
+        lacking = f"none offers the resource yet (--resources {RESOURCE}=1)" if emulates else "there is none yet"
+        notice(f"waiting for a worker: {lacking}")
+    groups = dict(_submitted(client, left, wanted, program))
     problems: list[str] = []
     with reporter.runs(len(left)) as show:
         last_s = time.monotonic()
@@ -147,14 +146,14 @@ def run_all(
     return problems
 
 
-def _tell_of_waiting(client: Client, resources: Mapping[str, int], notice: Callable[[str], None]) -> None:
-    """Tell the user when no worker can begin."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if not workers and not resources:
-        notice("waiting for a worker: there is none yet")
-    for resource in resources:
-        if not any(worker["resources"].get(resource) for worker in workers):
-            notice(f"waiting for a worker: none offers the resource yet (--resources {resource}=1)")
+def _submitted(
+    client: Client, assignments: Sequence[Assignment], wanted: Wanted, program: Sequence[str]
+) -> Iterator[tuple[Future, list[Assignment]]]:
+    """What is to come of each task, and the task's assignments; those that are given first begin first."""
+    resources = {RESOURCE: 1} if wanted.kind == "emulated" else {}
+    for number, (task, group) in enumerate(_tasks(assignments, wanted)):
+        # Tasks are not pure: the same one, given again, is to be done again.
+        yield client.submit(perform, task, program, resources=resources, pure=False, priority=-number), group
 
 
 def _show_group(

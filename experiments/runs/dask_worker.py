@@ -1,8 +1,8 @@
 """The program that a cluster's worker starts for a task: does runs of a results folder.
 
 `python -m experiments.runs.dask_worker FOLDER`, behind `python -m topologies.emulated.isolation --` in namespaces of
-its own where it emulates. It ends as soon as its
-standard input does, so that it does not outlive a worker that is killed.
+its own where it emulates. It ends as soon as its standard input does, so that it does not outlive a worker that is
+killed.
 """
 
 from __future__ import annotations

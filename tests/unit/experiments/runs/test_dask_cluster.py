@@ -255,6 +255,13 @@ def test_a_missing_library_names_the_command_that_installs_it(folder, monkeypatc
         go("tcp://127.0.0.1:9", folder)
 
 
+@pytest.mark.parametrize("wanted", [EMULATED, dask_cluster.Wanted("simulated", force=False)])
+def test_nothing_waits_for_a_worker_when_nothing_is_left(address, wanted, monkeypatch):
+    with dask_cluster.connect(address) as client:
+        monkeypatch.setattr(client, "scheduler_info", lambda **_: {"workers": {}})
+        assert dask_cluster.run_all(client, [], wanted, QUIET, pytest.fail) == []
+
+
 def test_simulations_need_no_resource_and_come_back_as_such(address, tmp_path):
     profile = tmp_path / "profile"
     profile.mkdir()
