@@ -61,7 +61,8 @@ def run(
     if resume is None:
         runs = begun(_sweep(profile, _STEPS if steps is None else steps, **described), output)
     else:
-        runs = resumed(weights.open_folder(resume), options.repeats(described["repeats"]))
+        remedy = f"finish it with `sweep --simulate --resume {resume}`"
+        runs = resumed(weights.open_folder(resume), options.repeats(described["repeats"]), "emulated", remedy)
     console = TextConsole(stderr=as_json)
     doing = Doing("calibrate-weights", "emulated", quiet or as_json, scheduler, force)
     show_weights = partial(show, as_json=as_json, console=console, allow_mixed=allow_mixed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.console import Console
 
+from experiments.analysis.likeness import kinds
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.carrying_out import carry_out
@@ -85,7 +86,7 @@ def experiment(
     options.refuse_sweep(resume, command)
     repeats = options.repeats(described["repeats"])
     kept = ResultsFolder.open(resume)
-    refuse_other_kind([kept], kind, f"finish it with `{other} --resume {resume}`")
+    _refuse_other_kind([kept], kind, f"finish it with `{other} --resume {resume}`")
     specification = kept.extended(repeats)
     plan.check(specification)
     return [specification], partial(kept.extend, repeats)
@@ -101,29 +102,33 @@ def begun(sweep: Sweep, output: Path) -> tuple[list[Specification], Callable[[],
     return specifications, partial(SweepFolder.create, output, sweep, datetime.now().astimezone())
 
 
-def resumed(folder: SweepFolder, repeats: object) -> tuple[list[Specification], Callable[[], SweepFolder]]:
+def resumed(
+    folder: SweepFolder, repeats: object, kind: Kind, remedy: str
+) -> tuple[list[Specification], Callable[[], SweepFolder]]:
     """What is run at the points of a folder, with so many repeats, and what plans them.
 
     Raises:
         SpecificationError: a point cannot be run, as when the module of a strategy is gone.
         RecordError: fewer repeats than are planned, or the sweep varies them.
+        RequestError: it holds runs of the other kind, for which there is a remedy.
     """
+    _refuse_other_kind([folder.point(point) for point in folder.points()], kind, remedy)
     specifications = folder.extended(repeats)
     for specification in specifications:
         plan.check(specification)
     return specifications, partial(folder.extend, repeats)
 
 
-def refuse_other_kind(folders: Iterable[ResultsFolder], kind: Kind, remedy: str) -> None:
+def _refuse_other_kind(folders: Iterable[ResultsFolder], kind: Kind, remedy: str) -> None:
     """Refuse to go on by emulation with what has been simulated, and the other way round.
 
     Raises:
         RequestError: the folders hold runs of the other kind.
     """
     for folder in folders:
-        for record in folder.records():
-            if record.kind != kind and record.status != "damaged":
-                raise RequestError(f"--resume: {folder.path} holds {record.kind} runs; {remedy}")
+        for found in kinds(folder.records()):
+            if found != kind:
+                raise RequestError(f"--resume: {folder.path} holds {found} runs; {remedy}")
 
 
 def do_runs(

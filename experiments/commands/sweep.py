@@ -92,9 +92,8 @@ def run(
     if resume is None:
         runs = begun(_described(**described), output)
     else:
-        folder = SweepFolder.open(resume)
-        _refuse_other_kind(folder, doing.kind)
-        runs = resumed(folder, options.repeats(described["repeats"]))
+        remedy = "leave out --simulate" if simulate else "add --simulate"
+        runs = resumed(SweepFolder.open(resume), options.repeats(described["repeats"]), doing.kind, remedy)
     return do_runs(doing, *runs, show, console)
 
 
@@ -108,13 +107,6 @@ def _doing(simulate: bool, force: bool, processes: int | None, scheduler: str | 
     kind: Kind = "simulated" if simulate else "emulated"
     command = "sweep --simulate" if simulate else "sweep"
     return Doing(command, kind, quiet, scheduler, force, options.processes(processes))
-
-
-def _refuse_other_kind(folder: SweepFolder, kind: Kind) -> None:
-    from experiments.commands.campaigns import refuse_other_kind
-
-    remedy = "leave out --simulate" if kind == "simulated" else "add --simulate"
-    refuse_other_kind([folder.point(point) for point in folder.points()], kind, remedy)
 
 
 def _described(**described: Unpack[Description]) -> Sweep:

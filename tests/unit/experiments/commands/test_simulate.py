@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from experiments.analysis import weights
 from experiments.commands.main import main
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
@@ -11,6 +12,7 @@ from experiments.specification import specification_file
 from experiments.specification.sweep_file import loads
 from tests.emulation.small_run import specification
 from tests.unit.experiments.synthetic import START, results, swept
+from tests.unit.experiments.synthetic import specification as wanted
 
 SWEEP = "name: small\nbase: thesis\nset: {strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
 
@@ -70,6 +72,12 @@ def test_what_was_simulated_is_not_finished_by_emulation(refused, tmp_path, caps
     (line,) = refused(command, "--resume", str(path))
     remedy = f"finish it with `simulate --resume {path}`" if command == "run" else "add --simulate"
     assert line.endswith(f"holds simulated runs; {remedy}")
+
+
+def test_weights_are_not_calibrated_by_emulation_where_simulation_began(refused, tmp_path):
+    sweep = swept(tmp_path, weights.sweep_of(wanted(), ["kmeans"], 2), kind="simulated")
+    (line,) = refused("calibrate-weights", "--resume", str(sweep.path))
+    assert line.endswith(f"holds simulated runs; finish it with `sweep --simulate --resume {sweep.path}`")
 
 
 @pytest.mark.parametrize(
