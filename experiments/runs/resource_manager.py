@@ -62,10 +62,16 @@ class ResourceManager:
                 self._placer.store(file)
 
     def warm_up(self, request: ContainerRequest) -> None:
-        """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards."""
+        """Decide where a job would go, for nothing: what is imported or compiled on first use is there afterwards.
+
+        Raises:
+            PlacementError: its input is not loaded, so that there is nothing to decide on.
+        """
+        view = self.state.view()
+        view.blocks_of(request.inputs)
         strategy = _strategy(self._run)  # not the one that decides, which may remember what it was asked
         with contextlib.suppress(PlacementError):  # that is for `start` to say
-            strategy.place_containers(self.state.view(), request, np.random.default_rng(0))
+            strategy.place_containers(view, request, np.random.default_rng(0))
 
     async def start(
         self, request: ContainerRequest, last_reading: Callable[[], Mapping[str, Any] | None] = lambda: None

@@ -53,9 +53,9 @@ async def run_workload(
     started = time.monotonic()
     async with _agents(run, network, scale, started, outcome, log) as pool:
         this = Workload(run, pool, scale, outcome, on_progress)
-        this.manager.warm_up(run.jobs[0].request)
         on_progress("loading data")
         await this.load(over_network=specification.data.load == "network")
+        this.manager.warm_up(run.jobs[0].request)
         sampler = Sampler(_probes(network, pool), started)
         sampler.start()
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))

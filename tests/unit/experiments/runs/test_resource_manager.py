@@ -1,9 +1,11 @@
 """Jobs that do not fit wait for their turn."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
+from experiments.runs import resource_manager
 from experiments.runs.resource_manager import ResourceManager
 from experiments.specification.plan import runs_of
 from experiments.specification.resolved_run import resolve
@@ -99,3 +101,17 @@ def test_utilisation_is_that_of_the_moment_when_there_is_room():
         assert asked == ["now"]
 
     asyncio.run(main())
+
+
+def test_warming_up_decides_on_data_that_is_there(monkeypatch):
+    run = next(one for one in map(resolve, runs_of(specification())) if one.strategy.label == "neawa")
+    manager, request = ResourceManager(run, lambda: 0.0), run.jobs[0].request
+    with pytest.raises(PlacementError, match="not stored"):
+        manager.warm_up(request)
+    manager.load()
+    strategy, decided = resource_manager._strategy(run), []
+    place = strategy.place_containers
+    spy = SimpleNamespace(place_containers=lambda *asked: decided.append(place(*asked)))
+    monkeypatch.setattr(resource_manager, "_strategy", lambda _: spy)
+    manager.warm_up(request)
+    assert [len(placement) for placement in decided] == [request.containers]
