@@ -212,7 +212,9 @@ class Agent:
         arrived = Signal()
         for agent in agents:
             agent.serving[arrived] = None
-        links = self._around.routes.draw(np.array([*zip(*itertools.zip_longest(*paths, fillvalue=-1), strict=True)]))
+        links = np.array([*zip(*itertools.zip_longest(*paths, fillvalue=-1), strict=True)])
+        if others:
+            links = self._around.routes.draw(links)
         try:
             yield from self._around.fluid.send(links, size, arrived)
         finally:

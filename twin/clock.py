@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -48,13 +49,14 @@ class Clock:
     Attributes:
         now: Seconds since the beginning.
         events: How many there have been.
-        settle: Called whenever something may have happened, before time goes on.
+        settle: Called whenever something may have happened, before time goes on; returns when it is to be called again
+            at the latest, which is later than now.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
         self.events = 0
-        self.settle: Callable[[], None] = lambda: None
+        self.settle: Callable[[], float] = lambda: math.inf
         self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = 0
 
@@ -101,14 +103,17 @@ class Clock:
             StandstillError: nothing is due any more, and there is no such time.
         """
         heap = self._heap
-        self.settle()
-        while not until():
-            if at_most_s is not None and (not heap or heap[0][0] > at_most_s):
+        while True:
+            due_s = self.settle()
+            if until():
+                return
+            next_s = min(due_s, heap[0][0]) if heap else due_s
+            if at_most_s is not None and next_s > at_most_s:
                 self.now = max(self.now, at_most_s)
                 return
-            if not heap:
+            if next_s == math.inf:
                 raise StandstillError(f"nothing happens any more at {self.now:g} s")
-            self.now, _, act = heapq.heappop(heap)
-            self.events += 1
-            act()
-            self.settle()
+            self.now = next_s
+            if heap and heap[0][0] <= due_s:
+                self.events += 1
+                heapq.heappop(heap)[2]()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
 from twin import moving
 from twin.clock import Clock, Process, Signal
-from twin.compiling import Floats, Ints
-from twin.maxmin import Flows, Links, members_of
-from twin.moving import Groups, Inboxes, News, Rows
+from twin.compiling import Floats, Ints, as_records, entries, more_entries
+from twin.maxmin import Flows, Links
+from twin.moving import Groups, Inboxes, News, Rows, State
 
 NOWHERE = -1
 _ROOM = 256
-
-A = TypeVar("A", Flows, Rows, Inboxes, Groups)
 
 
 class Fluid:
@@ -29,27 +27,29 @@ class Fluid:
     Args:
         clock: Tells the time.
         capacity: Bytes a second of each link.
-        interval_s: Least time between updates.
+        interval_s: Least time between updates, times the root of the number of flows: what an update costs grows with
+            it.
         hops: Links that a flow crosses at most.
-        relative_interval: Updates also lie at least this share of the time that has passed apart.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        capacity: Floats,
-        interval_s: float,
-        hops: int,
-        relative_interval: float = 0.0,
-    ) -> None:
-        size = len(capacity)
+    def __init__(self, clock: Clock, capacity: Floats, interval_s: float, hops: int) -> None:
         self._clock = clock
-        self._least_interval_s, self._relative_interval = interval_s, relative_interval
-        self.links = Links.of(capacity)
-        self._flows, self._rows = Flows.sized(_ROOM, hops), Rows.sized(_ROOM)
-        self._inboxes, self._groups = Inboxes.sized(_ROOM), Groups.sized(_ROOM)
-        self._news = News.sized(_ROOM)
-        self._active: Ints = np.zeros(_ROOM, np.int64)
+        self.links = entries(Links, len(capacity))
+        self.links.capacity[:] = capacity
+        self._interval_s = interval_s
+        self._become(
+            State(
+                entries(Flows, _ROOM),
+                np.full((_ROOM, hops), -1),
+                entries(Rows, _ROOM),
+                entries(Inboxes, _ROOM),
+                entries(Groups, _ROOM),
+                self.links,
+                np.zeros(_ROOM, np.int64),
+                entries(News, _ROOM),
+                np.zeros(4, np.int64),
+            )
+        )
         self._active_count = self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
         self._free_flows: dict[int, list[int]] = {}
         self._free_rows: list[int] = []
@@ -59,12 +59,12 @@ class Fluid:
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
         self._filled: dict[int, Callable[[], None]] = {}  # by group
-        self._members = members_of(self._flows, self._active, 0, size)
         self._updated_at = 0.0
+        self._slack_s = 0.0  # of the last update
         self._first_s = math.inf  # from then until a flow has ended or is down to its mark
         self._filled_s = math.inf  # from then until a group holds what it waits for
-        self._anew = self._stale = False
-        self._rings_at = math.inf
+        self._level = math.inf  # rates from it on are to be found anew
+        self._anew = False
         self.updates = 0
         clock.settle = self._settle
 
@@ -75,10 +75,10 @@ class Fluid:
         if not self._free_groups:
             self._free_groups.append(self._group_count)
             self._group_count += 1
-            if self._group_count > len(self._groups.level):
-                self._groups = _grown(self._groups)
+            if self._group_count > len(self._state.groups.level):
+                self._grow("groups")
         number = self._free_groups.pop()
-        self._groups.threshold[number] = np.inf
+        self._state.groups.threshold[number] = np.inf
         self._filled[number] = filled
         return number
 
@@ -87,9 +87,9 @@ class Fluid:
         if not self._free_inboxes:
             self._free_inboxes.append(self._inbox_count)
             self._inbox_count += 1
-            if self._inbox_count > len(self._inboxes.level):
-                self._inboxes = _grown(self._inboxes)
-        number, boxes = self._free_inboxes.pop(), self._inboxes
+            if self._inbox_count > len(self._state.inboxes.level):
+                self._grow("inboxes")
+        number, boxes = self._free_inboxes.pop(), self._state.inboxes
         boxes.level[number] = boxes.inflow[number] = boxes.coming[number] = 0.0
         boxes.group[number], boxes.left[number] = group, flows
         self._complete[number] = complete
@@ -97,39 +97,40 @@ class Fluid:
 
     def close(self, group: int, inboxes: Sequence[int]) -> None:
         """Nobody needs a group and its inboxes any more; what still flows into them is lost."""
-        self._groups.threshold[group] = np.inf
+        self._state.groups.threshold[group] = np.inf
         self._free_groups.append(group)
         del self._filled[group]
         incomplete = [inbox for inbox in inboxes if self._complete.pop(inbox, None)]
         if incomplete:
-            into = self._flows.inbox[: self._flow_count]
+            into = self._state.flows.inbox[: self._flow_count]
             into[np.isin(into, incomplete)] = NOWHERE
         for inbox in inboxes:
-            self._inboxes.group[inbox] = NOWHERE
+            self._state.inboxes.group[inbox] = NOWHERE
             self._free_inboxes.append(inbox)
 
     def level(self, inbox: int) -> float:
         """Bytes in an inbox."""
-        boxes = self._inboxes
+        boxes = self._state.inboxes
         return float(boxes.level[inbox] + min(boxes.inflow[inbox] * self._since_s, boxes.coming[inbox]))
 
     def take(self, inbox: int, size: float) -> None:
         """Remove bytes from an inbox."""
-        self._inboxes.level[inbox] -= size
+        self._state.inboxes.level[inbox] -= size
 
     def expect(self, group: int, inboxes: Sequence[int], size: float) -> bool:
         """Whether the inboxes of a group hold so much; when they do not, `filled` is called when they may."""
-        missing = size - sum(self.level(inbox) for inbox in inboxes)
-        if missing <= 1e-3:
+        boxes, since_s = self._state.inboxes, self._since_s
+        come = inflow = 0.0
+        for inbox in inboxes:
+            coming, rate = float(boxes.coming[inbox]), float(boxes.inflow[inbox])
+            come += float(boxes.level[inbox]) + min(rate * since_s, coming)
+            inflow += rate if rate * since_s < coming else 0.0
+        missing = size - come
+        if moving.is_filled(missing, inflow, self._slack_s, size):
             return True
-        self._groups.threshold[group] = size
-        boxes, since_s = self._inboxes, self._since_s
-        inflow = sum(
-            float(boxes.inflow[inbox]) for inbox in inboxes if boxes.inflow[inbox] * since_s < boxes.coming[inbox]
-        )
+        self._state.groups.threshold[group] = size
         if inflow > 0:
             self._filled_s = min(self._filled_s, since_s + missing / inflow)
-            self._stale = True
         return False
 
     # -- flows ---------------------------------------------------------------------------------------------------
@@ -150,38 +151,25 @@ class Fluid:
         row = self._free_rows.pop() if self._free_rows else self._row_count
         if row == self._row_count:
             self._row_count += 1
-            if row == len(self._rows.base):
-                self._rows = _grown(self._rows)
-        flows, mine = self._flows, slice(base, base + size)
-        flows.links[mine, : links.shape[1]], flows.inbox[mine], flows.row[mine] = links, inboxes, row
-        flows.links[mine, links.shape[1] :] = -1
+            if row == len(self._state.rows.first):
+                self._grow("rows")
+        flows, rows, mine = self._state.flows, self._state.rows, slice(base, base + size)
+        self._state.paths[mine, : links.shape[1]], self._state.paths[mine, links.shape[1] :] = links, -1
+        flows.inbox[mine], flows.row[mine] = inboxes, row
         flows.waiting[mine] = flows.remaining[mine] = flows.rate[mine] = flows.mark[mine] = 0.0
-        flows.flowing[mine] = flows.ending[mine] = False
+        flows.flowing[mine] = flows.sought[mine] = flows.ending[mine] = False
         flows.flush[mine] = flush_bytes
-        self._rows.base[row], self._rows.size[row], self._rows.left[row], self._rows.above[row] = base, size, size, 0
+        rows.first[row], rows.flows[row], rows.left[row], rows.above[row] = base, size, size, 0
         self._ended[row] = ended
         return row
 
     def push(self, row: int, sizes: Floats, final: bool = False) -> None:
         """Add bytes to each flow of a row; after its final ones it ends."""
-        self._make_news_fit()
         before = self._active_count
-        self._active_count, arrived = moving.push(
-            self._clock.now,
-            row,
-            sizes,
-            final,
-            self._flows,
-            self._rows,
-            self._inboxes,
-            self._active,
-            before,
-            self._news,
-        )
+        self._active_count, arrived = moving.push(self._clock.now, row, sizes, final, before, self._arrays)
         if arrived:
             self._filled_s = self._since_s
         self._anew = self._anew or self._active_count > before
-        self._stale = True
         self._tell()
 
     def send(self, links: Ints, size: float, arrived: Signal) -> Process:
@@ -203,39 +191,38 @@ class Fluid:
         """Take flows off that have not all ended: what is on the way is lost, and nobody is told."""
         del self._ended[row]
         self._relieved.pop(row, None)
-        self._active_count = moving.drop(
-            row, self._since_s, self._flows, self._inboxes, self.links, self._active, self._active_count
-        )
+        self._active_count, lowest = moving.drop(row, self._since_s, self._active_count, self._arrays)
+        self._level = min(self._level, lowest)
         self._free_row(row)
-        self._anew = self._stale = True
+        self._anew = True
 
     def reroute(self, draw: Callable[[Ints], Ints]) -> None:
         """Lead all flows over other links from now on; `draw` gets the links of each, as of `add_row`, and returns the
         new ones, which may be more.
         """
         self._update(0.0)
-        drawn = draw(self._flows.links[: self._flow_count])
-        links = np.full((len(self._flows.links), drawn.shape[1]), -1, np.int64)
-        links[: len(drawn)] = drawn
-        self._flows = self._flows._replace(links=links)
-        self._anew = True
+        moving.lift(self._active_count, self._arrays)
+        drawn = draw(self._state.paths[: self._flow_count])
+        paths = np.full((len(self._state.paths), drawn.shape[1]), -1)
+        paths[: len(drawn)] = drawn
+        self._become(self._state._replace(paths=paths))
         self._update(0.0)
 
     def drained(self, row: int, mark: float) -> Signal:
         """Fires when no flow of a row has more than `mark` bytes on the way."""
         signal = Signal()
-        if not moving.watch(row, mark, self._since_s, self._flows, self._rows):
+        if not moving.watch(row, mark, self._since_s, self._arrays):
             signal.fire()
             return signal
         self._relieved[row] = signal.fire
         self._first_s = min(self._first_s, self._since_s)  # looked at with the next update
-        self._stale = True
         return signal
 
     def set_capacity(self, link: int, bytes_per_s: float) -> None:
         """Change what a link carries, from the next update on."""
         self.links.capacity[link] = bytes_per_s
-        self._anew = self._stale = True
+        self._level = 0.0
+        self._anew = True
         self._first_s = min(self._first_s, self._since_s)
 
     def carried(self) -> Floats:
@@ -252,8 +239,8 @@ class Fluid:
 
     def _tell(self) -> None:
         """Call those who wait for what the last loop found."""
-        news = self._news
-        ended, complete, relieved, _ = news.counts.tolist()
+        news = self._state.news
+        ended, complete, relieved, _ = self._state.found.tolist()
         if not (ended or complete or relieved):
             return
         rows, boxes = news.ended[:ended].tolist(), news.complete[:complete].tolist()
@@ -263,65 +250,61 @@ class Fluid:
         for row in below:
             self._relieved.pop(row)()
         for row in rows:
-            base, size = int(self._rows.base[row]), int(self._rows.size[row])
-            ended_at = self._flows.ended_at[base : base + size].copy()
+            base, size = int(self._state.rows.first[row]), int(self._state.rows.flows[row])
+            ended_at = self._state.flows.ended_at[base : base + size].copy()
             self._free_row(row)
             self._ended.pop(row)(ended_at)
 
-    def _settle(self) -> None:
-        """After every event: update if it is time to, or have that done when it is."""
-        while self._stale:
-            self._stale = False
-            now = self._clock.now
-            interval_s = max(self._least_interval_s, self._relative_interval * now)
+    def _settle(self) -> float:
+        """After every event: update if it is time to, and tell groups that are filled; returns when it is the next."""
+        while True:
+            now, active = self._clock.now, max(1, self._active_count)
+            interval_s = self._interval_s * math.sqrt(active)
             due = self._updated_at + (interval_s if self._anew else max(interval_s, self._first_s))
             if due <= now:
                 self._update(interval_s)
                 continue
-            due = max(now, min(due, self._updated_at + self._filled_s))
-            if due < self._rings_at:
-                self._rings_at = due
-                self._clock.at(due, self._ring)
-
-    def _ring(self) -> None:
-        if self._clock.now >= self._rings_at:
-            self._rings_at = math.inf
-        self._stale = True
-        if self._since_s >= self._filled_s - 1e-12:
-            self._tell_filled(self._since_s)
+            filled = self._updated_at + self._filled_s
+            if filled > now or not self._look_for_filled():
+                return max(min(due, self._updated_at + self._filled_s), math.nextafter(now, math.inf))
 
     def _update(self, interval_s: float) -> None:
-        self._make_news_fit()
-        seconds, self._updated_at = self._since_s, self._clock.now
-        self._active_count, self._first_s, offsets, members = moving.update(
+        seconds, self._updated_at, self._slack_s = self._since_s, self._clock.now, interval_s / 2
+        self._active_count, first_s, filled_s = moving.update(
             self._updated_at,
             seconds,
-            interval_s / 2,
-            self._anew,
-            self._flows,
-            self._rows,
-            self._inboxes,
-            self.links,
-            *self._members,
-            self._active,
+            self._slack_s,
+            self._level,
             self._active_count,
             self._inbox_count,
-            self._news,
+            self._group_count,
+            self._arrays,
         )
-        self._members = offsets, members
+        self._first_s, self._filled_s = float(first_s), float(filled_s)  # plain loops return numpy's numbers
+        self._level = math.inf
         self._anew = False
-        self._stale = True
         self.updates += 1
+        filled = self._filled_groups()
         self._tell()
-        self._tell_filled(0.0)
+        self._tell_filled(filled)
 
-    def _tell_filled(self, since_s: float) -> None:
-        self._make_news_fit()
-        self._filled_s = moving.look_for_filled(
-            self._inboxes, self._groups, self._inbox_count, self._group_count, since_s, self._news
+    def _look_for_filled(self) -> bool:
+        """Call those whose groups hold by now what they wait for; returns whether there are any."""
+        filled_s = moving.look_for_filled(
+            self._inbox_count, self._group_count, self._since_s, self._slack_s, self._arrays
         )
-        for group in self._news.filled[: self._news.counts[3]].tolist():
-            self._filled[group]()
+        self._filled_s = float(filled_s)
+        filled = self._filled_groups()
+        self._tell_filled(filled)
+        return bool(filled)
+
+    def _filled_groups(self) -> list[int]:
+        return self._state.news.filled[: self._state.found[3]].tolist()  # type: ignore[no-any-return]
+
+    def _tell_filled(self, groups: Sequence[int]) -> None:
+        for group in groups:
+            if group in self._filled:  # it is not, when its task has just ended
+                self._filled[group]()
 
     # -- room ----------------------------------------------------------------------------------------------------
 
@@ -332,21 +315,34 @@ class Fluid:
             return free.pop()
         base = self._flow_count
         self._flow_count += size
-        while self._flow_count > len(self._flows.rate):
-            self._flows = _grown(self._flows)
-            self._active = np.concatenate([self._active, np.zeros_like(self._active)])
+        while self._flow_count > len(self._state.flows.rate):
+            self._grow("flows")
         return base
 
     def _free_row(self, row: int) -> None:
-        self._free_flows.setdefault(int(self._rows.size[row]), []).append(int(self._rows.base[row]))
+        rows = self._state.rows
+        self._free_flows.setdefault(int(rows.flows[row]), []).append(int(rows.first[row]))
         self._free_rows.append(row)
 
-    def _make_news_fit(self) -> None:
-        most = max(len(self._flows.rate), len(self._inboxes.level), len(self._groups.level))
-        if len(self._news.ended) < most:
-            self._news = News.sized(most)
+    def _grow(self, name: str) -> None:
+        """Twice as many entries of a kind, and room for what may be said of them."""
+        state = self._state
+        these = getattr(state, name)
+        state = state._replace(**{name: more_entries(these, 2 * len(these[0]))})
+        size = len(state.flows.rate)
+        if size > len(state.paths):
+            paths = np.full((size, state.paths.shape[1]), -1)
+            paths[: len(state.paths)] = state.paths
+            active = np.zeros(size, np.int64)
+            active[: len(state.active)] = state.active
+            state = state._replace(paths=paths, active=active)
+        most = max(size, len(state.inboxes.level), len(state.groups.level))
+        if most > len(state.news.ended):
+            state = state._replace(news=entries(News, most))
+        self._become(state)
 
-
-def _grown(arrays: A) -> A:
-    """The same entries in arrays of twice the size."""
-    return type(arrays)(*(np.concatenate([array, np.zeros_like(array)]) for array in arrays))
+    def _become(self, state: State) -> None:
+        """Go on with other arrays."""
+        self._state = state
+        parts: Any = [part if isinstance(part, np.ndarray) else as_records(part) for part in state]
+        self._arrays = State._make(parts)  # the same, for compiled loops

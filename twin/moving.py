@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twin.compiling import Floats, Ints, compiled
-from twin.maxmin import Flows, Links, members_of, share_out
+from twin.maxmin import Flows, Links, join, leave, level_of, share_out
 
 EMPTY_BYTES = 1e-6
 """No more than rounding leaves of a flow that has ended."""
@@ -16,17 +16,10 @@ EMPTY_BYTES = 1e-6
 class Rows(NamedTuple):
     """An entry a row of flows: the first one, how many, how many have not ended, how many are above their mark."""
 
-    base: Ints
-    size: Ints
+    first: Ints
+    flows: Ints
     left: Ints
     above: Ints
-
-    @classmethod
-    def sized(cls, size: int) -> Rows:
-        """With room for so many."""
-        return cls(
-            np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
-        )
 
 
 class Inboxes(NamedTuple):
@@ -46,11 +39,6 @@ class Inboxes(NamedTuple):
     left: Ints
     group: Ints
 
-    @classmethod
-    def sized(cls, size: int) -> Inboxes:
-        """With room for so many."""
-        return cls(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size, np.int64), np.full(size, -1))
-
 
 class Groups(NamedTuple):
     """An entry a group of inboxes, which one task empties.
@@ -65,102 +53,105 @@ class Groups(NamedTuple):
     level: Floats
     inflow: Floats
 
-    @classmethod
-    def sized(cls, size: int) -> Groups:
-        """With room for so many."""
-        return cls(np.full(size, np.inf), np.zeros(size), np.zeros(size))
-
 
 class News(NamedTuple):
     """What a loop found: rows that ended, inboxes that are complete, rows whose flows are all below their marks, groups
-    that hold what they wait for; and how many of each.
+    that hold what they wait for.
     """
 
     ended: Ints
     complete: Ints
     relieved: Ints
     filled: Ints
-    counts: Ints
 
-    @classmethod
-    def sized(cls, size: int) -> News:
-        """With room for so many."""
-        return cls(
-            np.zeros(size, np.int64),
-            np.zeros(size, np.int64),
-            np.zeros(size, np.int64),
-            np.zeros(size, np.int64),
-            np.zeros(4, np.int64),
-        )
+
+class State(NamedTuple):
+    """All of it.
+
+    Attributes:
+        paths: Links that each flow crosses, shape (flows, hops); -1 behind the last one.
+        active: Numbers of the flows of which some remains.
+        found: How many of each kind of news there are.
+    """
+
+    flows: Flows
+    paths: Ints
+    rows: Rows
+    inboxes: Inboxes
+    groups: Groups
+    links: Links
+    active: Ints
+    news: News
+    found: Ints
 
 
 @compiled
-def _end(flow: int, now: float, flows: Flows, rows: Rows, inboxes: Inboxes, news: News) -> None:
+def _end(flow: int, now: float, state: State) -> None:
+    flows, rows, inboxes, news = state.flows, state.rows, state.inboxes, state.news
     flows.ended_at[flow] = now
     row, box = flows.row[flow], flows.inbox[flow]
     rows.left[row] -= 1
     if rows.left[row] == 0:
-        news.ended[news.counts[0]] = row
-        news.counts[0] += 1
+        news.ended[state.found[0]] = row
+        state.found[0] += 1
     if box >= 0:
         inboxes.left[box] -= 1
         if inboxes.left[box] == 0:
-            news.complete[news.counts[1]] = box
-            news.counts[1] += 1
+            news.complete[state.found[1]] = box
+            state.found[1] += 1
 
 
 @compiled
-def push(
-    now: float,
-    row: int,
-    sizes: Floats,
-    final: bool,
-    flows: Flows,
-    rows: Rows,
-    inboxes: Inboxes,
-    active: Ints,
-    count: int,
-    news: News,
-) -> tuple[int, bool]:
+def push(now: float, row: int, sizes: Floats, final: bool, count: int, state: State) -> tuple[int, bool]:
     """Adds bytes to each flow of a row; those that have enough, or whose last bytes these are, set off.
+
+    Args:
+        now: Seconds on the clock.
+        row: The row.
+        sizes: Bytes for each of its flows.
+        final: Whether these are the last.
+        count: Flows that are active.
+        state: Where they are.
 
     Returns:
         How many flows are active, and whether bytes have arrived, as those do at once that cross no link.
     """
-    news.counts[:] = 0
+    flows, rows, inboxes = state.flows, state.rows, state.inboxes
+    state.found[:] = 0
     arrived = False
-    for i in range(rows.size[row]):
-        flow = rows.base[row] + i
+    for i in range(rows.flows[row]):
+        flow = rows.first[row] + i
         flows.waiting[flow] += sizes[i]
-        if flows.links[flow, 0] < 0:
+        if state.paths[flow, 0] < 0:
             box = flows.inbox[flow]
             if box >= 0 and flows.waiting[flow] > 0:
                 inboxes.level[box] += flows.waiting[flow]
                 arrived = True
             flows.waiting[flow] = 0.0
             if final:
-                _end(flow, now, flows, rows, inboxes, news)
+                _end(flow, now, state)
             continue
         flows.ending[flow] = final
         if flows.waiting[flow] > 0 and (final or flows.flowing[flow] or flows.waiting[flow] >= flows.flush[flow]):
             flows.remaining[flow] += flows.waiting[flow]
             flows.waiting[flow] = 0.0
             if not flows.flowing[flow]:
-                flows.flowing[flow] = True
+                flows.flowing[flow] = flows.sought[flow] = True
                 flows.rate[flow] = 0.0
-                active[count] = flow
+                state.active[count] = flow
                 count += 1
         elif final and not flows.flowing[flow]:
-            _end(flow, now, flows, rows, inboxes, news)
+            _end(flow, now, state)
     return count, arrived
 
 
 @compiled
-def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> int:
+def watch(row: int, mark: float, seconds: float, state: State) -> int:
     """Marks the flows of a row of which more than `mark` bytes remain so long after the update; returns how many."""
+    flows, rows = state.flows, state.rows
     rows.above[row] = 0
-    for i in range(rows.size[row]):
-        flow = rows.base[row] + i
+    for i in range(rows.flows[row]):
+        flow = rows.first[row] + i
         if flows.flowing[flow] and flows.remaining[flow] - flows.rate[flow] * seconds > mark:
             flows.mark[flow] = mark
             rows.above[row] += 1
@@ -168,80 +159,90 @@ def watch(row: int, mark: float, seconds: float, flows: Flows, rows: Rows) -> in
 
 
 @compiled
-def _arrive(flow: int, size: float, flows: Flows, inboxes: Inboxes, links: Links) -> None:
-    """So many bytes of a flow have come to its end, over all of its links."""
-    for hop in range(flows.links.shape[1]):
-        link = flows.links[flow, hop]
+def _carry(flow: int, size: float, paths: Ints, links: Links) -> None:
+    """So many bytes have crossed the links of a flow, besides what their loads say."""
+    for hop in range(paths.shape[1]):
+        link = paths[flow, hop]
         if link < 0:
             break
         links.carried[link] += size
-    box = flows.inbox[flow]
-    if box >= 0:
-        inboxes.level[box] += size
 
 
 @compiled
-def drop(row: int, seconds: float, flows: Flows, inboxes: Inboxes, links: Links, active: Ints, count: int) -> int:
-    """Takes the flows of a row off, so long after the update; returns how many flows are active."""
-    kept = 0
+def drop(row: int, seconds: float, count: int, state: State) -> tuple[int, float]:
+    """Takes the flows of a row off, so long after the update.
+
+    Returns:
+        How many flows are active, and the lowest rate of one that stopped; inf when none did.
+    """
+    flows, inboxes, active = state.flows, state.inboxes, state.active
+    kept, lowest = 0, np.inf
     for i in range(count):
         flow = active[i]
         if flows.row[flow] != row:
             active[kept] = flow
             kept += 1
             continue
-        _arrive(flow, min(flows.rate[flow] * seconds, flows.remaining[flow]), flows, inboxes, links)
-        flows.flowing[flow] = False
+        moved = min(flows.rate[flow] * seconds, flows.remaining[flow])
+        _carry(flow, moved, state.paths, state.links)
         box = flows.inbox[flow]
         if box >= 0:
+            inboxes.level[box] += moved
             inboxes.inflow[box] -= flows.rate[flow]
             inboxes.coming[box] -= flows.remaining[flow]
-    return kept
+        if not flows.sought[flow]:
+            leave(flow, flows.rate[flow], state.paths, state.links)
+            lowest = min(lowest, flows.rate[flow])
+        flows.flowing[flow] = flows.sought[flow] = False
+    return kept, lowest
 
 
 @compiled
-def _sink_below_mark(flow: int, flows: Flows, rows: Rows, news: News) -> None:
+def lift(count: int, state: State) -> None:
+    """Takes all flows off their links, before they cross others: they will set off anew with the next update."""
+    state.links.load[:] = 0.0
+    state.links.flows[:] = 0
+    for i in range(count):
+        state.flows.sought[state.active[i]] = True
+        state.flows.rate[state.active[i]] = 0.0
+
+
+@compiled
+def _sink_below_mark(flow: int, state: State) -> None:
     """No more of a flow than its mark remains."""
-    flows.mark[flow] = 0.0
-    row = flows.row[flow]
+    rows, news = state.rows, state.news
+    state.flows.mark[flow] = 0.0
+    row = state.flows.row[flow]
     rows.above[row] -= 1
     if rows.above[row] == 0:
-        news.relieved[news.counts[2]] = row
-        news.counts[2] += 1
+        news.relieved[state.found[2]] = row
+        state.found[2] += 1
 
 
 @compiled
-def _move(
-    now: float,
-    seconds: float,
-    slack_s: float,
-    flows: Flows,
-    rows: Rows,
-    inboxes: Inboxes,
-    links: Links,
-    active: Ints,
-    count: int,
-    news: News,
-) -> tuple[int, float]:
+def _move(now: float, seconds: float, slack_s: float, count: int, state: State) -> tuple[int, float]:
     """Moves all flows for so long, and ends those that would end within `slack_s` after it.
 
     Returns:
         How many flows are active, and the lowest rate of one that stopped; inf when none did.
     """
-    hops = flows.links.shape[1]
-    lowest = np.inf
-    kept = 0
+    flows, links, active = state.flows, state.links, state.active
+    for link in range(len(links.load)):
+        links.carried[link] += links.load[link] * seconds
+    kept, lowest = 0, np.inf
     for i in range(count):
         flow = active[i]
         rate = flows.rate[flow]
-        left = flows.remaining[flow] - rate * seconds
+        moved = rate * seconds
+        left = flows.remaining[flow] - moved
         if rate > 0 and left <= rate * slack_s + EMPTY_BYTES:
-            left = 0.0
-        moved = flows.remaining[flow] - left
+            _carry(flow, left, state.paths, links)
+            moved, left = flows.remaining[flow], 0.0
         flows.remaining[flow] = left
-        _arrive(flow, moved, flows, inboxes, links)
+        if flows.inbox[flow] >= 0:
+            state.inboxes.level[flows.inbox[flow]] += moved
         if flows.mark[flow] > 0 and left <= flows.mark[flow] + rate * slack_s:
-            _sink_below_mark(flow, flows, rows, news)
+            _sink_below_mark(flow, state)
         if left <= 0 and flows.waiting[flow] > 0 and (flows.ending[flow] or flows.waiting[flow] >= flows.flush[flow]):
             left = flows.remaining[flow] = flows.waiting[flow]
             flows.waiting[flow] = 0.0
@@ -250,25 +251,22 @@ def _move(
             kept += 1
             continue
         flows.flowing[flow] = False
+        leave(flow, rate, state.paths, links)
         lowest = min(lowest, rate)
-        for hop in range(hops):
-            link = flows.links[flow, hop]
-            if link < 0:
-                break
-            links.free[link] += rate
         if flows.ending[flow]:
-            _end(flow, now, flows, rows, inboxes, news)
+            _end(flow, now, state)
     return kept, lowest
 
 
 @compiled
-def _look_ahead(flows: Flows, inboxes: Inboxes, active: Ints, count: int, boxes: int) -> float:
+def _look_ahead(count: int, boxes: int, state: State) -> float:
     """Sums up what flows into inboxes; returns the seconds until a flow has ended or is down to its mark."""
+    flows, inboxes = state.flows, state.inboxes
     inboxes.inflow[:boxes] = 0.0
     inboxes.coming[:boxes] = 0.0
     first_s = np.inf
     for i in range(count):
-        flow = active[i]
+        flow = state.active[i]
         rate = flows.rate[flow]
         if rate > 0:
             first_s = min(first_s, max(0.0, flows.remaining[flow] - flows.mark[flow]) / rate)
@@ -280,46 +278,20 @@ def _look_ahead(flows: Flows, inboxes: Inboxes, active: Ints, count: int, boxes:
 
 
 @compiled
-def update(
-    now: float,
-    seconds: float,
-    slack_s: float,
-    anew: bool,
-    flows: Flows,
-    rows: Rows,
-    inboxes: Inboxes,
-    links: Links,
-    offsets: Ints,
-    members: Ints,
-    active: Ints,
-    count: int,
-    boxes: int,
-    news: News,
-) -> tuple[int, float, Ints, Ints]:
-    """Moves everything for so long, ends what is done, and finds the new rates; `anew` where flows or capacities have
-    come.
-
-    Returns:
-        How many flows are active, the seconds until the next has ended, and the members of links.
-    """
-    news.counts[:] = 0
-    count, lowest = _move(now, seconds, slack_s, flows, rows, inboxes, links, active, count, news)
-    if anew:
-        lowest = 0.0
-        offsets, members = members_of(flows, active, count, links.capacity.shape[0])
-    if lowest < np.inf:
-        share_out(flows, active, count, links, offsets, members, lowest)
-    return count, _look_ahead(flows, inboxes, active, count, boxes), offsets, members
+def is_filled(missing: float, inflow: float, slack_s: float, size: float) -> bool:
+    """Whether no more than rounding is missing, or no more than half, which comes within `slack_s`."""
+    return missing <= max(1e-3, min(inflow * slack_s, size / 2))
 
 
 @compiled
-def look_for_filled(inboxes: Inboxes, groups: Groups, boxes: int, sets: int, seconds: float, news: News) -> float:
-    """Groups that hold what they wait for so long after the update, and wait no longer.
+def look_for_filled(boxes: int, sets: int, seconds: float, slack_s: float, state: State) -> float:
+    """Groups that hold what they wait for so long after the update, or would within `slack_s`; they wait no longer.
 
     Returns:
         The seconds from the update until the next one may.
     """
-    news.counts[3] = 0
+    inboxes, groups, news = state.inboxes, state.groups, state.news
+    state.found[3] = 0
     groups.level[:sets] = 0.0
     groups.inflow[:sets] = 0.0
     for box in range(boxes):
@@ -332,10 +304,46 @@ def look_for_filled(inboxes: Inboxes, groups: Groups, boxes: int, sets: int, sec
     first_s = np.inf
     for group in range(sets):
         missing = groups.threshold[group] - groups.level[group]
-        if missing <= 1e-3:
+        if is_filled(missing, groups.inflow[group], slack_s, groups.threshold[group]):
             groups.threshold[group] = np.inf
-            news.filled[news.counts[3]] = group
-            news.counts[3] += 1
+            news.filled[state.found[3]] = group
+            state.found[3] += 1
         elif groups.inflow[group] > 0:
             first_s = min(first_s, seconds + missing / groups.inflow[group])
     return first_s
+
+
+@compiled
+def update(
+    now: float, seconds: float, slack_s: float, level: float, count: int, boxes: int, sets: int, state: State
+) -> tuple[int, float, float]:
+    """Moves everything for so long, ends what is done, and finds the new rates.
+
+    Args:
+        now: Seconds on the clock.
+        seconds: Since the last update.
+        slack_s: What would end within so long ends now.
+        level: Rates from it on are to be found anew: the lowest one of flows that have been dropped.
+        count: Flows that are active.
+        boxes: Inboxes that there have been.
+        sets: Groups that there have been.
+        state: What there is.
+
+    Returns:
+        How many flows are active, and the seconds until the next has ended and until the next group may hold what it
+        waits for.
+    """
+    flows, links, active = state.flows, state.links, state.active
+    state.found[:] = 0
+    count, lowest = _move(now, seconds, slack_s, count, state)
+    level = min(level, lowest)
+    for i in range(count):
+        if flows.sought[active[i]]:
+            join(active[i], state.paths, links)
+    for i in range(count):
+        if flows.sought[active[i]]:
+            level = min(level, level_of(active[i], state.paths, links))
+    if level < np.inf:
+        share_out(flows, state.paths, active, count, links, level)
+    first_s = _look_ahead(count, boxes, state)
+    return count, first_s, look_for_filled(boxes, sets, 0.0, slack_s, state)

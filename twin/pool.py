@@ -17,8 +17,8 @@ from workloads.scale import Scale
 
 GOODPUT = 1448 / 1514
 """Payload of a full frame over what a link's rate counts (TCP over IPv4 and Ethernet, with time stamps)."""
-INTERVAL_S = 0.1
-"""Modelled seconds between changes of rates, at least."""
+INTERVAL_S = 1e-3
+"""Modelled seconds between changes of rates, at least, times the root of the number of flows."""
 
 
 class SimulatedPool(Coordinator):

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from twin.agents import Agent, Surroundings
 
 
+_PARTS = 16
+"""Steps in which inputs are processed at most; agents take smaller ones of large inputs, which changes job times less
+than the draw of ways does."""
+
+
 class Task:
     """One task of one stage: the counterpart of `workloads.agents.tasks.StageTask`."""
 
@@ -79,7 +84,7 @@ class Task:
         inboxes, reads = self._inboxes, self._order.reads
         numbers = [inbox.number for inbox in inboxes]
         expected = sum(inbox.expected for inbox in inboxes)
-        least = part_bytes(expected)
+        least = max(part_bytes(expected), expected // _PARTS)
         while inboxes:
             self._changed = Signal()
             complete = all(inbox.complete for inbox in inboxes)

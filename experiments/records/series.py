@@ -90,7 +90,7 @@ def event_row(event: Event, scale: Scale, origin_wall_s: float = 0.0) -> dict[st
 
     `origin_wall_s` is when the first job was submitted, on the clock of the event.
     """
-    row = dict(vars(event))
+    row = event._asdict()
     for name, origin_s in (("time_s", origin_wall_s), ("start_s", origin_wall_s), ("cpu_s", 0.0)):
         if row[name] is not None:
             row[name] = scale.modelled_s(row[name] - origin_s)

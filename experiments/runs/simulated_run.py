@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -29,7 +31,8 @@ def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _:
         PlacementError: data or containers do not fit.
     """
     clock = Clock()
-    return event_loop.run(clock, _simulate(run, scale, clock, on_progress))
+    with _without_garbage_collection():
+        return event_loop.run(clock, _simulate(run, scale, clock, on_progress))
 
 
 async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress) -> Outcome:
@@ -92,6 +95,18 @@ class _Links:
             )
         ]
         self._outcome.link_readings.append({"links": documents})
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """It takes a tenth of the time, and finds next to nothing: what a run makes it keeps until its end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 async def _at_once(decide: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 EventKind = Literal[
     "job_submitted",
@@ -33,8 +33,7 @@ EventKind = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One row; fields that do not apply are None.
 
     Attributes:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from topologies.fairness import max_min_rates
 from twin.clock import Clock, Signal
+from twin.compiling import as_records, entries
 from twin.fluid import Fluid
-from twin.maxmin import Flows, Links, members_of, share_out
+from twin.maxmin import Flows, Links, join, leave, level_of, share_out
 
 
 @st.composite
@@ -21,27 +22,38 @@ def networks(draw):
 
 @given(networks(), st.data())
 @settings(deadline=None)
-def test_rates_are_max_min_fair_also_after_flows_have_left(network, data):
+def test_rates_are_max_min_fair_whenever_flows_come_and_leave(network, data):
     capacity, paths = network
-    flows, links, active = Flows.sized(len(paths), 4), Links.of(np.array(capacity, float)), np.arange(len(paths))
+    flows, links = entries(Flows, len(paths)), entries(Links, len(capacity))
+    links.capacity[:] = capacity
+    crossed = np.full((len(paths), 4), -1)
     for flow, path in enumerate(paths):
-        flows.links[flow, : len(path)] = path
-    flows.flowing[:] = True
-    members = members_of(flows, active, len(paths), len(capacity))
-    share_out(flows, active, len(paths), links, *members, 0.0)
-    expected = max_min_rates(paths, dict(enumerate(capacity)))
-    assert flows.rate == pytest.approx(expected, rel=1e-6)
-    gone = data.draw(st.sets(st.integers(0, len(paths) - 1), min_size=1, max_size=max(1, len(paths) - 1)))
-    left = np.array([flow for flow in range(len(paths)) if flow not in gone], int)
-    lowest = min(flows.rate[flow] for flow in gone)
-    for flow in gone:
-        flows.flowing[flow] = False
-        for link in paths[flow]:
-            links.free[link] += flows.rate[flow]
-    share_out(flows, left, len(left), links, *members, lowest)
-    if len(left):
-        expected = max_min_rates([paths[flow] for flow in left], dict(enumerate(capacity)))
-        assert flows.rate[left] == pytest.approx(expected, rel=1e-6)
+        crossed[flow, : len(path)] = path
+    compiled = as_records(flows), as_records(links)
+    there: set[int] = set()
+    for _ in range(data.draw(st.integers(1, 6))):
+        changed = data.draw(st.sets(st.integers(0, len(paths) - 1), min_size=1))
+        level = min((flows.rate[flow] for flow in changed & there), default=np.inf)
+        for flow in changed & there:
+            flows.flowing[flow] = False
+            leave(flow, flows.rate[flow], crossed, compiled[1])
+        for flow in changed - there:
+            flows.flowing[flow] = flows.sought[flow] = True
+            flows.rate[flow] = 0.0
+            join(flow, crossed, compiled[1])
+        there ^= changed
+        level = min([level, *(level_of(flow, crossed, compiled[1]) for flow in changed & there)])
+        active = np.array(sorted(there), int)
+        share_out(compiled[0], crossed, active, len(active), compiled[1], level)
+        if there:
+            expected = max_min_rates([paths[flow] for flow in active], dict(enumerate(capacity)))
+            assert flows.rate[active] == pytest.approx(expected, rel=1e-6)
+        for link in range(len(capacity)):
+            crossing = [flow for flow in there if link in paths[flow]]
+            assert links.flows[link] == len(crossing)
+            assert links.load[link] == pytest.approx(sum(flows.rate[flow] for flow in crossing), abs=1e-9)
+        assert not links.fresh.any()
+        assert not links.sought.any()
 
 
 def fluid_of(*capacity, interval_s=1e-9):

@@ -1,6 +1,7 @@
 """Jobs on simulated agents, when links and hosts fail and when they end before their time."""
 
 import asyncio
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.unit.workloads.loopback import (
 from topologies.fat_tree import fat_tree, single_switch
 from twin import event_loop
 from twin.clock import Clock, Signal, StandstillError
-from twin.pool import GOODPUT, INTERVAL_S, SimulatedPool
+from twin.pool import GOODPUT, SimulatedPool
 from workloads.coordination.coordinator import AgentError
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
@@ -85,13 +86,13 @@ def test_connections_leave_a_link_that_fails_and_spread_again_when_it_is_back():
         clock.run(lambda clock=clock: clock.now > 5)
         down = [number for number, (link, _) in enumerate(routes.directed) if link == first]
         carried = fluid.links.carried[down].sum()
-        assert carried == pytest.approx(2 * LINK, abs=INTERVAL_S * LINK * 1.01)
+        assert carried == pytest.approx(2 * LINK, abs=0.1 * LINK)
         clock.run(lambda clock=clock: clock.now > 6)
-        crossed = [set(fluid._flows.links[flow].tolist()) - {-1} for flow in (0, 1)]
+        crossed = [set(fluid._state.paths[flow].tolist()) - {-1} for flow in (0, 1)]
         clock.run(lambda done=done: all(one.done for one in done))
         # 2 s at the full rate, 4 s at half of it; six of ten seconds' bytes are left
         ends.append(12 if not crossed[0] & crossed[1] else 18)
-        assert clock.now == pytest.approx(ends[-1], abs=3 * INTERVAL_S)
+        assert clock.now == pytest.approx(ends[-1], abs=0.1)
     assert set(ends) == {12, 18}
 
 
@@ -112,7 +113,7 @@ def test_a_connection_without_a_way_waits_for_one():
     with pytest.raises(StandstillError):
         clock.run(lambda: len(ends) == 4)
     near_s = 4 * LINK / (GOODPUT * 1e9 / 8)
-    assert ends == pytest.approx({"begun": 12, "late": 14, "near": 3 + near_s}, abs=3 * INTERVAL_S)
+    assert ends == pytest.approx({"begun": 12, "late": 14, "near": 3 + near_s}, abs=0.1)
     assert not fluid.links.carried[routes.nowhere]
 
 
@@ -124,7 +125,7 @@ def test_a_link_of_a_host_stops_what_crosses_it():
     clock.at(1, lambda: agents.set_link(link, up=False))
     clock.at(5, lambda: agents.set_link(link, up=True))
     clock.run(lambda: done.done)
-    assert clock.now == pytest.approx(8, abs=3 * INTERVAL_S)
+    assert clock.now == pytest.approx(8, abs=0.1)
 
 
 def test_a_job_over_links_that_fail_and_return_loses_no_byte():
@@ -138,14 +139,19 @@ def test_a_job_over_links_that_fail_and_return_loses_no_byte():
             for time_s in (0.5, 1.0, 1.5):
                 at(agents, time_s, agents.set_link, "t1-c1/1", False)
                 at(agents, time_s + 0.25, agents.set_link, "t1-c1/1", True)
-                at(agents, time_s + 0.1, agents.set_link, "t2-c1/2", False)
-                at(agents, time_s + 0.35, agents.set_link, "t2-c1/2", True)
+                at(agents, time_s + 0.05, agents.set_link, "t1-c1/2", False)
+                at(agents, time_s + 0.3, agents.set_link, "t1-c1/2", True)
         return await run(agents, job, block_map, events if fail else None)
 
-    as_usual, failing = (finish(agents := pool(), main(agents, fail)) for fail in (False, True))
-    assert_conserved(failing)
-    assert moved(events) == moved_by(failing)
-    assert failing.finished_s > as_usual.finished_s > 1.5
+    seconds = {False: 0.0, True: 0.0}
+    for seed, fail in itertools.product(range(8), seconds):  # ways are drawn anew, now and then better ones
+        events.clear()
+        result = finish(agents := pool(seed=seed), main(agents, fail))
+        seconds[fail] += result.finished_s
+        if fail:
+            assert_conserved(result)
+            assert moved(events) == moved_by(result)
+    assert seconds[True] > seconds[False] > 8 * 1.5
 
 
 def test_connections_that_are_used_again_leave_a_link_that_failed_meanwhile():
@@ -157,12 +163,12 @@ def test_connections_that_are_used_again_leave_a_link_that_failed_meanwhile():
 
     async def main():
         await agents.store(block_map, sizes)
-        at(agents, 1.6, agents.set_link, "t1-c1/1", False)
+        at(agents, 0.75, agents.set_link, "t1-c1/1", False)
         return await run(agents, job, block_map, placement=("h1", "h1", "h2", "h3", "h4"), deadline_s=100.0)
 
     result = finish(agents, main())
     assert_conserved(result)
-    assert result.stages[3].finished_s > 1.6
+    assert result.stages[3].finished_s > 0.75
 
 
 def test_a_job_that_stands_still_fails_at_its_deadline():
@@ -200,7 +206,7 @@ def test_a_read_from_a_host_that_dies_goes_to_another_replica():
     assert (failed.time_s, failed.host, failed.peer, failed.ok) == (4, "h1", "h2", False)
     assert failed.detail == "receiving from h2: closed before the end"
     assert (other.start_s, other.peer) == (4, "h3")
-    assert other.time_s == pytest.approx(4 + 10, abs=3 * INTERVAL_S)
+    assert other.time_s == pytest.approx(4 + 10, abs=0.1)
 
 
 def test_a_block_of_which_no_replica_is_left_fails_the_job():
