@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from experiments.records.results_folder import ResultsFolder
     from experiments.specification.model import Specification
 
-__all__ = ["run"]
+__all__ = ["DRAWS", "run"]
+
+DRAWS = 60
+"""Simulations of every emulated run, from which the twin's prediction of it is made, where nothing else is said."""
 
 
 def run(
@@ -19,6 +22,7 @@ def run(
     *,
     force: bool = False,
     quiet: bool = False,
+    draws: int = DRAWS,
 ) -> ResultsFolder:
     """Do an experiment, as `run_testbed.py run` does, and give its results folder.
 
@@ -30,6 +34,7 @@ def run(
         output: below which folder the results go.
         force: run although the calibration of the network is out of tolerance; runs are doubtful then.
         quiet: show no progress.
+        draws: simulations of every run, two or more, from which the twin's prediction of it is made; 0 makes none.
 
     Returns:
         The folder with the records of all runs, trusted or doubtful.
@@ -41,4 +46,4 @@ def run(
     """
     from experiments.runs.experiment import run_experiment
 
-    return run_experiment(specification, Path(output), force, quiet)
+    return run_experiment(specification, Path(output), force, quiet, draws)

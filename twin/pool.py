@@ -30,13 +30,16 @@ class SimulatedPool(Coordinator):
         node_model: Resources of a node.
         scale: The divisors.
         seed: Of split order, replica choices, and the ways of connections.
+        draw: Of the ways, all else being the same.
     """
 
-    def __init__(self, clock: Clock, topology: Topology, node_model: NodeModel, scale: Scale, seed: int) -> None:
+    def __init__(
+        self, clock: Clock, topology: Topology, node_model: NodeModel, scale: Scale, seed: int, draw: int = 0
+    ) -> None:
         hosts = [host.name for host in topology.hosts]
         racks = {host.name: host.rack for host in topology.hosts}
         super().__init__(hosts, racks, scale, seed, self._send, lambda: clock.now, 0.0)
-        self.routes = Routes(topology, np.random.default_rng([seed, 2]))
+        self.routes = Routes(topology, np.random.default_rng([seed, 2, draw]))
         rates = [GOODPUT * topology.link_by_id[link].capacity_mbps * 1e6 / 8 for link, _ in self.routes.directed]
         disks = [node_model.disk_mb_per_s * 1e6] * len(hosts)
         self._capacity = np.array([*rates, *disks, 0.0]) / scale.rate_divisor  # the last is that of nowhere

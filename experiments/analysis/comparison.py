@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from experiments.analysis import predictions
 from experiments.analysis.estimates import Reduction, Spread, spread
 from experiments.analysis.likeness import MixedRunsError, differences, kinds, refuse
 from experiments.analysis.pairing import (
@@ -22,6 +23,7 @@ from experiments.analysis.pairing import (
     summed_time_s,
     time_of,
 )
+from experiments.analysis.predictions import FarOff, Predicted
 from experiments.records.record import JobRecord, Kind, RunRecord
 
 SCHEMA_VERSION = 1
@@ -41,11 +43,12 @@ class SetAside:
 
 @dataclass(frozen=True)
 class JobSummary:
-    """One job under one strategy, over all repeats."""
+    """One job under one strategy, over all repeats; `predicted` is what the twin said of these runs."""
 
     job_id: str
     profile: str
     completion_time_s: Spread
+    predicted: Predicted | None
     local_share: Spread | None
     cross_rack_bytes: Spread
     reduction: Reduction | None
@@ -66,6 +69,7 @@ class StrategySummary:
     simulated: bool
     jobs: tuple[JobSummary, ...]
     summed_time_s: Spread
+    predicted: Predicted | None
     makespan_s: Spread | None
     local_share: Spread | None
     cross_rack_bytes: Spread
@@ -94,12 +98,16 @@ class NetworkComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All networks of an experiment, and the runs that need a word; `kinds` are several only of mixed runs."""
+    """All networks of an experiment, and the runs that need a word; `kinds` are several only of mixed runs.
+
+    `far_off` are jobs of the runs that entered the figures which the twin says otherwise of, the farthest first.
+    """
 
     experiment: str
     kinds: tuple[Kind, ...]
     networks: tuple[NetworkComparison, ...]
     set_aside: tuple[SetAside, ...]
+    far_off: tuple[FarOff, ...]
     mixed: tuple[str, ...]
 
 
@@ -120,14 +128,18 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
         refuse(mixed)
     found = labels(records)
     factors = sorted({record.blocking_factor for record in records}, key=lambda factor: factor or 0)
+    entered: list[RunRecord] = []
     networks, aside = [], [set_aside(record, False) for record in records if record.status != "finished"]
     for factor in factors:
         used = [select(records, label, factor, include_doubtful) for label in found]
         for runs in used:
             doubtful = [record for record in finished(records, runs.strategy, factor) if record.doubtful]
             aside += [set_aside(record, record in runs.runs) for record in doubtful]
+            entered += runs.runs
         networks.append(_network(factor, baseline_of(records), used, _planned(records)))
-    return Comparison(records[0].experiment, kinds(records), tuple(networks), tuple(aside), mixed)
+    return Comparison(
+        records[0].experiment, kinds(records), tuple(networks), tuple(aside), predictions.far_off(entered), mixed
+    )
 
 
 def _planned(records: Sequence[RunRecord]) -> int:
@@ -165,6 +177,7 @@ def _strategy(found: StrategyRuns, reference: StrategyRuns | None, planned: int)
         simulated=found.simulated,
         jobs=tuple(_job(job, found, reference) for job in sorted(first.jobs, key=lambda j: (j.submitted_s, j.job_id))),
         summed_time_s=_certain(found.spread(summed_time_s)),
+        predicted=predictions.of_runs(found.runs),
         makespan_s=found.spread(lambda record: record.makespan_s),
         local_share=found.spread(local_share),
         cross_rack_bytes=_certain(found.spread(cross_rack_bytes)),
@@ -184,6 +197,7 @@ def _job(job: JobRecord, found: StrategyRuns, reference: StrategyRuns | None) ->
         job_id=job.job_id,
         profile=job.profile,
         completion_time_s=_certain(found.spread(time_of(job.job_id))),
+        predicted=predictions.of_job(found.runs, job.job_id),
         local_share=spread([share for other in same if (share := other.read_bytes.local_share) is not None]),
         cross_rack_bytes=_certain(spread([float(other.cross_rack_bytes) for other in same])),
         reduction=None if reference is None else change(reference, found, time_s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.analysis.estimates import Reduction, Spread
+from experiments.analysis.predictions import FarOff, Predicted
 from experiments.documents import numerals
 
 
@@ -17,6 +18,38 @@ def spread(value: Spread | None, unit: str = "") -> str:
         return "-"
     text = f"{numerals.number(value.median)}{unit}"
     return text if value.count == 1 else f"{text} ({numerals.number(value.low)}..{numerals.number(value.high)})"
+
+
+def predicted(value: Predicted | None, unit: str = "") -> str:
+    """What the twin says of a time: its mean, and its interval in brackets."""
+    if value is None:
+        return "-"
+    return f"{numerals.number(value.mean_s)}{unit} ({numerals.number(value.low_s)}..{numerals.number(value.high_s)})"
+
+
+def predicted_briefly(value: Predicted | None) -> str:
+    """The same, with half of the interval's width as a share of the mean."""
+    if value is None:
+        return "-"
+    return f"{numerals.number(value.mean_s)} ±{numerals.share((value.high_s - value.low_s) / 2 / value.mean_s)}"
+
+
+def far_off(found: FarOff) -> str:
+    """A job that took much longer or less than the twin says, and where that comes from."""
+    direction = "more" if found.deviation > 0 else "less"
+    text = (
+        f"{found.run_id}: {found.job_id} took {numerals.seconds(found.time_s)}, {abs(found.deviation):.1f} standard "
+        f"deviations {direction} than the twin's {numerals.seconds(found.predicted_s)}"
+    )
+    if found.stage is None:
+        return text
+    text += f"; its stage {found.stage} took {numerals.seconds(abs(found.stage_longer_s))} {direction}"
+    uses = [
+        f"{link.link} {link.direction} was used by {numerals.share(link.utilisation)}, not "
+        f"{numerals.share(link.predicted_utilisation)}" + (f" ({link.drops} drops)" if link.drops else "")
+        for link in found.links
+    ]
+    return "; ".join([text, *uses])
 
 
 def reduction(value: Reduction | None) -> str:

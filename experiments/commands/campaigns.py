@@ -22,12 +22,14 @@ from experiments.records.record import Kind
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
 from experiments.runs import dask_cluster
+from experiments.runs.processes import cores
 from experiments.runs.progress import Reporter
 from experiments.specification import plan, requirements
 from experiments.specification.model import Specification
 from experiments.specification.sweep import Sweep, check
 
 if TYPE_CHECKING:
+    from distributed import Client
     from typing_extensions import Unpack
 
     from experiments.commands.options import Description
@@ -59,6 +61,7 @@ class Doing:
         force: emulate although the calibration is out of tolerance.
         processes: how many simulations at a time here.
         http_port: loopback port of the emulation's controller; 0 takes a free one.
+        draws: simulations of every emulated run, for the twin's prediction of it.
     """
 
     command: str
@@ -68,6 +71,7 @@ class Doing:
     force: bool = False
     processes: int = 1
     http_port: int = 0
+    draws: int = 0
 
 
 def experiment(
@@ -169,19 +173,37 @@ def _do_runs(doing: Doing, open_folder: Callable[[], F], show: Callable[[F], Non
 
         def do() -> list[str]:
             reporter, assignments = Reporter(console, doing.quiet), folder.assignments()
-            if client is not None:
-                wanted = dask_cluster.Wanted(doing.kind, doing.force)
-                return dask_cluster.run_all(client, assignments, wanted, reporter, partial(print_line, console))
-            if doing.kind == "simulated":
-                from experiments.runs import simulated_campaign
+            problems = _work(doing, client, folder.path.parent, assignments, reporter, console)
+            if doing.draws:
+                from experiments.runs import prediction
 
-                return simulated_campaign.run_all(assignments, doing.processes, reporter)
-            from experiments.runs import emulated_campaign
-
-            choices = emulated_campaign.Options(doing.http_port, doing.force)
-            return emulated_campaign.emulate(assignments, folder.path.parent, choices, reporter)
+                for line in prediction.add(assignments, doing.draws, cores(), reporter):
+                    print_line(console, line)
+            return problems
 
         return carry_out(doing.command, folder.path, do, lambda: show(folder), console)
+
+
+def _work(
+    doing: Doing,
+    client: Client | None,
+    cache_folder: Path,
+    assignments: Sequence[Assignment],
+    reporter: Reporter,
+    console: Console,
+) -> list[str]:
+    """Do those runs that have not finished yet; a line for each that failed."""
+    if client is not None:
+        wanted = dask_cluster.Wanted(doing.kind, doing.force)
+        return dask_cluster.run_all(client, assignments, wanted, reporter, partial(print_line, console))
+    if doing.kind == "simulated":
+        from experiments.runs import simulated_campaign
+
+        return simulated_campaign.run_all(assignments, doing.processes, reporter)
+    from experiments.runs import emulated_campaign
+
+    choices = emulated_campaign.Options(doing.http_port, doing.force)
+    return emulated_campaign.emulate(assignments, cache_folder, choices, reporter)
 
 
 def _require_port(port: int) -> None:

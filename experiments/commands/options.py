@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from experiments import DRAWS
 from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
 from experiments.specification.job_files import is_path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLE_FOLDER = "results/20260101T120000-thesis"
 OUTPUT = Path("results")
 _MOST_PROCESSES = 1024
+_MOST_DRAWS = 10_000
 _OPTIONS = {"assignments": "--set", "sweep": "SWEEP", "list_only": "--list"}
 """Options by the names of their values, where the one does not follow from the other."""
 _MIXED = "compare runs of different machines or versions"
@@ -100,6 +102,27 @@ def processes(wanted: int | None) -> int:
     if wanted is not None and not 1 <= wanted <= _MOST_PROCESSES:
         raise RequestError(f"--processes {wanted}: give a number from 1 to {_MOST_PROCESSES}")
     return wanted or cores()
+
+
+def add_draws(parser: argparse.ArgumentParser) -> None:
+    """Simulations beside emulated runs."""
+    parser.add_argument(
+        "--draws",
+        type=int,
+        metavar="N",
+        help=f"simulations of every run, for the twin's prediction of it [{DRAWS}]; 0: none",
+    )
+
+
+def draws(wanted: int | None) -> int:
+    """How many simulations of every emulated run.
+
+    Raises:
+        RequestError: one, which has no spread, less than none, or more than anything could use.
+    """
+    if wanted is not None and (wanted == 1 or not 0 <= wanted <= _MOST_DRAWS):
+        raise RequestError(f"--draws {wanted}: give a number from 2 to {_MOST_DRAWS}, or 0 for no prediction")
+    return DRAWS if wanted is None else wanted
 
 
 def add_allow_mixed(parser: argparse.ArgumentParser, meaning: str = _MIXED) -> None:

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_description(parser)
     options.add_doing(parser, "a results folder", "the summary")
     options.add_force(parser)
+    options.add_draws(parser)
     options.add_port(parser)
 
 
@@ -40,6 +41,7 @@ def run(
     quiet: bool,
     as_json: bool,
     http_port: int,
+    draws: int | None,
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
@@ -49,6 +51,6 @@ def run(
     options.check_port(http_port)
     options.refuse_beside_resume(resume, output=output, **described)
     console = TextConsole(stderr=as_json)
-    doing = Doing("run", "emulated", quiet or as_json, force=force, http_port=http_port)
+    doing = Doing("run", "emulated", quiet or as_json, force=force, http_port=http_port, draws=options.draws(draws))
     show = partial(show_experiment, allow_mixed=allow_mixed, as_json=as_json, console=console)
     return do_runs(doing, *experiment(resume, output, "emulated", **described), show, console)

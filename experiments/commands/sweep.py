@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulate", action="store_true", help="simulate the runs: takes no root")
     options.add_doing(parser, "a sweep's folder", "the results")
     options.add_force(parser)
+    options.add_draws(parser)
     options.add_processes(parser)
     options.add_scheduler(parser)
 
@@ -77,6 +78,7 @@ def run(
     as_json: bool,
     processes: int | None,
     scheduler: str | None,
+    draws: int | None,
     **described: Unpack[Description],
 ) -> int:
     """Run what is described, into a new folder, or finish a folder; returns the exit code."""
@@ -87,7 +89,7 @@ def run(
     console = TextConsole(stderr=as_json and not list_only)
     if list_only:
         return _show_plan(_described(**described), as_json, console)
-    doing = _doing(simulate, force, processes, scheduler, quiet or as_json)
+    doing = _doing(simulate, force, processes, draws, scheduler, quiet or as_json)
     show = partial(_show, allow_mixed=allow_mixed, as_json=as_json, console=console)
     if resume is None:
         runs = begun(_described(**described), output)
@@ -97,16 +99,30 @@ def run(
     return do_runs(doing, *runs, show, console)
 
 
-def _doing(simulate: bool, force: bool, processes: int | None, scheduler: str | None, quiet: bool) -> Doing:
+def _doing(
+    simulate: bool, force: bool, processes: int | None, draws: int | None, scheduler: str | None, quiet: bool
+) -> Doing:
     from experiments.commands.campaigns import Doing
 
     if simulate and force:
         raise RequestError("--force: a simulated network is not calibrated; leave it out, or --simulate")
     if processes is not None and not simulate:
         raise RequestError(f"--processes {processes}: one emulation at a time runs on a machine; add --simulate")
+    if draws is not None and simulate:
+        raise RequestError(
+            f"--draws {draws}: these runs are simulated already; give --repeats, or leave out --simulate"
+        )
     kind: Kind = "simulated" if simulate else "emulated"
     command = "sweep --simulate" if simulate else "sweep"
-    return Doing(command, kind, quiet, scheduler, force, options.processes(processes))
+    return Doing(
+        command,
+        kind,
+        quiet,
+        scheduler,
+        force,
+        options.processes(processes),
+        draws=0 if simulate else options.draws(draws),
+    )
 
 
 def _described(**described: Unpack[Description]) -> Sweep:

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.documents.atomic import write_text
 from experiments.records import series
 from experiments.records.results_folder import ResultsFolder, RunFolder
-from experiments.records.series import ColumnType, SeriesError
+from experiments.records.series import Columns, SeriesError
 from experiments.records.sweep_folder import SweepFolder
 
 _TABLES = (("events", series.EVENTS), ("links", series.LINKS), ("fidelity", series.FIDELITY))
@@ -74,7 +74,7 @@ def _json(name: str, path: str, description: str) -> dict[str, Any]:
     return {"name": name, "path": path, "format": "json", "mediatype": "application/json", "description": description}
 
 
-def _table(run: RunFolder, name: str, columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, Any]:
+def _table(run: RunFolder, name: str, columns: Columns) -> dict[str, Any]:
     fields = [{"name": column, "type": kind, "description": about} for column, (kind, about) in columns.items()]
     return {
         "name": f"{run.run_id.lower()}-{name}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from experiments.records import conversion, series, verdict
-from experiments.records.conversion import Decision
-from experiments.records.record import Fidelity, RunRecord
+from experiments.records.conversion import Decision, Racks
+from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
 from experiments.records.verdict import Sample
 from experiments.specification.plan import Run
@@ -61,16 +62,25 @@ def save(
         fidelity: whether the machine kept up; None where nothing was emulated.
     """
     racks = {host.name: host.rack for host in run.build_topology().hosts}
-    origin_s = outcome.origin_s
+    jobs, origin_s = job_records(outcome, scale, racks), outcome.origin_s
     events = [series.event_row(event, scale, origin_s) for event in outcome.events]
     writer.save_events(events)
-    writer.save_links(conversion.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + origin_s))
+    writer.save_links(link_rows(outcome, scale))
     writer.save_fidelity(verdict.rows(outcome.samples))
-    jobs = [
-        conversion.job_record(result, scale, origin_s, racks, outcome.decisions[result.job_id])
-        for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
-    ]
     matrix = conversion.traffic_matrix(events, tuple(racks))
     finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
     writer.save(finished)
     return finished
+
+
+def job_records(outcome: Outcome, scale: Scale, racks: Racks) -> list[JobRecord]:
+    """The jobs in the order of their submission."""
+    return [
+        conversion.job_record(result, scale, outcome.origin_s, racks, outcome.decisions[result.job_id])
+        for result in sorted(outcome.results, key=lambda result: (result.submitted_s, result.job_id))
+    ]
+
+
+def link_rows(outcome: Outcome, scale: Scale) -> Iterator[dict[str, Any]]:
+    """Rows of links.parquet."""
+    return conversion.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + outcome.origin_s)

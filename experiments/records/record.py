@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from experiments.errors import ExperimentError
+from experiments.records.prediction import Prediction
+from experiments.records.values import Count, Reason, Text, Value
 from experiments.specification.plan import Run
 from topologies.topology import Topology, TopologyError
 
@@ -21,25 +23,13 @@ SCHEMA_VERSION: Final = 1
 
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
 Kind = Literal["emulated", "simulated"]
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
-"""Without control characters, which no figure can hold (XML 1.0, 2.2)."""
-Reason = Annotated[str, AfterValidator(lambda text: text.encode(errors="backslashreplace").decode())]
-"""May name files; bytes of their names that are no UTF-8 are surrogates in Python, which JSON cannot hold."""
 
 
 class RecordError(ExperimentError, ValueError):
     """A record that cannot be read or would contradict itself; the message names the file or field and the remedy."""
 
 
-class _Value(BaseModel):
-    """Validated and unchangeable; unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ReadBytes(_Value):
+class ReadBytes(Value):
     """Input that a job read: from its own node, from another node of its rack, from another rack."""
 
     local: Count = 0
@@ -57,7 +47,7 @@ class ReadBytes(_Value):
         return self.local / self.total if self.total else None
 
 
-class StageRecord(_Value):
+class StageRecord(Value):
     """One stage of a job; its three byte counts are equal when nothing was lost."""
 
     name: Text
@@ -68,7 +58,7 @@ class StageRecord(_Value):
     received_bytes: Count = 0
 
 
-class JobRecord(_Value):
+class JobRecord(Value):
     """One job; `reason` says why it did not finish."""
 
     job_id: Text
@@ -77,7 +67,7 @@ class JobRecord(_Value):
     started_s: float | None = None
     finished_s: float | None = None
     placement: tuple[str, ...] = ()
-    cost_terms: dict[str, float] = {}
+    cost_terms: dict[str, float] = Field(default_factory=dict)
     decision_wall_s: float | None = Field(default=None, description="How long the strategy took to place it, wall time")
     read_bytes: ReadBytes = ReadBytes()
     transferred_bytes: Count = 0
@@ -107,7 +97,7 @@ class JobRecord(_Value):
         return self
 
 
-class TrafficMatrix(_Value):
+class TrafficMatrix(Value):
     """Bytes sent from host (row) to host (column), both in the order of `hosts`."""
 
     hosts: tuple[str, ...]
@@ -120,15 +110,15 @@ class TrafficMatrix(_Value):
         return self
 
 
-class Fidelity(_Value):
+class Fidelity(Value):
     """Whether the machine kept up with the network it emulated; `reasons` say what did not."""
 
     verdict: Literal["trusted", "doubtful"]
     reasons: tuple[str, ...] = ()
-    figures: dict[str, float | None] = {}
+    figures: dict[str, float | None] = Field(default_factory=dict)
 
 
-class ScaleRecord(_Value):
+class ScaleRecord(Value):
     """The divisors that the run used; `auto` has become a number."""
 
     rate_divisor: Annotated[float, Field(gt=0)]
@@ -169,7 +159,7 @@ class _Asked(BaseModel):
     failures: tuple[dict[str, Any], ...] = ()
 
 
-class RunRecord(_Value):
+class RunRecord(Value):
     """Everything about one run; what is not known yet is empty."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -189,10 +179,13 @@ class RunRecord(_Value):
     makespan_s: float | None = None
     traffic_matrix: TrafficMatrix | None = None
     fidelity: Fidelity | None = None
-    calibration: dict[str, Any] = {}
+    prediction: Prediction | None = Field(
+        default=None, description="what the twin says of an emulated run; empty where it was not asked"
+    )
+    calibration: dict[str, Any] = Field(default_factory=dict)
     provenance: Provenance = Provenance()
-    topology: dict[str, Any] = {}
-    specification: dict[str, Any] = {}
+    topology: dict[str, Any] = Field(default_factory=dict)
+    specification: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> RunRecord:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from workloads.scale import Scale
 
 ColumnType = Literal["number", "integer", "string", "boolean"]
+Columns = Mapping[str, "tuple[ColumnType, str]"]
+"""Type and meaning of each column by its name."""
 
-EVENTS: Mapping[str, tuple[ColumnType, str]] = {
+EVENTS: Columns = {
     "time_s": ("number", "when it happened or ended, modelled seconds since the first submission"),
     "kind": (
         "string",
@@ -50,7 +52,7 @@ EVENTS: Mapping[str, tuple[ColumnType, str]] = {
 }
 """Columns of events.parquet; those that a kind of event does not have are null."""
 
-LINKS: Mapping[str, tuple[ColumnType, str]] = {
+LINKS: Columns = {
     "time_s": ("number", "when the counters were read, modelled seconds since the first submission"),
     "link": ("string", "link id of the topology"),
     "direction": ("string", "up: away from the hosts, down: towards them"),
@@ -61,7 +63,7 @@ LINKS: Mapping[str, tuple[ColumnType, str]] = {
 }
 """Columns of links.parquet."""
 
-FIDELITY: Mapping[str, tuple[ColumnType, str]] = {
+FIDELITY: Columns = {
     "time_wall_s": ("number", "wall seconds since the run started; a row is about the interval that ended then"),
     "cpu_idle": ("number", "share of the machine's CPU time that was idle"),
     "cpu_steal": ("number", "share of the machine's CPU time that other guests of its host took"),
@@ -101,8 +103,8 @@ def event_row(event: Event, scale: Scale, origin_wall_s: float = 0.0) -> dict[st
     return row
 
 
-def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> None:
-    """Write rows as a Parquet file, atomically; columns that a row lacks are null.
+def in_columns(rows: Iterable[Mapping[str, Any]], columns: Columns, source: str) -> pl.DataFrame:
+    """Rows as those of a file; columns that a row lacks are null, and `source` names the file in errors.
 
     Raises:
         SeriesError: a row has a column that the file does not have, or a value of another type.
@@ -112,14 +114,23 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, t
     listed = list(rows)
     schema = _schema(listed, columns)
     try:
-        frame = pl.DataFrame(listed, schema=schema, strict=True, orient="row")
+        return pl.DataFrame(listed, schema=schema, strict=True, orient="row")
     except (pl.exceptions.PolarsError, TypeError) as error:
-        raise SeriesError(f"{path.name}: {error}; its columns are {', '.join(columns)}") from error
+        raise SeriesError(f"{source}: {error}; its columns are {', '.join(columns)}") from error
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+    """Write rows as a Parquet file, atomically.
+
+    Raises:
+        SeriesError: see `in_columns`.
+    """
+    made = in_columns(rows, columns, path.name)
     with atomic_file(path) as file:
-        frame.write_parquet(file)
+        made.write_parquet(file)
 
 
-def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFrame:
+def read(path: Path, columns: Columns) -> pl.DataFrame:
     """The rows of a Parquet file; no rows when the run did not get as far as writing it.
 
     Columns that were added since it was written are null.
@@ -146,7 +157,7 @@ def read(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> pl.DataFr
     return whole
 
 
-def columns_of(path: Path, columns: Mapping[str, tuple[ColumnType, str]]) -> Mapping[str, tuple[ColumnType, str]]:
+def columns_of(path: Path, columns: Columns) -> Columns:
     """The columns that a Parquet file has, in their order; what is not known of them is a number.
 
     Raises:
@@ -166,7 +177,7 @@ def _damaged(path: Path, why: str) -> SeriesError:
     return SeriesError(f"{path}: damaged ({why.splitlines()[0]}); do the run again")
 
 
-def _schema(rows: list[Mapping[str, Any]], columns: Mapping[str, tuple[ColumnType, str]]) -> dict[str, pl.DataType]:
+def _schema(rows: list[Mapping[str, Any]], columns: Columns) -> dict[str, pl.DataType]:
     import polars as pl
 
     types = {"number": pl.Float64(), "integer": pl.Int64(), "string": pl.String(), "boolean": pl.Boolean()}

@@ -15,7 +15,8 @@ from experiments.documents.terminal import TextConsole
 from experiments.errors import REFUSALS, ExperimentError
 from experiments.records.ownership import RATE_DIVISORS, give_to_caller
 from experiments.records.results_folder import ResultsFolder
-from experiments.runs import emulated_campaign
+from experiments.runs import emulated_campaign, prediction
+from experiments.runs.processes import cores
 from experiments.runs.progress import Reporter
 from experiments.specification import plan, requirements, specification_file
 from experiments.specification.model import Specification
@@ -23,7 +24,7 @@ from topologies.emulated import isolation
 
 
 def run_experiment(
-    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool
+    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool, draws: int
 ) -> ResultsFolder:
     """What `experiments.run` says."""
     wanted = _specification(specification)
@@ -35,6 +36,7 @@ def run_experiment(
         try:
             reporter = Reporter(TextConsole(stderr=True), quiet)
             problems = emulated_campaign.run_all(folder, emulated_campaign.Options(force=force), reporter)
+            prediction.add(folder.assignments(), draws, cores(), reporter)
         finally:
             give_to_caller(folder.path, RATE_DIVISORS)
         return {"folder": str(folder.path), "problems": problems}

@@ -31,13 +31,18 @@ def cores() -> int:
 def side_by_side(function: Callable[[T], R], things: Sequence[T], processes: int) -> Iterator[tuple[T, Future[R]]]:
     """Each thing as it is done, with what came of it; a process that is killed breaks what has not been done.
 
+    One process is this one.
+
     Raises:
         ProcessesError: this machine lets processes share nothing.
     """
+    if processes == 1:
+        yield from ((thing, _done(function, thing)) for thing in things)
+        return
     try:
         pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     except OSError as error:
-        raise ProcessesError(f"--processes {processes}: no semaphores here (/dev/shm: {error}); give 1") from error
+        raise ProcessesError(f"no semaphores here (/dev/shm: {error}); mount it, or do with --processes 1") from error
     try:
         futures = {pool.submit(function, thing): thing for thing in things}
         for future in concurrent.futures.as_completed(futures):
@@ -48,6 +53,15 @@ def side_by_side(function: Callable[[T], R], things: Sequence[T], processes: int
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _done(function: Callable[[T], R], thing: T) -> Future[R]:
+    future: Future[R] = Future()
+    try:
+        future.set_result(function(thing))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _end_with_parent() -> None:

@@ -23,8 +23,14 @@ from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
 
-def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _: None) -> Outcome:
+def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _: None, draw: int = 0) -> Outcome:
     """Run all jobs of a run to their end, in virtual time.
+
+    Args:
+        run: the run.
+        scale: the divisors.
+        on_progress: takes news.
+        draw: of the ways that connections take, all else being the same.
 
     Raises:
         JobFailedError: a job failed for good.
@@ -32,13 +38,14 @@ def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _:
     """
     clock = Clock()
     with _without_garbage_collection():
-        return event_loop.run(clock, _simulate(run, scale, clock, on_progress))
+        return event_loop.run(clock, _simulate(run, scale, clock, on_progress, draw))
 
 
-async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress) -> Outcome:
+async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress, draw: int) -> Outcome:
     node = run.specification.node
     outcome = Outcome(time.time())
-    pool = SimulatedPool(clock, run.topology, NodeModel(int(node.cores), node.disk_mb_per_s), scale, run.seed)
+    model = NodeModel(int(node.cores), node.disk_mb_per_s)
+    pool = SimulatedPool(clock, run.topology, model, scale, run.seed, draw)
     this = Workload(run, pool, scale, outcome, on_progress, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
     links = _Links(pool, run.topology, scale, outcome)

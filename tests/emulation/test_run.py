@@ -14,7 +14,7 @@ from rich.console import Console
 from experiments.analysis import comparison
 from experiments.records.results_folder import ResultsFolder
 from experiments.report.html.build import write_report
-from experiments.runs import emulated_campaign, emulated_run
+from experiments.runs import emulated_campaign, emulated_run, prediction
 from experiments.runs.controller_process import listen
 from experiments.runs.progress import Reporter
 from experiments.specification import plan
@@ -116,6 +116,19 @@ def test_a_strategy_that_keeps_a_job_together_crosses_racks_less(experiment):
     folder, _ = experiment
     crossed = {record.strategy: sum(job.cross_rack_bytes for job in record.jobs) for record in folder.records()}
     assert crossed["coloc"] < crossed["default"]
+
+
+def test_the_twin_says_of_every_run_what_it_would_have_been(experiment):
+    folder, _ = experiment
+    assert prediction.add(folder.assignments(), 4, 2, QUIET) == []
+    for record in folder.records():
+        assert [job.job_id for job in record.prediction.jobs] == [job.job_id for job in record.jobs]
+        for job, said in zip(record.jobs, record.prediction.jobs, strict=True):
+            assert said.cross_rack_bytes == pytest.approx(job.cross_rack_bytes, rel=0.1)
+            assert said.completion_time.mean_s < 1.5 * job.completion_time_s  # a fluid is not slower
+        assert record.fidelity.figures["predicted_time_ratio"] > 0.7
+    (network,) = comparison.compare(folder.records()).networks
+    assert all(one.predicted is not None for one in network.strategies)
 
 
 def test_summary_and_report_are_made_from_the_records(experiment):

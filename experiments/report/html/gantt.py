@@ -27,12 +27,17 @@ class Span:
 
 @dataclass(frozen=True)
 class JobRow:
-    """One job: its wait from submission to start, and its stages, those that overlap in different lanes."""
+    """One job: its wait from submission to start, and its stages, those that overlap in different lanes.
+
+    `twin` is the range in which it would have ended by the twin, and `twin_x` the mean.
+    """
 
     job_id: str
     colour: str
     wait: Span
     lanes: tuple[tuple[Span, ...], ...]
+    twin: Span | None
+    twin_x: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class HostRow:
 def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, ...]:
     """Jobs and their stages, in the given order."""
     jobs = {job.job_id: job for job in cell.record.jobs}
+    prediction = cell.record.prediction
+    said = {job.job_id: job.completion_time for job in prediction.jobs} if prediction else {}
     rows = []
     for index, job_id in enumerate(job_ids):
         if job_id not in jobs:
@@ -66,7 +73,12 @@ def job_rows(cell: Cell, job_ids: Iterable[str], end_s: float) -> tuple[JobRow, 
         started_s = job.submitted_s if job.started_s is None else job.started_s
         waited = f"{job_id} waited {numerals.seconds(started_s - job.submitted_s)}"
         wait = _span(job.submitted_s, started_s, end_s, waited)
-        rows.append(JobRow(job_id, job_variable(index), wait, _stage_lanes(job, end_s)))
+        twin, twin_x = None, 0.0
+        if (time := said.get(job_id)) is not None:
+            title = f"by the twin after {numerals.number(time.low_s)} to {numerals.seconds(time.high_s)}"
+            twin = _span(job.submitted_s + time.low_s, job.submitted_s + time.high_s, end_s, title)
+            twin_x = _at(job.submitted_s + time.mean_s, end_s)
+        rows.append(JobRow(job_id, job_variable(index), wait, _stage_lanes(job, end_s), twin, twin_x))
     return tuple(rows)
 
 

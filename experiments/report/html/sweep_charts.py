@@ -133,7 +133,7 @@ def _groups(panel: Panel, places: Mapping[str, int], scale: Axis) -> Iterator[tu
 
 def _bar(label: str, spread: Spread, index: int, scale: Axis) -> Bar:
     median, low, high = (scale.percent(value) for value in (spread.median, spread.low, spread.high))
-    return Bar(label, strategy_variable(index), median, low, high, (), estimate_text.spread(spread, " s"), "")
+    return Bar(label, strategy_variable(index), median, low, high, (), None, "", estimate_text.spread(spread, " s"), "")
 
 
 def changes(found: Sequence[Row], places: Mapping[str, int]) -> ChangesChart | None:

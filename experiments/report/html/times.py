@@ -9,6 +9,7 @@ from experiments.analysis import estimate_text
 from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary
 from experiments.analysis.estimates import Reduction, Spread
 from experiments.analysis.pairing import summed_time_s
+from experiments.analysis.predictions import Predicted
 from experiments.report.cells import Cell, Network
 from experiments.report.html.scales import Axis, axis, change_axis
 from experiments.report.palette import strategy_variable
@@ -16,7 +17,10 @@ from experiments.report.palette import strategy_variable
 
 @dataclass(frozen=True)
 class Bar:
-    """One strategy's time: median, spread and every repeat, in per cent of the axis."""
+    """One strategy's time: median, spread and every repeat, in per cent of the axis.
+
+    `twin` is the twin's range with its mean in the middle, and `said` the same as text.
+    """
 
     strategy: str
     colour: str
@@ -24,6 +28,8 @@ class Bar:
     low: float
     high: float
     dots: tuple[float, ...]
+    twin: tuple[float, float, float] | None
+    said: str
     text: str
     change: str
 
@@ -68,12 +74,13 @@ def job_times(summary: NetworkComparison, network: Network) -> BarChart:
         for cell in network.cells
         for job_id in network.job_ids
     }
-    scale = axis(0, max((time for values in times.values() for time in values), default=1.0))
+    said = [job.predicted.high_s for s in summary.strategies for job in s.jobs if job.predicted]
+    scale = axis(0, max((time for values in (*times.values(), said) for time in values), default=1.0))
     groups = []
     for job_id in network.job_ids:
         found = [(s.strategy, job) for s in summary.strategies for job in s.jobs if job.job_id == job_id]
         bars = [
-            _bar(cells[strategy], job.completion_time_s, times[strategy, job_id], scale, job.reduction)
+            _bar(cells[strategy], job.completion_time_s, job.predicted, times[strategy, job_id], scale, job.reduction)
             for strategy, job in found
         ]
         groups.append((job_id, tuple(bars)))
@@ -84,8 +91,12 @@ def summed_times(summary: NetworkComparison, network: Network) -> BarChart:
     """Sum of the completion times of all jobs under every strategy."""
     cells = {cell.strategy: cell for cell in network.cells}
     times = {cell.strategy: [summed_time_s(record) for record in cell.used] for cell in network.cells}
-    scale = axis(0, max((time for values in times.values() for time in values), default=1.0))
-    bars = [_bar(cells[s.strategy], s.summed_time_s, times[s.strategy], scale, s.reduction) for s in summary.strategies]
+    said = [s.predicted.high_s for s in summary.strategies if s.predicted]
+    scale = axis(0, max((time for values in (*times.values(), said) for time in values), default=1.0))
+    bars = [
+        _bar(cells[s.strategy], s.summed_time_s, s.predicted, times[s.strategy], scale, s.reduction)
+        for s in summary.strategies
+    ]
     return BarChart(scale, (("Sum of all jobs", tuple(bars)),))
 
 
@@ -123,8 +134,19 @@ def network_name(blocking_factor: float | None) -> str:
     return "One network" if blocking_factor is None else f"Blocking factor {blocking_factor:g}"
 
 
-def _bar(cell: Cell, spread: Spread, times: Sequence[float], scale: Axis, change: Reduction | None) -> Bar:
+def _bar(
+    cell: Cell,
+    spread: Spread,
+    predicted: Predicted | None,
+    times: Sequence[float],
+    scale: Axis,
+    change: Reduction | None,
+) -> Bar:
     low, median, high = (scale.percent(value) for value in (spread.low, spread.median, spread.high))
     dots = tuple(scale.percent(time) for time in times) if len(times) > 1 else ()
     text, against = estimate_text.spread(spread, " s"), estimate_text.reduction(change) if change else ""
-    return Bar(cell.strategy, strategy_variable(cell.index), median, low, high, dots, text, against)
+    twin, said = None, ""
+    if predicted is not None:
+        twin = scale.percent(predicted.low_s), scale.percent(predicted.mean_s), scale.percent(predicted.high_s)
+        said = f"twin {estimate_text.predicted(predicted)}"
+    return Bar(cell.strategy, strategy_variable(cell.index), median, low, high, dots, twin, said, text, against)

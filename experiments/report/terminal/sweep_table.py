@@ -52,6 +52,9 @@ def _points(results: SweepResults) -> Table:
     table.add_column("Values", ratio=2, overflow="fold")
     table.add_column("Strategy", overflow="fold")
     table.add_column("Sum, s", justify="right", overflow="fold")
+    twin = any(s.predicted for p in results.points if p.comparison for n in p.comparison.networks for s in n.strategies)
+    if twin:
+        table.add_column("Twin, s", justify="right", overflow="fold")
     table.add_column("Change", justify="right", overflow="fold")
     table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right")
@@ -63,6 +66,7 @@ def _points(results: SweepResults) -> Table:
                     escape(_place(point.values, network.blocking_factor)) if row == 0 else "",
                     escape(summary.strategy),
                     estimate_text.spread(summary.summed_time_s),
+                    *([estimate_text.predicted_briefly(summary.predicted)] if twin else []),
                     tables.reduction(summary),
                     estimate_text.share_of(summary.local_share),
                     numerals.size(summary.cross_rack_bytes.median),

@@ -15,6 +15,7 @@ from experiments.analysis.comparison import Comparison, NetworkComparison, Strat
 from experiments.documents import numerals
 from experiments.report import kinds
 
+_MOST_FAR_OFF = 3
 _COLOURS = {"trusted": "green", "doubtful": "yellow", "simulated": "magenta"}
 
 
@@ -27,7 +28,7 @@ def render(comparison: Comparison) -> RenderableType:
     if not parts:
         parts.append(Text("No run finished, so there are no times to show."))
     parts += [Text(line, style="dim") for line in _notes(comparison)]
-    parts += [Text(line, style="yellow") for line in reservations(comparison)]
+    parts += [Text(line, style="yellow") for line in (*_far_off(comparison), *reservations(comparison))]
     return Group(*parts)
 
 
@@ -36,7 +37,10 @@ def _jobs(network: NetworkComparison) -> Table:
     table.add_column("Job", ratio=3, overflow="fold")
     table.add_column("Strategy", no_wrap=True)
     table.add_column("Time, s", justify="right")
-    table.add_column("Local reads", justify="right")
+    twin = any(summary.predicted for summary in network.strategies)
+    if twin:
+        table.add_column("Twin, s", justify="right", no_wrap=True)
+    table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right")
     for job_id in dict.fromkeys(job.job_id for summary in network.strategies for job in summary.jobs):
         rows = [(s.strategy, job) for s in network.strategies for job in s.jobs if job.job_id == job_id]
@@ -45,6 +49,7 @@ def _jobs(network: NetworkComparison) -> Table:
                 escape(job_id) if row == 0 else "",
                 escape(strategy),
                 estimate_text.spread(job.completion_time_s),
+                *([estimate_text.predicted_briefly(job.predicted)] if twin else []),
                 estimate_text.share_of(job.local_share),
                 numerals.size(job.cross_rack_bytes.median),
                 end_section=row == len(rows) - 1,
@@ -56,6 +61,9 @@ def _sums(network: NetworkComparison) -> Table:
     table = empty(f"All jobs{_where(network)}")
     table.add_column("Strategy", overflow="fold")
     table.add_column("Sum, s", justify="right")
+    twin = any(summary.predicted for summary in network.strategies)
+    if twin:
+        table.add_column("Twin, s", justify="right", no_wrap=True)
     table.add_column(f"Against {escape(network.baseline)}", justify="right")
     table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right", no_wrap=True)
@@ -64,6 +72,7 @@ def _sums(network: NetworkComparison) -> Table:
         table.add_row(
             escape(summary.strategy),
             estimate_text.spread(summary.summed_time_s),
+            *([estimate_text.predicted_briefly(summary.predicted)] if twin else []),
             reduction(summary),
             estimate_text.share_of(summary.local_share),
             numerals.size(summary.cross_rack_bytes.median),
@@ -100,10 +109,19 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     if any(value.count > 1 for value in spreads):
         kind = "quartiles" if any(value.kind == "quartiles" for value in spreads) else "range"
         yield f"Times: median ({kind} over repeats). Change: mean of paired repeats (95 % interval)."
+    if any(summary.predicted for network in comparison.networks for summary in network.strategies):
+        yield "Twin: mean of the same runs simulated over other ways (half their 95 % range)."
     for line in divisors(comparison):
         yield f"The emulation divided {line}."
     if kinds.mark(comparison.kinds):
         yield kinds.NOTE
+
+
+def _far_off(comparison: Comparison) -> Iterator[str]:
+    for far in comparison.far_off[:_MOST_FAR_OFF]:
+        yield f"{estimate_text.far_off(far)}."
+    if (more := len(comparison.far_off) - _MOST_FAR_OFF) > 0:
+        yield f"{more} more jobs are far from what the twin says; the report has them all."
 
 
 def reservations(comparison: Comparison) -> Iterator[str]:

@@ -19,7 +19,8 @@ from twin.compiling import COMPILED
 from workloads.scale import Scale
 
 assert COMPILED == (sys.argv[1] == "compiled")
-wanted = ["workload.preset=null", "workload.jobs=[{profile: kmeans, input_bytes: 8000000000}, {profile: tpch-q10, input_bytes: 4000000000}]"]
+jobs = "[{profile: kmeans, input_bytes: 8000000000}, {profile: tpch-q10, input_bytes: 4000000000}]"
+wanted = ["workload.preset=null", f"workload.jobs={jobs}"]
 specification = specification_file.override(specification_file.load("thesis"), wanted)
 outcome = simulate(resolve(plan.runs_of(specification)[0]), Scale(8, 512))
 print([result.finished_s for result in outcome.results], len(outcome.events))

@@ -21,7 +21,7 @@ from experiments.analysis.likeness import MixedRunsError
 from experiments.documents import numerals
 from experiments.report.html.words import headlines
 from experiments.report.terminal.table import render
-from tests.unit.experiments.synthetic import results
+from tests.unit.experiments.synthetic import predict, results
 
 TIMES = st.floats(min_value=0.1, max_value=1e6)
 
@@ -253,6 +253,31 @@ def printed(comparison, width=80):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(render(comparison))
     return console.export_text()
+
+
+def test_the_table_has_what_the_twin_says_and_names_the_jobs_that_are_farthest_from_it(tmp_path):
+    folder = results(tmp_path, "repeats=3", "strategies=[default, neawa]")
+    assert "Twin" not in printed(compare(folder.records()))
+    predict(folder, far="q10-2")
+    compared = compare(folder.records())
+    text = printed(compared)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert text.count("Twin, s") == 2
+    summary = compared.networks[0].strategies[0]
+    runs = [record for record in folder.records() if record.strategy == "default"]
+    mean_s = float(np.mean([record.prediction.summed_time.mean_s for record in runs]))
+    assert summary.predicted.mean_s == pytest.approx(mean_s)
+    assert f"{numerals.number(mean_s)} ±9.0 %" in text
+    assert len(compared.far_off) == 6
+    assert {far.job_id for far in compared.far_off} == {"q10-2"}
+    assert "3 more jobs are far from what the twin says" in text
+    words = " ".join(text.split())
+    assert words.count("standard deviations more than the twin's") == 3
+    assert (
+        f"its stage join took {numerals.seconds(30.0)} more; t1-c1/2 up was used by 97 %, not 71 % (12 drops)" in words
+    )
+    (strategy, _) = json.loads(comparison_module.to_json(compared))["networks"][0]["strategies"]
+    assert strategy["predicted"]["mean_s"] == pytest.approx(mean_s)
 
 
 def test_the_table_fits_80_columns_and_says_everything(records):

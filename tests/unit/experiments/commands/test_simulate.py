@@ -85,6 +85,12 @@ def test_weights_are_not_calibrated_by_emulation_where_simulation_began(refused,
     [
         (("simulate", "--processes", "0"), "--processes 0: give a number from 1 to 1024"),
         (("sweep", "table-6.2", "--processes", "2"), "--processes 2: one emulation at a time runs on a machine"),
+        (
+            ("sweep", "table-6.2", "--simulate", "--draws", "9"),
+            "--draws 9: these runs are simulated already; give --rep",
+        ),
+        (("sweep", "table-6.2", "--draws", "1"), "--draws 1: give a number from 2 to 10000, or 0 for no prediction"),
+        (("run", "--draws", "-3"), "--draws -3: give a number from 2 to 10000, or 0 for no prediction"),
         (("sweep", "table-6.2", "--simulate", "--force"), "--force: a simulated network is not calibrated; leave it"),
         (("simulate", "--strategy", "nawa"), "strategies.0.name: 'nawa': unknown strategy; did you mean 'neawa'?"),
     ],

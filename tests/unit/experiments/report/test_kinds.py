@@ -8,7 +8,7 @@ import pytest
 from experiments.report import kinds
 from experiments.report.html.build import read_evidence, render, write_report
 from experiments.specification.plan import runs_of
-from tests.unit.experiments.report.test_report import checked
+from tests.unit.experiments.report.pages import checked
 from tests.unit.experiments.synthetic import START, results, write_run
 
 

@@ -18,7 +18,7 @@ from experiments.report.html.sweep_build import read_evidence, render, write_swe
 from experiments.report.html.sweep_charts import GroupChart, LineChart, chart, published
 from experiments.report.sweep_panels import Panel, horizontal_key, number, panels, rows, strategies
 from experiments.specification import sweep_file
-from tests.unit.experiments.report.test_report import Checker
+from tests.unit.experiments.report.pages import Checker
 from tests.unit.experiments.synthetic import START, specification, swept
 
 
