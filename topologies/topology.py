@@ -186,20 +186,27 @@ class Topology:
         return self._switch_distance[first][last] + 1
 
     @functools.cached_property
+    def switch_hops(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The number of each host's edge switch, shape (hosts,) in the order of `hosts`, and the hops between two hosts
+        at two of them or at one, shape (switches, switches).
+        """
+        above = [self.host_link[host.name].b.node for host in self.hosts]
+        switches = {switch: place for place, switch in enumerate(dict.fromkeys(above))}
+        between = np.array([[self._switch_distance[a][b] + 1 for b in switches] for a in switches], dtype=np.int64)
+        return np.array([switches[switch] for switch in above], dtype=np.int64), between
+
+    @functools.cached_property
     def hop_matrix(self) -> npt.NDArray[np.int64]:
         """Hops between all pairs of hosts, shape (hosts, hosts), in the order of `hosts`."""
-        above = [self.host_link[host.name].b.node for host in self.hosts]
-        switches = list(dict.fromkeys(above))
-        between = np.array([[self._switch_distance[a][b] + 1 for b in switches] for a in switches], dtype=np.int64)
-        places = [switches.index(switch) for switch in above]
-        matrix: npt.NDArray[np.int64] = between[np.ix_(places, places)]
+        switch, between = self.switch_hops
+        matrix: npt.NDArray[np.int64] = between[np.ix_(switch, switch)]
         np.fill_diagonal(matrix, 0)
         return matrix
 
     @functools.cached_property
     def diameter(self) -> int:
         """The largest number of hops between two hosts (thesis, eq. 6.2)."""
-        return int(self.hop_matrix.max())
+        return int(self.switch_hops[1].max()) if len(self.hosts) > 1 else 0
 
     def scaled(self, rate_divisor: float) -> Topology:
         """The same network with every capacity divided, which is what gets emulated.

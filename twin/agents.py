@@ -166,8 +166,11 @@ class Agent:
             if key not in boxes:
                 raise _refused_by(lane.host)
         idle = self._idle.get((job, task, len(keys), routes.version))
-        links = idle.pop() if idle else routes.ways(self.host, [lane.host for lane in output.lanes])
-        way = Way(links, np.array([boxes[key] for key in keys]), routes.version)
+        links = idle.pop() if idle else None
+        connects = links is None
+        if links is None:
+            links = routes.ways(self.host, [lane.host for lane in output.lanes])
+        way = Way(links, np.array([boxes[key] for key in keys]), routes.version, connects)
         return Outlet(fluid, output, way, task, self._around.clock.now)
 
     def keep(self, job: str, task: int, outlet: Outlet) -> None:

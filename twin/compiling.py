@@ -5,8 +5,10 @@ Plain Python runs the same functions with the same results.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -24,12 +26,27 @@ E = TypeVar("E", bound=NamedTuple)
 _TYPES = {Floats: np.float64, Ints: np.int64, Bools: np.bool_}
 
 
+def folder_of(sources: Path, kept: str = "") -> str:
+    """Where to keep what is compiled of the sources in a folder, below another one if there is one for such things.
+
+    numba would take what it compiled before as long as the file of a function is the same, whatever has changed in
+    those of the functions that it calls; so each state of all files has a folder of its own.
+    """
+    content = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()
+    return str(Path(kept or sources / "__pycache__") / f"compiled-{content[:16]}")
+
+
+if COMPILED:
+    import numba
+
+    settings: Any = numba.config
+    settings.CACHE_DIR = folder_of(Path(__file__).parent, settings.CACHE_DIR)
+
+
 def compiled(function: F) -> F:
     """The function, compiled; those that it calls stand before it."""
     if not COMPILED:
         return function
-    import numba
-
     fast: Any = numba.njit(cache=True)(function)
     return fast  # type: ignore[no-any-return]
 

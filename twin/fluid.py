@@ -11,8 +11,9 @@ import numpy as np
 from twin import moving
 from twin.clock import Clock, Process, Signal
 from twin.compiling import Floats, Ints, as_records, entries, more_entries
+from twin.congestion import Congestion
 from twin.maxmin import Flows, Links
-from twin.moving import Groups, Inboxes, News, Rows, State
+from twin.state import Groups, Inboxes, News, Rows, State
 
 NOWHERE = -1
 _ROOM = 256
@@ -32,10 +33,14 @@ class Fluid:
         hops: Links that a flow crosses at most.
     """
 
-    def __init__(self, clock: Clock, capacity: Floats, interval_s: float, hops: int) -> None:
+    def __init__(
+        self, clock: Clock, capacity: Floats, interval_s: float, hops: int, congestion: Congestion | None = None
+    ) -> None:
         self._clock = clock
         self.links = entries(Links, len(capacity))
         self.links.capacity[:] = capacity
+        congestion = congestion or Congestion(np.zeros(len(capacity)), np.arange(len(capacity)), np.zeros(1))
+        self.links.queue[:], self.links.opposite[:] = congestion.queue, congestion.opposite
         self._interval_s = interval_s
         self._become(
             State(
@@ -46,11 +51,16 @@ class Fluid:
                 entries(Groups, _ROOM),
                 self.links,
                 np.zeros(_ROOM, np.int64),
+                np.zeros(_ROOM, np.int64),
+                np.zeros(3, np.int64),
                 entries(News, _ROOM),
                 np.zeros(4, np.int64),
+                congestion.draws,
+                congestion.loss,
+                congestion.rto_s,
             )
         )
-        self._active_count = self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
+        self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
         self._free_flows: dict[int, list[int]] = {}
         self._free_rows: list[int] = []
         self._free_inboxes: list[int] = []
@@ -136,7 +146,13 @@ class Fluid:
     # -- flows ---------------------------------------------------------------------------------------------------
 
     def add_row(
-        self, links: Ints, inboxes: Ints | int, ended: Callable[[Floats], None], flush_bytes: Floats | float = 0.0
+        self,
+        links: Ints,
+        inboxes: Ints | int,
+        ended: Callable[[Floats], None],
+        flush_bytes: Floats | float = 0.0,
+        connects: bool = True,
+        asked: bool = False,
     ) -> int:
         """Flows that begin and end together.
 
@@ -145,6 +161,8 @@ class Fluid:
             inboxes: Where each ends.
             ended: Called when all have, with the times at which each has.
             flush_bytes: A flow that stands still sets off with so much, or with its last bytes.
+            connects: Whether their connections have yet to be made.
+            asked: Whether they are asked for over these connections.
         """
         size = len(links)
         base = self._room_for(size)
@@ -160,16 +178,17 @@ class Fluid:
         flows.flowing[mine] = flows.sought[mine] = flows.ending[mine] = False
         flows.flush[mine] = flush_bytes
         rows.first[row], rows.flows[row], rows.left[row], rows.above[row] = base, size, size, 0
+        rows.connects[row], rows.asked[row] = connects, asked
         self._ended[row] = ended
         return row
 
     def push(self, row: int, sizes: Floats, final: bool = False) -> None:
         """Add bytes to each flow of a row; after its final ones it ends."""
-        before = self._active_count
-        self._active_count, arrived = moving.push(self._clock.now, row, sizes, final, before, self._arrays)
+        before = self._state.counts[1]
+        arrived = moving.push(self._clock.now, row, sizes, final, self._arrays)
         if arrived:
             self._filled_s = self._since_s
-        self._anew = self._anew or self._active_count > before
+        self._anew = self._anew or bool(self._state.counts[1] > before)
         self._tell()
 
     def send(self, links: Ints, size: float, arrived: Signal) -> Process:
@@ -179,7 +198,7 @@ class Fluid:
             links: As of `add_row`.
             arrived: What is on the way is lost when somebody fires it with an error, or the process is closed.
         """
-        row = self.add_row(links, NOWHERE, arrived.fire)
+        row = self.add_row(links, NOWHERE, arrived.fire, asked=True)
         self.push(row, np.full(len(links), float(size)), final=True)
         try:
             yield arrived
@@ -191,8 +210,7 @@ class Fluid:
         """Take flows off that have not all ended: what is on the way is lost, and nobody is told."""
         del self._ended[row]
         self._relieved.pop(row, None)
-        self._active_count, lowest = moving.drop(row, self._since_s, self._active_count, self._arrays)
-        self._level = min(self._level, lowest)
+        self._level = min(self._level, moving.drop(row, self._since_s, self._arrays))
         self._free_row(row)
         self._anew = True
 
@@ -201,7 +219,7 @@ class Fluid:
         new ones, which may be more.
         """
         self._update(0.0)
-        moving.lift(self._active_count, self._arrays)
+        moving.lift(self._arrays)
         drawn = draw(self._state.paths[: self._flow_count])
         paths = np.full((len(self._state.paths), drawn.shape[1]), -1)
         paths[: len(drawn)] = drawn
@@ -258,7 +276,7 @@ class Fluid:
     def _settle(self) -> float:
         """After every event: update if it is time to, and tell groups that are filled; returns when it is the next."""
         while True:
-            now, active = self._clock.now, max(1, self._active_count)
+            now, active = self._clock.now, max(1, int(self._state.counts[0]))
             interval_s = self._interval_s * math.sqrt(active)
             due = self._updated_at + (interval_s if self._anew else max(interval_s, self._first_s))
             if due <= now:
@@ -270,12 +288,11 @@ class Fluid:
 
     def _update(self, interval_s: float) -> None:
         seconds, self._updated_at, self._slack_s = self._since_s, self._clock.now, interval_s / 2
-        self._active_count, first_s, filled_s = moving.update(
+        first_s, filled_s = moving.update(
             self._updated_at,
             seconds,
             self._slack_s,
             self._level,
-            self._active_count,
             self._inbox_count,
             self._group_count,
             self._arrays,
@@ -333,9 +350,9 @@ class Fluid:
         if size > len(state.paths):
             paths = np.full((size, state.paths.shape[1]), -1)
             paths[: len(state.paths)] = state.paths
-            active = np.zeros(size, np.int64)
-            active[: len(state.active)] = state.active
-            state = state._replace(paths=paths, active=active)
+            active, late = np.zeros((2, size), np.int64)
+            active[: len(state.active)], late[: len(state.late)] = state.active, state.late
+            state = state._replace(paths=paths, active=active, late=late)
         most = max(size, len(state.inboxes.level), len(state.groups.level))
         if most > len(state.news.ended):
             state = state._replace(news=entries(News, most))
@@ -344,5 +361,5 @@ class Fluid:
     def _become(self, state: State) -> None:
         """Go on with other arrays."""
         self._state = state
-        parts: Any = [part if isinstance(part, np.ndarray) else as_records(part) for part in state]
+        parts: Any = [part if isinstance(part, np.ndarray | float) else as_records(part) for part in state]
         self._arrays = State._make(parts)  # the same, for compiled loops

@@ -59,12 +59,13 @@ class Inbox:
 @dataclass
 class Way:
     """Where the lanes of an output lead: the links that each crosses, shape (lanes, hops), and where each ends; and of
-    which routes that was.
+    which routes that was, and whether the connections have yet to be made.
     """
 
     links: Ints
     inboxes: Ints
     version: int
+    connects: bool
 
 
 class Outlet:
@@ -93,7 +94,7 @@ class Outlet:
         self._pushed = np.zeros(len(self._weights), np.int64)
         self._ended = Signal()
         flush = np.array([part_bytes(lane.bytes) for lane in order.lanes], float)
-        self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, flush)
+        self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, flush, way.connects)
 
     def emit(self, size: int) -> Process:
         """Hands over so many produced bytes and waits while a lane lags behind."""

@@ -18,6 +18,7 @@ class Flows(NamedTuple):
         rate: Bytes a second since then.
         flush: It sets off with so many bytes, or with its last ones.
         mark: The row waits until no more than this remains; 0 where it does not.
+        starts_at: When it starts, of one that has set off; until then it waits.
         ended_at: When all of it had arrived.
         inbox: Where it ends; -1 where nobody waits for its bytes.
         row: Flows that begin and end together.
@@ -31,6 +32,7 @@ class Flows(NamedTuple):
     rate: Floats
     flush: Floats
     mark: Floats
+    starts_at: Floats
     ended_at: Floats
     inbox: Ints
     row: Ints
@@ -44,6 +46,8 @@ class Links(NamedTuple):
 
     Attributes:
         capacity: Bytes a second that it carries at most.
+        queue: Bytes that wait for it while it is full.
+        opposite: The same link in the other direction.
         load: Sum of the rates of the flows that cross it.
         carried: Bytes up to the last update.
         flows: How many cross it and have a rate.
@@ -56,6 +60,8 @@ class Links(NamedTuple):
     """
 
     capacity: Floats
+    queue: Floats
+    opposite: Ints
     load: Floats
     carried: Floats
     flows: Ints

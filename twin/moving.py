@@ -2,87 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from twin.compiling import Floats, Ints, compiled
-from twin.maxmin import Flows, Links, join, leave, level_of, share_out
+from twin.congestion import delay
+from twin.maxmin import Links, join, leave, level_of, share_out
+from twin.state import State
 
 EMPTY_BYTES = 1e-6
 """No more than rounding leaves of a flow that has ended."""
-
-
-class Rows(NamedTuple):
-    """An entry a row of flows: the first one, how many, how many have not ended, how many are above their mark."""
-
-    first: Ints
-    flows: Ints
-    left: Ints
-    above: Ints
-
-
-class Inboxes(NamedTuple):
-    """An entry an inbox.
-
-    Attributes:
-        level: Bytes in it at the last update.
-        inflow: Bytes a second that have come since.
-        coming: Bytes that may come at most until the next update.
-        left: Flows that have not ended.
-        group: Inboxes of one task; -1 where nobody uses it.
-    """
-
-    level: Floats
-    inflow: Floats
-    coming: Floats
-    left: Ints
-    group: Ints
-
-
-class Groups(NamedTuple):
-    """An entry a group of inboxes, which one task empties.
-
-    Attributes:
-        threshold: Bytes in all of them that the task waits for; inf: for none.
-        level: Bytes in all of them, while it is looked at.
-        inflow: Bytes a second into those that more may come to.
-    """
-
-    threshold: Floats
-    level: Floats
-    inflow: Floats
-
-
-class News(NamedTuple):
-    """What a loop found: rows that ended, inboxes that are complete, rows whose flows are all below their marks, groups
-    that hold what they wait for.
-    """
-
-    ended: Ints
-    complete: Ints
-    relieved: Ints
-    filled: Ints
-
-
-class State(NamedTuple):
-    """All of it.
-
-    Attributes:
-        paths: Links that each flow crosses, shape (flows, hops); -1 behind the last one.
-        active: Numbers of the flows of which some remains.
-        found: How many of each kind of news there are.
-    """
-
-    flows: Flows
-    paths: Ints
-    rows: Rows
-    inboxes: Inboxes
-    groups: Groups
-    links: Links
-    active: Ints
-    news: News
-    found: Ints
 
 
 @compiled
@@ -102,7 +30,7 @@ def _end(flow: int, now: float, state: State) -> None:
 
 
 @compiled
-def push(now: float, row: int, sizes: Floats, final: bool, count: int, state: State) -> tuple[int, bool]:
+def push(now: float, row: int, sizes: Floats, final: bool, state: State) -> bool:
     """Adds bytes to each flow of a row; those that have enough, or whose last bytes these are, set off.
 
     Args:
@@ -110,15 +38,14 @@ def push(now: float, row: int, sizes: Floats, final: bool, count: int, state: St
         row: The row.
         sizes: Bytes for each of its flows.
         final: Whether these are the last.
-        count: Flows that are active.
         state: Where they are.
 
     Returns:
-        How many flows are active, and whether bytes have arrived, as those do at once that cross no link.
+        Whether bytes have arrived, as those do at once that cross no link.
     """
     flows, rows, inboxes = state.flows, state.rows, state.inboxes
     state.found[:] = 0
-    arrived = False
+    arrived, before = False, state.counts[1]
     for i in range(rows.flows[row]):
         flow = rows.first[row] + i
         flows.waiting[flow] += sizes[i]
@@ -138,11 +65,13 @@ def push(now: float, row: int, sizes: Floats, final: bool, count: int, state: St
             if not flows.flowing[flow]:
                 flows.flowing[flow] = flows.sought[flow] = True
                 flows.rate[flow] = 0.0
-                state.active[count] = flow
-                count += 1
+                flows.starts_at[flow] = now + delay(flow, rows.connects[row], rows.asked[row], state)
+                state.late[state.counts[1]] = flow
+                state.counts[1] += 1
         elif final and not flows.flowing[flow]:
             _end(flow, now, state)
-    return count, arrived
+    rows.connects[row] = rows.connects[row] and state.counts[1] == before
+    return arrived
 
 
 @compiled
@@ -169,15 +98,23 @@ def _carry(flow: int, size: float, paths: Ints, links: Links) -> None:
 
 
 @compiled
-def drop(row: int, seconds: float, count: int, state: State) -> tuple[int, float]:
+def drop(row: int, seconds: float, state: State) -> float:
     """Takes the flows of a row off, so long after the update.
 
     Returns:
-        How many flows are active, and the lowest rate of one that stopped; inf when none did.
+        The lowest rate of one that stopped; inf when none did.
     """
-    flows, inboxes, active = state.flows, state.inboxes, state.active
+    flows, inboxes, active, late = state.flows, state.inboxes, state.active, state.late
     kept, lowest = 0, np.inf
-    for i in range(count):
+    for i in range(state.counts[1]):
+        if flows.row[late[i]] != row:
+            late[kept] = late[i]
+            kept += 1
+        else:
+            flows.flowing[late[i]] = flows.sought[late[i]] = False
+    state.counts[1] = kept
+    kept = 0
+    for i in range(state.counts[0]):
         flow = active[i]
         if flows.row[flow] != row:
             active[kept] = flow
@@ -194,17 +131,32 @@ def drop(row: int, seconds: float, count: int, state: State) -> tuple[int, float
             leave(flow, flows.rate[flow], state.paths, state.links)
             lowest = min(lowest, flows.rate[flow])
         flows.flowing[flow] = flows.sought[flow] = False
-    return kept, lowest
+    state.counts[0] = kept
+    return lowest
 
 
 @compiled
-def lift(count: int, state: State) -> None:
+def lift(state: State) -> None:
     """Takes all flows off their links, before they cross others: they will set off anew with the next update."""
     state.links.load[:] = 0.0
     state.links.flows[:] = 0
-    for i in range(count):
+    for i in range(state.counts[0]):
         state.flows.sought[state.active[i]] = True
         state.flows.rate[state.active[i]] = 0.0
+
+
+@compiled
+def _start(until: float, state: State) -> None:
+    """Flows that have set off become active when it is time."""
+    flows, late, kept = state.flows, state.late, 0
+    for i in range(state.counts[1]):
+        if flows.starts_at[late[i]] <= until:
+            state.active[state.counts[0]] = late[i]
+            state.counts[0] += 1
+        else:
+            late[kept] = late[i]
+            kept += 1
+    state.counts[1] = kept
 
 
 @compiled
@@ -220,17 +172,17 @@ def _sink_below_mark(flow: int, state: State) -> None:
 
 
 @compiled
-def _move(now: float, seconds: float, slack_s: float, count: int, state: State) -> tuple[int, float]:
+def _move(now: float, seconds: float, slack_s: float, state: State) -> float:
     """Moves all flows for so long, and ends those that would end within `slack_s` after it.
 
     Returns:
-        How many flows are active, and the lowest rate of one that stopped; inf when none did.
+        The lowest rate of one that stopped; inf when none did.
     """
     flows, links, active = state.flows, state.links, state.active
     for link in range(len(links.load)):
         links.carried[link] += links.load[link] * seconds
     kept, lowest = 0, np.inf
-    for i in range(count):
+    for i in range(state.counts[0]):
         flow = active[i]
         rate = flows.rate[flow]
         moved = rate * seconds
@@ -255,17 +207,20 @@ def _move(now: float, seconds: float, slack_s: float, count: int, state: State) 
         lowest = min(lowest, rate)
         if flows.ending[flow]:
             _end(flow, now, state)
-    return kept, lowest
+    state.counts[0] = kept
+    return lowest
 
 
 @compiled
-def _look_ahead(count: int, boxes: int, state: State) -> float:
-    """Sums up what flows into inboxes; returns the seconds until a flow has ended or is down to its mark."""
+def _look_ahead(now: float, boxes: int, state: State) -> float:
+    """Sums up what flows into inboxes; returns the seconds until a flow has ended, starts, or is down to its mark."""
     flows, inboxes = state.flows, state.inboxes
     inboxes.inflow[:boxes] = 0.0
     inboxes.coming[:boxes] = 0.0
     first_s = np.inf
-    for i in range(count):
+    for i in range(state.counts[1]):
+        first_s = min(first_s, flows.starts_at[state.late[i]] - now)
+    for i in range(state.counts[0]):
         flow = state.active[i]
         rate = flows.rate[flow]
         if rate > 0:
@@ -315,8 +270,8 @@ def look_for_filled(boxes: int, sets: int, seconds: float, slack_s: float, state
 
 @compiled
 def update(
-    now: float, seconds: float, slack_s: float, level: float, count: int, boxes: int, sets: int, state: State
-) -> tuple[int, float, float]:
+    now: float, seconds: float, slack_s: float, level: float, boxes: int, sets: int, state: State
+) -> tuple[float, float]:
     """Moves everything for so long, ends what is done, and finds the new rates.
 
     Args:
@@ -324,19 +279,18 @@ def update(
         seconds: Since the last update.
         slack_s: What would end within so long ends now.
         level: Rates from it on are to be found anew: the lowest one of flows that have been dropped.
-        count: Flows that are active.
         boxes: Inboxes that there have been.
         sets: Groups that there have been.
         state: What there is.
 
     Returns:
-        How many flows are active, and the seconds until the next has ended and until the next group may hold what it
-        waits for.
+        The seconds until the next flow starts or has ended, and until the next group may hold what it waits for.
     """
     flows, links, active = state.flows, state.links, state.active
     state.found[:] = 0
-    count, lowest = _move(now, seconds, slack_s, count, state)
-    level = min(level, lowest)
+    level = min(level, _move(now, seconds, slack_s, state))
+    _start(now + slack_s, state)
+    count = state.counts[0]
     for i in range(count):
         if flows.sought[active[i]]:
             join(active[i], state.paths, links)
@@ -345,5 +299,4 @@ def update(
             level = min(level, level_of(active[i], state.paths, links))
     if level < np.inf:
         share_out(flows, state.paths, active, count, links, level)
-    first_s = _look_ahead(count, boxes, state)
-    return count, first_s, look_for_filled(boxes, sets, 0.0, slack_s, state)
+    return _look_ahead(now, boxes, state), look_for_filled(boxes, sets, 0.0, slack_s, state)

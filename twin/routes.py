@@ -130,20 +130,23 @@ class Routes:
         """Route around links that carry nothing, as the controller does."""
         switches = len(self._switch)
         counts = np.zeros(switches * switches + 1, np.int64)
-        choices: list[tuple[int, int, int]] = []
+        choices: dict[int, Ints] = {}
+        known: dict[tuple[str, tuple[int, ...]], Ints] = {}  # a switch has few sets of ports that lead anywhere
         for (switch, destination), ports in next_hops(self._topology, links).items():
             pair = self._switch[switch] * switches + self._switch[destination]
             counts[pair + 1] = len(ports)
-            for port in ports:
-                link = self._topology.link_at[Endpoint(switch, port)]
-                beyond = self._switch[link.far(switch).node]
-                choices.append((pair, self.number[link.id, link.direction_from(switch)], beyond))
-        choices.sort(key=lambda choice: choice[0])
-        link_of = np.array([link for _, link, _ in choices], np.int64)
-        beyond_of = np.array([beyond for _, _, beyond in choices], np.int64)
+            if (switch, ports) not in known:
+                known[switch, ports] = np.array([self._behind_port(switch, port) for port in ports]).reshape(-1, 2)
+            choices[pair] = known[switch, ports]
+        link_of, beyond_of = np.concatenate([choices[pair] for pair in sorted(choices)]).T.astype(np.int64)
         self._choices = Choices(self._behind, self._before, np.cumsum(counts), link_of, beyond_of)
         self.hops = SEGMENTS * (max(1, self._longest()) + 3)
         self.version += 1
+
+    def _behind_port(self, switch: str, port: int) -> tuple[int, int]:
+        """The link behind a port, in the direction away from the switch, and the switch behind it."""
+        link = self._topology.link_at[Endpoint(switch, port)]
+        return self.number[link.id, link.direction_from(switch)], self._switch[link.far(switch).node]
 
     def _longest(self) -> int:
         """Links between switches that a connection crosses at most."""

@@ -17,6 +17,7 @@ from experiments.runs.progress import Reporter
 from experiments.runs.simulated_run import simulate
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import resolve
+from twin.pool import Tcp
 from workloads.scale import Scale
 
 DRAWS = 60
@@ -103,7 +104,8 @@ def _unpredicted(assignments: Iterable[Assignment]) -> Iterator[_Wanted]:
 
 def _draw(order: _Order) -> Draw:
     run = resolve(order.run)
-    simulated = simulate(run, order.scale, draw=order.number)
+    tcp = Tcp.of_emulation(run.specification.network.queue_bytes)
+    simulated = simulate(run, order.scale, tcp=tcp, draw=order.number)
     racks = {host.name: host.rack for host in run.topology.hosts}
     links = series.in_columns(outcome.link_rows(simulated, order.scale), series.LINKS, "links")
     return job_runs(outcome.job_records(simulated, order.scale, racks), links, directions(run.topology))

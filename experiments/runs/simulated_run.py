@@ -18,18 +18,25 @@ from experiments.specification.resolved_run import ResolvedRun
 from topologies.topology import Topology
 from twin import event_loop
 from twin.clock import Clock
-from twin.pool import SimulatedPool
+from twin.pool import SimulatedPool, Tcp
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
 
-def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _: None, draw: int = 0) -> Outcome:
+def simulate(
+    run: ResolvedRun,
+    scale: Scale,
+    on_progress: OnProgress = lambda _: None,
+    tcp: Tcp | None = None,
+    draw: int = 0,
+) -> Outcome:
     """Run all jobs of a run to their end, in virtual time.
 
     Args:
         run: the run.
         scale: the divisors.
         on_progress: takes news.
+        tcp: what it does at full links; as in the modelled cluster where nothing is said.
         draw: of the ways that connections take, all else being the same.
 
     Raises:
@@ -38,14 +45,17 @@ def simulate(run: ResolvedRun, scale: Scale, on_progress: OnProgress = lambda _:
     """
     clock = Clock()
     with _without_garbage_collection():
-        return event_loop.run(clock, _simulate(run, scale, clock, on_progress, draw))
+        return event_loop.run(clock, _simulate(run, scale, clock, on_progress, tcp, draw))
 
 
-async def _simulate(run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress, draw: int) -> Outcome:
+async def _simulate(
+    run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress, tcp: Tcp | None, draw: int
+) -> Outcome:
     node = run.specification.node
+    tcp = tcp or Tcp.of_cluster(run.specification.network.queue_bytes, scale)
     outcome = Outcome(time.time())
     model = NodeModel(int(node.cores), node.disk_mb_per_s)
-    pool = SimulatedPool(clock, run.topology, model, scale, run.seed, draw)
+    pool = SimulatedPool(clock, run.topology, model, scale, run.seed, tcp, draw)
     this = Workload(run, pool, scale, outcome, on_progress, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
     links = _Links(pool, run.topology, scale, outcome)

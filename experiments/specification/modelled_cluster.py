@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from experiments.specification.model import ColocationSpec, Specification, StrategySpec
-from placement import Cluster, Colocation, ContainerRequest, File, Node, PlacementError, Weights
+from placement import Cluster, Colocation, ContainerRequest, File, Hops, Node, PlacementError, Weights
 from topologies.topology import Topology
 from workloads.job import Job
 from workloads.profiles import Profile
@@ -20,7 +20,7 @@ def nodes(specification: Specification, topology: Topology) -> list[Node]:
 
 def cluster(specification: Specification, topology: Topology) -> Cluster:
     """The machines and the hops between them."""
-    return Cluster(nodes(specification, topology), topology.hop_matrix)
+    return Cluster(nodes(specification, topology), Hops(*topology.switch_hops))
 
 
 def files(specification: Specification, job: Job) -> tuple[File, ...]:

@@ -200,7 +200,7 @@ class Execution:
         host, left = self._hosts[task], plan.write_bytes[task]
         block = max(1, self._scale.wire_bytes(_RESULT_BLOCK_BYTES))
         file = f"{self.job.job_id}/{plan.name}/part-{task}"
-        live = [name for name in self._cluster.racks if name not in self._cluster.dead]
+        live = [name for name in self._cluster.racks if name not in self._cluster.dead] if left > 0 else []
         writes: list[BlockWrite] = []
         while left > 0:
             targets = write_targets(host, live, plan.stage.write_replication - 1, self._cluster.racks, self._rng)

@@ -55,7 +55,7 @@ def finish(agents, coroutine):
 
     result = event_loop.run(agents.fluid._clock, main())
     fluid = agents.fluid
-    assert not any([fluid._active_count, fluid._ended, fluid._relieved, fluid._complete, fluid._filled])
+    assert not any([int(fluid._state.counts[:2].sum()), fluid._ended, fluid._relieved, fluid._complete, fluid._filled])
     assert len(fluid._free_groups) == fluid._group_count
     assert len(fluid._free_inboxes) == fluid._inbox_count
     assert sum(size * len(free) for size, free in fluid._free_flows.items()) == fluid._flow_count

@@ -1,0 +1,163 @@
+"""How near the twin comes to emulated runs, and what each part of its physics does for that.
+
+`python -m tests.benchmarks.bench_twin_accuracy FOLDER... [--draws 20]` simulates the trusted emulated runs of results
+folders at their own divisors, over several draws of the ways that connections take. It prints, without and with each
+correction one after the other, the sum of the job times over the emulated one for each strategy, and the median and
+90th percentile of the errors of single jobs, each over the means of all runs of a strategy and job; then, with all
+corrections, how far bytes across racks and local reads differ. Ends with 1 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from experiments.records import outcome
+from experiments.records.record import JobRecord, RunRecord
+from experiments.records.results_folder import ResultsFolder
+from experiments.runs.processes import cores, side_by_side
+from experiments.runs.simulated_run import simulate
+from experiments.specification.plan import Run
+from experiments.specification.resolved_run import resolve
+from twin.pool import LOSS, QUEUED_SHARE, RTO_S, Tcp
+from workloads.scale import Scale
+
+JOB_MEDIAN_BAR, JOB_P90_BAR, SUM_BAR, BYTES_BAR = 0.05, 0.12, 0.05, 0.01
+
+Key = tuple[str, float | None, str]
+"""Experiment, blocking factor, strategy."""
+Times = dict[tuple[Key, str], list[float]]
+"""Completion times of each job, over runs and draws."""
+
+
+def corrections(queue_bytes: int) -> Mapping[str, Tcp]:
+    """The physics, each with one correction more."""
+    queue = QUEUED_SHARE * queue_bytes
+    return {
+        "a fluid": Tcp(goodput=1.0),
+        "goodput": Tcp(),
+        "queues of full links": Tcp(queue_bytes=queue),
+        "losses of messages": Tcp(queue_bytes=queue, loss=LOSS, rto_s=RTO_S),
+    }
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One simulation of a run with some of the corrections."""
+
+    name: str
+    key: Key
+    run: Run
+    scale: Scale
+    number: int
+
+
+def simulated(draw: Draw) -> list[JobRecord]:
+    """The jobs of a draw."""
+    run = resolve(draw.run)
+    tcp = corrections(run.specification.network.queue_bytes)[draw.name]
+    racks = {host.name: host.rack for host in run.topology.hosts}
+    return outcome.job_records(simulate(run, draw.scale, tcp=tcp, draw=draw.number), draw.scale, racks)
+
+
+def emulated(folders: list[Path]) -> Iterator[tuple[Key, Run, RunRecord]]:
+    """The trusted runs; of a doubtful one that was repeated, the repetition."""
+    for path in folders:
+        folder = ResultsFolder.open(path)
+        for assignment in folder.assignments():
+            again = folder.run(f"{assignment.run.id}-again")
+            run = again if (again.path / "record.json").is_file() else folder.run(assignment.run.id)
+            record = run.record() if (run.path / "record.json").is_file() else None
+            if record is not None and record.state == "trusted":
+                yield (record.experiment, record.blocking_factor, record.strategy), assignment.run, record
+
+
+def errors(measured: Times, found: Times) -> tuple[dict[Key, float], list[float]]:
+    """Of each strategy the sum of its jobs' mean times over the emulated one, and the relative error of every job."""
+    sums: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    jobs = []
+    for (key, job_id), times in measured.items():
+        twin, emulation = float(np.mean(found[key, job_id])), float(np.mean(times))
+        sums[key][0] += twin
+        sums[key][1] += emulation
+        jobs.append(abs(twin / emulation - 1))
+    return {key: twin / emulation for key, (twin, emulation) in sums.items()}, jobs
+
+
+def main() -> int:
+    """Simulate, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=cores())
+    options = parser.parse_args()
+    measured: Times = defaultdict(list)
+    jobs: dict[tuple[Key, str], list[JobRecord]] = defaultdict(list)
+    draws = {}
+    for key, run, record in emulated(options.folders):
+        assert record.scale is not None
+        scale = Scale(record.scale.rate_divisor, record.scale.volume_divisor)
+        for job in record.jobs:
+            measured[key, job.job_id].append(job.completion_time_s or 0.0)
+            jobs[key, job.job_id].append(job)
+        for name in corrections(0):
+            for number in range(1, options.draws + 1):
+                draws[name, key, run.seed, scale, number] = Draw(name, key, run, scale, number)
+    found: dict[str, Times] = {name: defaultdict(list) for name in corrections(0)}
+    bytes_off, local_off = [0.0], [0.0]
+    for draw, future in side_by_side(simulated, list(draws.values()), options.processes):
+        for job in future.result():
+            found[draw.name][draw.key, job.job_id].append(job.completion_time_s or 0.0)
+            if draw.name == list(corrections(0))[-1]:
+                compare_bytes(job, jobs[draw.key, job.job_id], bytes_off, local_off)
+    return report(measured, found, bytes_off, local_off)
+
+
+def compare_bytes(job: JobRecord, others: list[JobRecord], bytes_off: list[float], local_off: list[float]) -> None:
+    """Note by how much bytes across racks and the share of local reads differ from the mean of the emulated jobs."""
+    crossed = float(np.mean([other.cross_rack_bytes for other in others]))
+    local = float(np.mean([other.read_bytes.local_share or 0.0 for other in others]))
+    bytes_off.append(job.cross_rack_bytes / max(crossed, 1.0) - 1)
+    local_off.append((job.read_bytes.local_share or 0.0) - local)
+
+
+def report(measured: Times, found: Mapping[str, Times], bytes_off: list[float], local_off: list[float]) -> int:
+    """Print the table; 1 when a bar is missed with all corrections."""
+    table = Table(title="Twin over emulation, without and with one correction more")
+    table.add_column("Sums of job times", overflow="fold")
+    found_of = {name: errors(measured, times) for name, times in found.items()}
+    for name in found_of:
+        table.add_column(name, justify="right")
+    for key in dict.fromkeys(key for key, _ in measured):
+        label = " ".join(str(part) for part in key if part is not None)
+        table.add_row(label, *(f"{sums[key]:.3f}" for sums, _ in found_of.values()))
+    for share in (50, 90):
+        label = f"error of a job, {share} %"
+        table.add_row(label, *(f"{np.percentile(jobs, share):.1%}" for _, jobs in found_of.values()))
+    console = Console()
+    console.print(table)
+    *_, (sums, jobs) = found_of.values()
+    median, p90 = np.percentile(jobs, [50, 90])
+    crossed, local = float(np.mean(bytes_off)), float(np.mean(local_off))
+    console.print(f"bytes across racks {crossed:+.2%}, local reads {100 * local:+.2f} points")
+    missed = [
+        f"sum of {' '.join(map(str, key))}: {ratio:.3f}" for key, ratio in sums.items() if abs(ratio - 1) > SUM_BAR
+    ]
+    missed += [f"median error of a job: {median:.1%}"] if median > JOB_MEDIAN_BAR else []
+    missed += [f"90th percentile: {p90:.1%}"] if p90 > JOB_P90_BAR else []
+    missed += [f"bytes across racks: {crossed:+.2%}"] if abs(crossed) > BYTES_BAR else []
+    missed += [f"local reads: {100 * local:+.2f} points"] if abs(local) > BYTES_BAR else []
+    for line in missed:
+        console.print(f"missed: {line}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""What full links do to messages besides sharing their rate: they wait in queues, and some are lost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twin.compiling import Floats, Ints, compiled
+from twin.maxmin import Links
+from twin.state import State
+
+
+class Congestion(NamedTuple):
+    """What full links do to small messages besides sharing their rate.
+
+    Attributes:
+        queue: Bytes that wait for each link while it is full, shape (links,).
+        opposite: Each link in the other direction, shape (links,).
+        draws: Random numbers from 0 to 1, used one after the other and again.
+        loss: Probability that the last packets of a message are lost at a full link.
+        rto_s: Least retransmission time-out.
+    """
+
+    queue: Floats
+    opposite: Ints
+    draws: Floats
+    loss: float = 0.0
+    rto_s: float = 0.0
+
+
+@compiled
+def _queued(link: int, links: Links) -> float:
+    """Seconds in the queue of a link; none unless it is full."""
+    if links.load[link] > 0 and links.load[link] >= links.capacity[link] * (1 - 1e-6):
+        return float(links.queue[link] / links.capacity[link])
+    return 0.0
+
+
+@compiled
+def _resent(arrives: float, timer_s: float, state: State) -> float:
+    """How long it takes to send something again that arrives with a probability: the timer doubles with every loss."""
+    wait = 0.0
+    if arrives < 1.0:
+        drawn = state.draws[state.counts[2] % len(state.draws)]
+        state.counts[2] += 1
+        lost = 1 - arrives
+        while drawn < lost:
+            wait += timer_s
+            timer_s *= 2
+            lost *= 1 - arrives
+    return wait
+
+
+@compiled
+def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
+    """How long what sets off takes to arrive, besides the time that its bytes take.
+
+    It waits in the queue of every full link, as do the packets that make a connection before, and that ask for it. Its
+    last packets may be lost there, and as nothing comes behind them, they are sent again only when the retransmission
+    timer (RFC 6298) has run out. The others are small, and find room where a queue has none for more.
+    """
+    links = state.links
+    there = back = 0.0
+    arrives = 1.0
+    for hop in range(state.paths.shape[1]):
+        link = state.paths[flow, hop]
+        if link < 0:
+            break
+        queued = _queued(link, links)
+        there += queued
+        arrives *= 1 - state.loss if queued > 0 else 1.0
+        back += _queued(links.opposite[link], links)
+    wait = there + _resent(arrives, state.rto_s + there + back, state)
+    if asked:
+        wait += back
+    if connects:
+        wait += there + back
+    return wait
