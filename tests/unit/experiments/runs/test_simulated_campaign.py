@@ -78,7 +78,7 @@ def test_a_run_that_fails_is_told_and_the_others_are_done(tmp_path):
 
 
 def test_a_killed_process_loses_no_finished_run(tmp_path):
-    folder = made(tmp_path, repeats=30, strategies=["default"])
+    folder = made(tmp_path, repeats=100, strategies=["default"])
 
     def kill():
         while not any(record.status == "finished" for record in folder.records()):
@@ -91,7 +91,7 @@ def test_a_killed_process_loses_no_finished_run(tmp_path):
     thread.join()
     left = campaign.unfinished(folder.assignments())
     assert problem == f"{len(left)} runs: a process was killed, maybe for want of memory; go on with fewer --processes"
-    assert 0 < len(left) < 30
+    assert 0 < len(left) < 100
     finished = {id: outcome for id, outcome in outcomes(folder).items() if outcome[2] == "finished"}
     assert simulated_campaign.run_all(folder.assignments(), 1, QUIET) == []
     assert finished.items() <= outcomes(folder).items()
