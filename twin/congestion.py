@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from twin.compiling import Floats, Ints, compiled
 from twin.maxmin import Links
-from twin.state import State
+from twin.state import DRAWN, State
 
 
 class Congestion(NamedTuple):
@@ -40,8 +40,8 @@ def _resent(arrives: float, timer_s: float, state: State) -> float:
     """How long it takes to send something again that arrives with a probability: the timer doubles with every loss."""
     wait = 0.0
     if arrives < 1.0:
-        drawn = state.draws[state.counts[2] % len(state.draws)]
-        state.counts[2] += 1
+        drawn = state.draws[state.counts[DRAWN] % len(state.draws)]
+        state.counts[DRAWN] += 1
         lost = 1 - arrives
         while drawn < lost:
             wait += timer_s

@@ -13,7 +13,7 @@ from twin.clock import Clock, Process, Signal
 from twin.compiling import Floats, Ints, as_records, entries, more_entries
 from twin.congestion import Congestion
 from twin.maxmin import Flows, Links
-from twin.state import Groups, Inboxes, News, Rows, State
+from twin.state import ACTIVE, FILLED, LATE, Groups, Inboxes, News, Rows, State
 
 NOWHERE = -1
 _ROOM = 256
@@ -31,6 +31,7 @@ class Fluid:
         interval_s: Least time between updates, times the root of the number of flows: what an update costs grows with
             it.
         hops: Links that a flow crosses at most.
+        congestion: What full links do besides sharing their rate; nothing where none is given.
     """
 
     def __init__(
@@ -184,11 +185,11 @@ class Fluid:
 
     def push(self, row: int, sizes: Floats, final: bool = False) -> None:
         """Add bytes to each flow of a row; after its final ones it ends."""
-        before = self._state.counts[1]
+        before = self._state.counts[LATE]
         arrived = moving.push(self._clock.now, row, sizes, final, self._arrays)
         if arrived:
             self._filled_s = self._since_s
-        self._anew = self._anew or bool(self._state.counts[1] > before)
+        self._anew = self._anew or bool(self._state.counts[LATE] > before)
         self._tell()
 
     def send(self, links: Ints, size: float, arrived: Signal) -> Process:
@@ -276,7 +277,7 @@ class Fluid:
     def _settle(self) -> float:
         """After every event: update if it is time to, and tell groups that are filled; returns when it is the next."""
         while True:
-            now, active = self._clock.now, max(1, int(self._state.counts[0]))
+            now, active = self._clock.now, max(1, int(self._state.counts[ACTIVE]))
             interval_s = self._interval_s * math.sqrt(active)
             due = self._updated_at + (interval_s if self._anew else max(interval_s, self._first_s))
             if due <= now:
@@ -316,7 +317,7 @@ class Fluid:
         return bool(filled)
 
     def _filled_groups(self) -> list[int]:
-        return self._state.news.filled[: self._state.found[3]].tolist()  # type: ignore[no-any-return]
+        return self._state.news.filled[: self._state.found[FILLED]].tolist()  # type: ignore[no-any-return]
 
     def _tell_filled(self, groups: Sequence[int]) -> None:
         for group in groups:

@@ -7,7 +7,7 @@ import numpy as np
 from twin.compiling import Floats, Ints, compiled
 from twin.congestion import delay
 from twin.maxmin import Links, join, leave, level_of, share_out
-from twin.state import State
+from twin.state import ACTIVE, COMPLETE, ENDED, FILLED, LATE, RELIEVED, State
 
 EMPTY_BYTES = 1e-6
 """No more than rounding leaves of a flow that has ended."""
@@ -20,13 +20,13 @@ def _end(flow: int, now: float, state: State) -> None:
     row, box = flows.row[flow], flows.inbox[flow]
     rows.left[row] -= 1
     if rows.left[row] == 0:
-        news.ended[state.found[0]] = row
-        state.found[0] += 1
+        news.ended[state.found[ENDED]] = row
+        state.found[ENDED] += 1
     if box >= 0:
         inboxes.left[box] -= 1
         if inboxes.left[box] == 0:
-            news.complete[state.found[1]] = box
-            state.found[1] += 1
+            news.complete[state.found[COMPLETE]] = box
+            state.found[COMPLETE] += 1
 
 
 @compiled
@@ -45,7 +45,7 @@ def push(now: float, row: int, sizes: Floats, final: bool, state: State) -> bool
     """
     flows, rows, inboxes = state.flows, state.rows, state.inboxes
     state.found[:] = 0
-    arrived, before = False, state.counts[1]
+    arrived, before = False, state.counts[LATE]
     for i in range(rows.flows[row]):
         flow = rows.first[row] + i
         flows.waiting[flow] += sizes[i]
@@ -66,11 +66,11 @@ def push(now: float, row: int, sizes: Floats, final: bool, state: State) -> bool
                 flows.flowing[flow] = flows.sought[flow] = True
                 flows.rate[flow] = 0.0
                 flows.starts_at[flow] = now + delay(flow, rows.connects[row], rows.asked[row], state)
-                state.late[state.counts[1]] = flow
-                state.counts[1] += 1
+                state.late[state.counts[LATE]] = flow
+                state.counts[LATE] += 1
         elif final and not flows.flowing[flow]:
             _end(flow, now, state)
-    rows.connects[row] = rows.connects[row] and state.counts[1] == before
+    rows.connects[row] = rows.connects[row] and state.counts[LATE] == before
     return arrived
 
 
@@ -106,15 +106,15 @@ def drop(row: int, seconds: float, state: State) -> float:
     """
     flows, inboxes, active, late = state.flows, state.inboxes, state.active, state.late
     kept, lowest = 0, np.inf
-    for i in range(state.counts[1]):
+    for i in range(state.counts[LATE]):
         if flows.row[late[i]] != row:
             late[kept] = late[i]
             kept += 1
         else:
             flows.flowing[late[i]] = flows.sought[late[i]] = False
-    state.counts[1] = kept
+    state.counts[LATE] = kept
     kept = 0
-    for i in range(state.counts[0]):
+    for i in range(state.counts[ACTIVE]):
         flow = active[i]
         if flows.row[flow] != row:
             active[kept] = flow
@@ -131,7 +131,7 @@ def drop(row: int, seconds: float, state: State) -> float:
             leave(flow, flows.rate[flow], state.paths, state.links)
             lowest = min(lowest, flows.rate[flow])
         flows.flowing[flow] = flows.sought[flow] = False
-    state.counts[0] = kept
+    state.counts[ACTIVE] = kept
     return lowest
 
 
@@ -140,7 +140,7 @@ def lift(state: State) -> None:
     """Takes all flows off their links, before they cross others: they will set off anew with the next update."""
     state.links.load[:] = 0.0
     state.links.flows[:] = 0
-    for i in range(state.counts[0]):
+    for i in range(state.counts[ACTIVE]):
         state.flows.sought[state.active[i]] = True
         state.flows.rate[state.active[i]] = 0.0
 
@@ -149,14 +149,14 @@ def lift(state: State) -> None:
 def _start(until: float, state: State) -> None:
     """Flows that have set off become active when it is time."""
     flows, late, kept = state.flows, state.late, 0
-    for i in range(state.counts[1]):
+    for i in range(state.counts[LATE]):
         if flows.starts_at[late[i]] <= until:
-            state.active[state.counts[0]] = late[i]
-            state.counts[0] += 1
+            state.active[state.counts[ACTIVE]] = late[i]
+            state.counts[ACTIVE] += 1
         else:
             late[kept] = late[i]
             kept += 1
-    state.counts[1] = kept
+    state.counts[LATE] = kept
 
 
 @compiled
@@ -167,8 +167,8 @@ def _sink_below_mark(flow: int, state: State) -> None:
     row = state.flows.row[flow]
     rows.above[row] -= 1
     if rows.above[row] == 0:
-        news.relieved[state.found[2]] = row
-        state.found[2] += 1
+        news.relieved[state.found[RELIEVED]] = row
+        state.found[RELIEVED] += 1
 
 
 @compiled
@@ -182,7 +182,7 @@ def _move(now: float, seconds: float, slack_s: float, state: State) -> float:
     for link in range(len(links.load)):
         links.carried[link] += links.load[link] * seconds
     kept, lowest = 0, np.inf
-    for i in range(state.counts[0]):
+    for i in range(state.counts[ACTIVE]):
         flow = active[i]
         rate = flows.rate[flow]
         moved = rate * seconds
@@ -207,7 +207,7 @@ def _move(now: float, seconds: float, slack_s: float, state: State) -> float:
         lowest = min(lowest, rate)
         if flows.ending[flow]:
             _end(flow, now, state)
-    state.counts[0] = kept
+    state.counts[ACTIVE] = kept
     return lowest
 
 
@@ -218,9 +218,9 @@ def _look_ahead(now: float, boxes: int, state: State) -> float:
     inboxes.inflow[:boxes] = 0.0
     inboxes.coming[:boxes] = 0.0
     first_s = np.inf
-    for i in range(state.counts[1]):
+    for i in range(state.counts[LATE]):
         first_s = min(first_s, flows.starts_at[state.late[i]] - now)
-    for i in range(state.counts[0]):
+    for i in range(state.counts[ACTIVE]):
         flow = state.active[i]
         rate = flows.rate[flow]
         if rate > 0:
@@ -246,7 +246,7 @@ def look_for_filled(boxes: int, sets: int, seconds: float, slack_s: float, state
         The seconds from the update until the next one may.
     """
     inboxes, groups, news = state.inboxes, state.groups, state.news
-    state.found[3] = 0
+    state.found[FILLED] = 0
     groups.level[:sets] = 0.0
     groups.inflow[:sets] = 0.0
     for box in range(boxes):
@@ -261,8 +261,8 @@ def look_for_filled(boxes: int, sets: int, seconds: float, slack_s: float, state
         missing = groups.threshold[group] - groups.level[group]
         if is_filled(missing, groups.inflow[group], slack_s, groups.threshold[group]):
             groups.threshold[group] = np.inf
-            news.filled[state.found[3]] = group
-            state.found[3] += 1
+            news.filled[state.found[FILLED]] = group
+            state.found[FILLED] += 1
         elif groups.inflow[group] > 0:
             first_s = min(first_s, seconds + missing / groups.inflow[group])
     return first_s
@@ -290,7 +290,7 @@ def update(
     state.found[:] = 0
     level = min(level, _move(now, seconds, slack_s, state))
     _start(now + slack_s, state)
-    count = state.counts[0]
+    count = state.counts[ACTIVE]
     for i in range(count):
         if flows.sought[active[i]]:
             join(active[i], state.paths, links)

@@ -7,6 +7,11 @@ from typing import NamedTuple
 from twin.compiling import Bools, Floats, Ints
 from twin.maxmin import Flows, Links
 
+ACTIVE, LATE, DRAWN = range(3)
+"""Places in `State.counts`."""
+ENDED, COMPLETE, RELIEVED, FILLED = range(4)
+"""Places in `State.found`."""
+
 
 class Rows(NamedTuple):
     """An entry a row of flows: the first one, how many, how many have not ended, how many are above their mark.
