@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
@@ -30,10 +31,11 @@ def folder_of(sources: Path, kept: str = "") -> str:
     """Where to keep what is compiled of the sources in a folder, below another one if there is one for such things.
 
     numba would take what it compiled before as long as the file of a function is the same, whatever has changed in
-    those of the functions that it calls; so each state of all files has a folder of its own.
+    those of the functions that it calls; so each state of all files has a folder of its own. So has each user,
+    as numba leaves alone what it may not write.
     """
     content = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()
-    return str(Path(kept or sources / "__pycache__") / f"compiled-{content[:16]}")
+    return str(Path(kept or sources / "__pycache__") / f"compiled-{content[:16]}-{os.getuid()}")
 
 
 if COMPILED:

@@ -20,8 +20,6 @@ from experiments.specification.resolved_run import resolve
 from twin.pool import Tcp
 from workloads.scale import Scale
 
-DRAWS = 60
-
 Draw = dict[str, JobRun]
 
 
