@@ -74,8 +74,10 @@ class BlockStore:
         """Places a block without moving it."""
         self._sizes[file, index] = size
 
-    async def read_local(self, file: str, index: int, size: int) -> float:
+    async def read_local(self, file: str, index: int, size: int, since: float | None = None) -> float:
         """Reads a block from this node's disk; returns when the disk was due to have it read.
+
+        `since` is when this should have begun, had the caller not been late.
 
         Nothing is copied, so there is no checksum to be wrong.
 
@@ -86,7 +88,7 @@ class BlockStore:
         if stored != size:
             what = "not on this node" if stored is None else f"{stored} bytes on this node, {size} expected"
             raise TransferError(f"block {index} of {file}: {what}")
-        return await self._disk.use(size)
+        return await self._disk.use(size, since)
 
     async def read_remote(self, file: str, index: int, size: int, host: str) -> tuple[int, int]:
         """Reads a block from another node and checks it; returns the ports of the connection.

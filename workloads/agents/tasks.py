@@ -163,32 +163,34 @@ class StageTask:
     async def _read_splits(self) -> None:
         """Asks for one split after the other, reads it and computes for it, until there is none left."""
         report: ReadReport | None = None
+        due: float | None = None  # the end of the split before; the answer of the coordinator takes no modelled time
         while True:
             self._split = asyncio.get_running_loop().create_future()
             self.agent.report(NextSplit(self.order.job, self.order.stage, self.order.task, report))
             split = await self._split
             if split is None:
                 return
-            report = await self._process(split)
+            report, due = await self._process(split, due)
 
-    async def _process(self, split: SplitOrder) -> ReadReport:
+    async def _process(self, split: SplitOrder, since: float | None) -> tuple[ReadReport, float | None]:
+        """Reads a split and computes for it; returns when the last of that was due, None when it waited for a lane."""
         clock = asyncio.get_running_loop().time
         started, ports, due = clock(), None, None
         try:
             if split.host == self.agent.host:
-                due = await self.agent.blocks.read_local(split.file, split.index, split.bytes)
+                due = await self.agent.blocks.read_local(split.file, split.index, split.bytes, since)
                 self.usage.disk_bytes += split.bytes
             else:
                 ports = await self.agent.blocks.read_remote(split.file, split.index, split.bytes, split.host)
                 self.usage.received_bytes += split.bytes
         except TransferError as error:
-            return ReadReport(split.host, started, clock(), failed=str(error))
+            return ReadReport(split.host, started, clock(), failed=str(error)), None
         read = clock()
-        await self._compute(split.cpu_s, due)
+        due = await self._compute(split.cpu_s, due)
         computed = clock()
         for output, emitted in zip(self._outputs, split.emit, strict=True):
-            await output.outlet.emit(emitted)
-        return ReadReport(split.host, started, read, computed, ports)
+            due = None if await output.outlet.emit(emitted) else due
+        return ReadReport(split.host, started, read, computed, ports), due
 
     async def _write(self) -> tuple[WriteReport, ...]:
         """Writes the result; a report for each block."""
