@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from twin.compiling import Floats, Ints, compiled
 from twin.maxmin import Links
-from twin.state import DRAWN, State
+from twin.state import DRAWN, LOSS, RTO_S, State
 
 
 class Congestion(NamedTuple):
@@ -67,9 +67,9 @@ def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
             break
         queued = _queued(link, links)
         there += queued
-        arrives *= 1 - state.loss if queued > 0 else 1.0
+        arrives *= 1 - state.losses[LOSS] if queued > 0 else 1.0
         back += _queued(links.opposite[link], links)
-    wait = there + _resent(arrives, state.rto_s + there + back, state)
+    wait = there + _resent(arrives, state.losses[RTO_S] + there + back, state)
     if asked:
         wait += back
     if connects:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from twin import moving
+from twin import filling, moving, rows
 from twin.clock import Clock, Process, Signal
-from twin.compiling import Floats, Ints, as_records, entries, more_entries
+from twin.compiling import Floats, Ints, entries, more_entries
 from twin.congestion import Congestion
 from twin.maxmin import Flows, Links
-from twin.state import ACTIVE, FILLED, LATE, Groups, Inboxes, News, Rows, State
+from twin.state import ANEW, GROUPS, INBOXES, LEVEL, UPDATES, Groups, Inboxes, News, Rows, State, table_of
 
-NOWHERE = -1
+NOWHERE = np.array([-1])
+"""Where flows end whose bytes nobody takes."""
+_AT_ONCE = np.zeros(1)
 _ROOM = 256
 
 
@@ -42,7 +42,6 @@ class Fluid:
         self.links.capacity[:] = capacity
         congestion = congestion or Congestion(np.zeros(len(capacity)), np.arange(len(capacity)), np.zeros(1))
         self.links.queue[:], self.links.opposite[:] = congestion.queue, congestion.opposite
-        self._interval_s = interval_s
         self._become(
             State(
                 entries(Flows, _ROOM),
@@ -53,30 +52,25 @@ class Fluid:
                 self.links,
                 np.zeros(_ROOM, np.int64),
                 np.zeros(_ROOM, np.int64),
-                np.zeros(3, np.int64),
+                np.zeros(6, np.int64),
+                np.zeros(7),
                 entries(News, _ROOM),
                 np.zeros(4, np.int64),
                 congestion.draws,
-                congestion.loss,
-                congestion.rto_s,
+                np.array([congestion.loss, congestion.rto_s]),
             )
         )
-        self._flow_count = self._row_count = self._inbox_count = self._group_count = 0
+        self._state.times[:] = 0.0, 0.0, np.inf, np.inf, np.inf, 0.0, interval_s
+        self._flow_count = self._row_count = 0
         self._free_flows: dict[int, list[int]] = {}
         self._free_rows: list[int] = []
         self._free_inboxes: list[int] = []
         self._free_groups: list[int] = []
+        self._place: dict[int, tuple[int, int]] = {}  # of each row: its first flow, and how many
         self._ended: dict[int, Callable[[Floats], None]] = {}  # by row
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
         self._filled: dict[int, Callable[[], None]] = {}  # by group
-        self._updated_at = 0.0
-        self._slack_s = 0.0  # of the last update
-        self._first_s = math.inf  # from then until a flow has ended or is down to its mark
-        self._filled_s = math.inf  # from then until a group holds what it waits for
-        self._level = math.inf  # rates from it on are to be found anew
-        self._anew = False
-        self.updates = 0
         clock.settle = self._settle
 
     # -- inboxes -------------------------------------------------------------------------------------------------
@@ -84,9 +78,8 @@ class Fluid:
     def add_group(self, filled: Callable[[], None]) -> int:
         """A group of inboxes; `filled` is called when together they hold what `expect` says, or may do so."""
         if not self._free_groups:
-            self._free_groups.append(self._group_count)
-            self._group_count += 1
-            if self._group_count > len(self._state.groups.level):
+            self._free_groups.append(self._one_more(GROUPS))
+            if self._state.counts[GROUPS] > len(self._state.groups.level):
                 self._grow("groups")
         number = self._free_groups.pop()
         self._state.groups.threshold[number] = np.inf
@@ -96,9 +89,8 @@ class Fluid:
     def add_inbox(self, group: int, flows: int, complete: Callable[[], None]) -> int:
         """Where so many flows end; `complete` is called when all of them have."""
         if not self._free_inboxes:
-            self._free_inboxes.append(self._inbox_count)
-            self._inbox_count += 1
-            if self._inbox_count > len(self._state.inboxes.level):
+            self._free_inboxes.append(self._one_more(INBOXES))
+            if self._state.counts[INBOXES] > len(self._state.inboxes.level):
                 self._grow("inboxes")
         number, boxes = self._free_inboxes.pop(), self._state.inboxes
         boxes.level[number] = boxes.inflow[number] = boxes.coming[number] = 0.0
@@ -114,44 +106,31 @@ class Fluid:
         incomplete = [inbox for inbox in inboxes if self._complete.pop(inbox, None)]
         if incomplete:
             into = self._state.flows.inbox[: self._flow_count]
-            into[np.isin(into, incomplete)] = NOWHERE
+            into[np.isin(into, incomplete)] = -1
         for inbox in inboxes:
-            self._state.inboxes.group[inbox] = NOWHERE
+            self._state.inboxes.group[inbox] = -1
             self._free_inboxes.append(inbox)
 
     def level(self, inbox: int) -> float:
         """Bytes in an inbox."""
-        boxes = self._state.inboxes
-        return float(boxes.level[inbox] + min(boxes.inflow[inbox] * self._since_s, boxes.coming[inbox]))
+        return float(filling.level(self._clock.now, inbox, self._table))
 
     def take(self, inbox: int, size: float) -> None:
         """Remove bytes from an inbox."""
         self._state.inboxes.level[inbox] -= size
 
-    def expect(self, group: int, inboxes: Sequence[int], size: float) -> bool:
+    def expect(self, group: int, inboxes: Ints, size: float) -> bool:
         """Whether the inboxes of a group hold so much; when they do not, `filled` is called when they may."""
-        boxes, since_s = self._state.inboxes, self._since_s
-        come = inflow = 0.0
-        for inbox in inboxes:
-            coming, rate = float(boxes.coming[inbox]), float(boxes.inflow[inbox])
-            come += float(boxes.level[inbox]) + min(rate * since_s, coming)
-            inflow += rate if rate * since_s < coming else 0.0
-        missing = size - come
-        if moving.is_filled(missing, inflow, self._slack_s, size):
-            return True
-        self._state.groups.threshold[group] = size
-        if inflow > 0:
-            self._filled_s = min(self._filled_s, since_s + missing / inflow)
-        return False
+        return bool(filling.expect(self._clock.now, group, inboxes, size, self._table))
 
     # -- flows ---------------------------------------------------------------------------------------------------
 
     def add_row(
         self,
         links: Ints,
-        inboxes: Ints | int,
+        inboxes: Ints,
         ended: Callable[[Floats], None],
-        flush_bytes: Floats | float = 0.0,
+        flush_bytes: Floats = _AT_ONCE,
         connects: bool = True,
         asked: bool = False,
     ) -> int:
@@ -159,9 +138,9 @@ class Fluid:
 
         Args:
             links: That each crosses, shape (flows, hops), -1 behind the last; a flow within a host crosses none.
-            inboxes: Where each ends.
+            inboxes: Where each ends, or the one where all do.
             ended: Called when all have, with the times at which each has.
-            flush_bytes: A flow that stands still sets off with so much, or with its last bytes.
+            flush_bytes: Each sets off with so much, or all with as much, when it stands still, or with its last bytes.
             connects: Whether their connections have yet to be made.
             asked: Whether they are asked for over these connections.
         """
@@ -172,25 +151,14 @@ class Fluid:
             self._row_count += 1
             if row == len(self._state.rows.first):
                 self._grow("rows")
-        flows, rows, mine = self._state.flows, self._state.rows, slice(base, base + size)
-        self._state.paths[mine, : links.shape[1]], self._state.paths[mine, links.shape[1] :] = links, -1
-        flows.inbox[mine], flows.row[mine] = inboxes, row
-        flows.waiting[mine] = flows.remaining[mine] = flows.rate[mine] = flows.mark[mine] = 0.0
-        flows.flowing[mine] = flows.sought[mine] = flows.ending[mine] = False
-        flows.flush[mine] = flush_bytes
-        rows.first[row], rows.flows[row], rows.left[row], rows.above[row] = base, size, size, 0
-        rows.connects[row], rows.asked[row] = connects, asked
-        self._ended[row] = ended
+        rows.begin(row, base, links, inboxes, flush_bytes, connects, asked, self._table)
+        self._place[row], self._ended[row] = (base, size), ended
         return row
 
     def push(self, row: int, sizes: Floats, final: bool = False) -> None:
-        """Add bytes to each flow of a row; after its final ones it ends."""
-        before = self._state.counts[LATE]
-        arrived = moving.push(self._clock.now, row, sizes, final, self._arrays)
-        if arrived:
-            self._filled_s = self._since_s
-        self._anew = self._anew or bool(self._state.counts[LATE] > before)
-        self._tell()
+        """Add bytes to each flow of a row, or as many to all; after its final ones it ends."""
+        if rows.push(self._clock.now, row, sizes, final, self._table):
+            self._tell()
 
     def send(self, links: Ints, size: float, arrived: Signal) -> Process:
         """Sends so many bytes over each of some paths and waits until `arrived` fires, as it does when all have.
@@ -200,7 +168,7 @@ class Fluid:
             arrived: What is on the way is lost when somebody fires it with an error, or the process is closed.
         """
         row = self.add_row(links, NOWHERE, arrived.fire, asked=True)
-        self.push(row, np.full(len(links), float(size)), final=True)
+        self.push(row, np.array([float(size)]), final=True)
         try:
             yield arrived
         except BaseException:
@@ -211,116 +179,73 @@ class Fluid:
         """Take flows off that have not all ended: what is on the way is lost, and nobody is told."""
         del self._ended[row]
         self._relieved.pop(row, None)
-        self._level = min(self._level, moving.drop(row, self._since_s, self._arrays))
+        rows.drop(self._clock.now, row, self._table)
         self._free_row(row)
-        self._anew = True
 
     def reroute(self, draw: Callable[[Ints], Ints]) -> None:
         """Lead all flows over other links from now on; `draw` gets the links of each, as of `add_row`, and returns the
         new ones, which may be more.
         """
-        self._update(0.0)
-        moving.lift(self._arrays)
+        moving.lift(self._clock.now, self._table)
+        self._tell()
         drawn = draw(self._state.paths[: self._flow_count])
         paths = np.full((len(self._state.paths), drawn.shape[1]), -1)
         paths[: len(drawn)] = drawn
         self._become(self._state._replace(paths=paths))
-        self._update(0.0)
+        self._update()
 
     def drained(self, row: int, mark: float) -> Signal:
         """Fires when no flow of a row has more than `mark` bytes on the way."""
         signal = Signal()
-        if not moving.watch(row, mark, self._since_s, self._arrays):
+        if rows.watch(self._clock.now, row, mark, self._table):
+            self._relieved[row] = signal.fire
+        else:
             signal.fire()
-            return signal
-        self._relieved[row] = signal.fire
-        self._first_s = min(self._first_s, self._since_s)  # looked at with the next update
         return signal
 
     def set_capacity(self, link: int, bytes_per_s: float) -> None:
         """Change what a link carries, from the next update on."""
         self.links.capacity[link] = bytes_per_s
-        self._level = 0.0
-        self._anew = True
-        self._first_s = min(self._first_s, self._since_s)
+        self._state.times[LEVEL], self._state.times[ANEW] = 0.0, 1.0
 
     def carried(self) -> Floats:
         """Bytes that each link has carried by now."""
-        self._update(0.0)
+        self._update()
         return self.links.carried.copy()
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     @property
-    def _since_s(self) -> float:
-        """Seconds since the last update."""
-        return self._clock.now - self._updated_at
+    def updates(self) -> int:
+        """How many there have been."""
+        return int(self._state.counts[UPDATES])
+
+    def _settle(self) -> float:
+        """After every event: does what is due, and tells those who wait for it; returns when the next is."""
+        while (due := float(moving.settle(self._clock.now, self._table))) <= self._clock.now:
+            self._tell()
+        return due
+
+    def _update(self) -> None:
+        moving.update(self._clock.now, self._table)
+        self._tell()
 
     def _tell(self) -> None:
         """Call those who wait for what the last loop found."""
         news = self._state.news
-        ended, complete, relieved, _ = self._state.found.tolist()
-        if not (ended or complete or relieved):
-            return
-        rows, boxes = news.ended[:ended].tolist(), news.complete[:complete].tolist()
-        below = news.relieved[:relieved].tolist()
-        for box in boxes:
+        ended, complete, relieved, filled = self._state.found.tolist()
+        ended_rows, full_groups = news.ended[:ended].tolist(), news.filled[:filled].tolist()
+        complete_boxes, relieved_rows = news.complete[:complete].tolist(), news.relieved[:relieved].tolist()
+        for box in complete_boxes:
             self._complete.pop(box)()
-        for row in below:
+        for row in relieved_rows:
             self._relieved.pop(row)()
-        for row in rows:
-            base, size = int(self._state.rows.first[row]), int(self._state.rows.flows[row])
+        for row in ended_rows:
+            base, size = self._place[row]
             ended_at = self._state.flows.ended_at[base : base + size].copy()
             self._free_row(row)
             self._ended.pop(row)(ended_at)
-
-    def _settle(self) -> float:
-        """After every event: update if it is time to, and tell groups that are filled; returns when it is the next."""
-        while True:
-            now, active = self._clock.now, max(1, int(self._state.counts[ACTIVE]))
-            interval_s = self._interval_s * math.sqrt(active)
-            due = self._updated_at + (interval_s if self._anew else max(interval_s, self._first_s))
-            if due <= now:
-                self._update(interval_s)
-                continue
-            filled = self._updated_at + self._filled_s
-            if filled > now or not self._look_for_filled():
-                return max(min(due, self._updated_at + self._filled_s), math.nextafter(now, math.inf))
-
-    def _update(self, interval_s: float) -> None:
-        seconds, self._updated_at, self._slack_s = self._since_s, self._clock.now, interval_s / 2
-        first_s, filled_s = moving.update(
-            self._updated_at,
-            seconds,
-            self._slack_s,
-            self._level,
-            self._inbox_count,
-            self._group_count,
-            self._arrays,
-        )
-        self._first_s, self._filled_s = float(first_s), float(filled_s)  # plain loops return numpy's numbers
-        self._level = math.inf
-        self._anew = False
-        self.updates += 1
-        filled = self._filled_groups()
-        self._tell()
-        self._tell_filled(filled)
-
-    def _look_for_filled(self) -> bool:
-        """Call those whose groups hold by now what they wait for; returns whether there are any."""
-        filled_s = moving.look_for_filled(
-            self._inbox_count, self._group_count, self._since_s, self._slack_s, self._arrays
-        )
-        self._filled_s = float(filled_s)
-        filled = self._filled_groups()
-        self._tell_filled(filled)
-        return bool(filled)
-
-    def _filled_groups(self) -> list[int]:
-        return self._state.news.filled[: self._state.found[FILLED]].tolist()  # type: ignore[no-any-return]
-
-    def _tell_filled(self, groups: Sequence[int]) -> None:
-        for group in groups:
+        for group in full_groups:
             if group in self._filled:  # it is not, when its task has just ended
                 self._filled[group]()
 
@@ -338,9 +263,14 @@ class Fluid:
         return base
 
     def _free_row(self, row: int) -> None:
-        rows = self._state.rows
-        self._free_flows.setdefault(int(rows.flows[row]), []).append(int(rows.first[row]))
+        base, size = self._place.pop(row)
+        self._free_flows.setdefault(size, []).append(base)
         self._free_rows.append(row)
+
+    def _one_more(self, kind: int) -> int:
+        """The number of a new inbox or group."""
+        self._state.counts[kind] += 1
+        return int(self._state.counts[kind]) - 1
 
     def _grow(self, name: str) -> None:
         """Twice as many entries of a kind, and room for what may be said of them."""
@@ -362,5 +292,4 @@ class Fluid:
     def _become(self, state: State) -> None:
         """Go on with other arrays."""
         self._state = state
-        parts: Any = [part if isinstance(part, np.ndarray | float) else as_records(part) for part in state]
-        self._arrays = State._make(parts)  # the same, for compiled loops
+        self._table = table_of(state)

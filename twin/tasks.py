@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twin.clock import Process, Signal
 from twin.lanes import Inbox, Outlet
 from workloads.agents.connection import TransferError
@@ -82,7 +84,7 @@ class Task:
     def _consume(self) -> Process:
         """Takes what has arrived, computes for it, and passes on the share of the output that it yields."""
         inboxes, reads = self._inboxes, self._order.reads
-        numbers = [inbox.number for inbox in inboxes]
+        numbers = np.array([inbox.number for inbox in inboxes], np.int64)
         expected = sum(inbox.expected for inbox in inboxes)
         least = max(part_bytes(expected), expected // _PARTS)
         while inboxes:

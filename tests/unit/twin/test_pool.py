@@ -21,6 +21,7 @@ from topologies.fat_tree import fat_tree, single_switch
 from twin import event_loop
 from twin.clock import Clock, Signal, StandstillError
 from twin.pool import GOODPUT, SimulatedPool
+from twin.state import GROUPS, INBOXES
 from workloads.coordination.coordinator import AgentError
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
@@ -56,8 +57,8 @@ def finish(agents, coroutine):
     result = event_loop.run(agents.fluid._clock, main())
     fluid = agents.fluid
     assert not any([int(fluid._state.counts[:2].sum()), fluid._ended, fluid._relieved, fluid._complete, fluid._filled])
-    assert len(fluid._free_groups) == fluid._group_count
-    assert len(fluid._free_inboxes) == fluid._inbox_count
+    assert len(fluid._free_groups) == fluid._state.counts[GROUPS]
+    assert len(fluid._free_inboxes) == fluid._state.counts[INBOXES]
     assert sum(size * len(free) for size, free in fluid._free_flows.items()) == fluid._flow_count
     for agent in agents._agents.values():
         assert not any([agent._around.boxes, agent._tasks, *agent._running.values(), agent.serving, agent.cpu._server])
