@@ -33,8 +33,8 @@ from workloads.protocol import (
     Transfer,
 )
 
-Boxes = dict[tuple[str, str, int], int]
-"""Number of the inbox of each job, exchange and consuming task."""
+Boxes = dict[tuple[str, str], dict[int, int]]
+"""Of each job and exchange: number of the inbox of each consuming task."""
 
 
 @dataclass
@@ -160,18 +160,17 @@ class Agent:
         Raises:
             TransferError: a consuming task is not there, as its host has died.
         """
-        fluid, routes, boxes = self._around.fluid, self._around.routes, self._around.boxes
-        keys = [(job, output.exchange, lane.consumer) for lane in output.lanes]
-        for key, lane in zip(keys, output.lanes, strict=True):
-            if key not in boxes:
-                raise _refused_by(lane.host)
-        idle = self._idle.get((job, task, len(keys), routes.version))
+        routes, consumers, hosts = self._around.routes, output.lanes.consumers, output.lanes.hosts
+        boxes = self._around.boxes.get((job, output.exchange), {})
+        if len(boxes) < len(consumers) or any(consumer not in boxes for consumer in consumers):
+            raise _refused_by(next(host for at, host in zip(consumers, hosts, strict=True) if at not in boxes))
+        idle = self._idle.get((job, task, len(consumers), routes.version))
         links = idle.pop() if idle else None
         connects = links is None
         if links is None:
-            links = routes.ways(self.host, [lane.host for lane in output.lanes])
-        way = Way(links, np.array([boxes[key] for key in keys]), routes.version, connects)
-        return Outlet(fluid, output, way, task, self._around.clock.now)
+            links = routes.ways(self.host, hosts)
+        way = Way(links, np.array([boxes[consumer] for consumer in consumers]), routes.version, connects)
+        return Outlet(self._around.fluid, output, way, self._around.clock.now)
 
     def keep(self, job: str, task: int, outlet: Outlet) -> None:
         """The connections of an outlet that has finished are idle, and used again unless the routes change."""

@@ -10,9 +10,9 @@ import numpy as np
 from twin.clock import Process, Signal
 from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
-from workloads.agents.exchange import part_bytes
+from workloads.agents.exchange import LEAST_PART_BYTES, MOST_PART_BYTES, PARTS
 from workloads.agents.inbox import WINDOW_BYTES
-from workloads.protocol import LaneReport, TaskInput, TaskOutput
+from workloads.protocol import LaneReports, TaskInput, TaskOutput
 
 
 class Inbox:
@@ -75,26 +75,24 @@ class Outlet:
         fluid: Carries them.
         order: What is to be sent to whom.
         way: Of the lanes.
-        task: Number of the producing task.
         now: Seconds on the clock.
     """
 
-    def __init__(self, fluid: Fluid, order: TaskOutput, way: Way, task: int, now: float) -> None:
+    def __init__(self, fluid: Fluid, order: TaskOutput, way: Way, now: float) -> None:
         self.total = order.bytes
         self.emitted = 0
         self.way = way
         self.exchange = order.exchange
         self._fluid = fluid
         self._order = order
-        self._task = task
         self._began_s = now
-        self._weights = np.array(order.weights, np.int64)
+        self._weights = np.array(order.lanes.weights, np.int64)
         self._whole = int(self._weights.sum())
         self._produced = 0
         self._pushed = np.zeros(len(self._weights), np.int64)
         self._ended = Signal()
-        flush = np.array([part_bytes(lane.bytes) for lane in order.lanes], float)
-        self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, flush, way.connects)
+        parts = np.clip(np.array(order.lanes.bytes, np.float64) // PARTS, LEAST_PART_BYTES, MOST_PART_BYTES)
+        self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, parts, way.connects)
 
     def emit(self, size: int) -> Process:
         """Hands over so many produced bytes and waits while a lane lags behind."""
@@ -103,12 +101,16 @@ class Outlet:
         yield self._fluid.drained(self._row, WINDOW_BYTES)
 
     def finish(self) -> Process:
-        """Sends the rest and waits until it has arrived; returns a report for each lane."""
+        """Sends the rest and waits until it has arrived; returns a report on each lane."""
         self._push(final=True)
         ended_at: Floats = yield self._ended
-        return tuple(
-            LaneReport(self._task, lane.consumer, size, self._began_s, at, 0, 0)
-            for lane, size, at in zip(self._order.lanes, self._pushed.tolist(), ended_at.tolist(), strict=True)
+        lanes = len(ended_at)
+        return LaneReports(
+            self._order.lanes.consumers,
+            tuple(self._pushed.tolist()),
+            (self._began_s,) * lanes,
+            tuple(ended_at.tolist()),
+            ((0, 0),) * lanes,
         )
 
     def close(self) -> None:

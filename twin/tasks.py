@@ -33,7 +33,7 @@ class Task:
         self._group = around.fluid.add_group(self._wake)
         self._inboxes = [Inbox(around.fluid, self._group, item, self._wake) for item in order.inputs]
         for item, inbox in zip(order.inputs, self._inboxes, strict=True):
-            around.boxes[order.job, item.exchange, order.task] = inbox.number
+            around.boxes.setdefault((order.job, item.exchange), {})[order.task] = inbox.number
         self._outlets: list[Outlet] = []
 
     def run(self) -> Process:
@@ -72,7 +72,10 @@ class Task:
             outlet.close()
         self._around.fluid.close(self._group, [inbox.number for inbox in self._inboxes])
         for item in order.inputs:
-            del self._around.boxes[order.job, item.exchange, order.task]
+            boxes = self._around.boxes[order.job, item.exchange]
+            del boxes[order.task]
+            if not boxes:
+                del self._around.boxes[order.job, item.exchange]
 
     def _wake(self) -> None:
         self._changed.fire()

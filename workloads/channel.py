@@ -12,7 +12,6 @@ import json
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from workloads import protocol
@@ -25,7 +24,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 def encode(message: Message) -> bytes:
     """A message as a line."""
-    return _encode([type(message).__name__, *_plain(message)]).encode() + b"\n"
+    return _encode([type(message).__name__, *message]).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -35,24 +34,13 @@ def decode(line: bytes) -> Message:
     return message
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a message holds
-    if value is None or isinstance(value, (int, float, str)):
-        return value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(getattr(value, field.name)) for field in fields(value)]
-
-
 @functools.cache
 def _builder(annotation: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a class, or what `typing` makes of several
     """Makes a value of a type of what JSON has for it."""
-    if is_dataclass(annotation):
+    if hasattr(annotation, "_fields"):
         hints = typing.get_type_hints(annotation)
-        builders = [_builder(hints[field.name]) for field in fields(annotation)]
-        make = cast("Callable[..., Any]", annotation)
-        return lambda values: make(*(build(value) for build, value in zip(builders, values, strict=True)))
+        builders = [_builder(hints[field]) for field in annotation._fields]
+        return lambda values: annotation(*(build(value) for build, value in zip(builders, values, strict=True)))
     inner = [_builder(part) for part in typing.get_args(annotation) if part not in (..., types.NoneType)]
     origin = typing.get_origin(annotation)
     if origin is types.UnionType:

@@ -6,11 +6,10 @@ machine's monotonic clock, which all processes share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Configure:
+class Configure(NamedTuple):
     """The first message to an agent: the emulated node, and deadlines.
 
     Attributes:
@@ -27,41 +26,36 @@ class Configure:
     sample_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Peers:
+class Peers(NamedTuple):
     """Address and port of every agent, by host."""
 
     peers: dict[str, tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockWrite:
+class BlockWrite(NamedTuple):
     """A block to write: onto the host's own disk, and through a pipeline onto those of `targets`."""
 
     file: str
-    index: int
+    block: int
     bytes: int
     targets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """Blocks of which the host has a replica from now on; they are put there without being written."""
 
     number: int
     blocks: tuple[BlockWrite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Blocks to write through their pipelines, which start at the host."""
 
     number: int
     blocks: tuple[BlockWrite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """A job begins: its containers on the host hold their memory until it ends."""
 
     job: str
@@ -69,17 +63,7 @@ class Begin:
     memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class OfTask:
-    """Every message about one task of a stage of a job."""
-
-    job: str
-    stage: str
-    task: int
-
-
-@dataclass(frozen=True, slots=True)
-class TaskInput:
+class TaskInput(NamedTuple):
     """What a task takes from an exchange: from how many sources, how much, with how much to compute."""
 
     exchange: str
@@ -88,30 +72,37 @@ class TaskInput:
     cpu_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class LaneOrder:
-    """The way to one consuming task."""
+class Lanes(NamedTuple):
+    """The ways to the consuming tasks of an exchange, in columns; all producing tasks have the same, if not forward.
 
-    consumer: int
-    host: str
-    bytes: int
+    Attributes:
+        consumers: their tasks.
+        hosts: where they are.
+        bytes: what each is expected to bring from one producing task.
+        weights: share of each in what a task produces.
+    """
+
+    consumers: tuple[int, ...]
+    hosts: tuple[str, ...]
+    bytes: tuple[int, ...]
+    weights: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOutput:
+class TaskOutput(NamedTuple):
     """What a task gives to an exchange: `bytes` in all, to each lane by its weight (repartition) or all (broadcast)."""
 
     exchange: str
     kind: str
     bytes: int
-    weights: tuple[int, ...]
-    lanes: tuple[LaneOrder, ...]
+    lanes: Lanes
 
 
-@dataclass(frozen=True, slots=True)
-class StartTask(OfTask):
+class StartTask(NamedTuple):
     """A task of a stage; `reads` says that it asks for splits, `writes` are the blocks of its result."""
 
+    job: str
+    stage: str
+    task: int
     container: int
     reads: bool
     inputs: tuple[TaskInput, ...]
@@ -119,35 +110,37 @@ class StartTask(OfTask):
     writes: tuple[BlockWrite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SplitOrder:
+class SplitOrder(NamedTuple):
     """A block to read from a host, what to compute for it, and what that yields for each pipelined output."""
 
     file: str
-    index: int
+    block: int
     bytes: int
     host: str
     cpu_s: float
     emit: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GiveSplit(OfTask):
+class GiveSplit(NamedTuple):
     """The answer to `NextSplit`; None when there is none left."""
 
+    job: str
+    stage: str
+    task: int
     split: SplitOrder | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer(OfTask):
+class Transfer(NamedTuple):
     """Send all that a task has produced for a barrier exchange."""
 
+    job: str
+    stage: str
+    task: int
     container: int
     output: TaskOutput
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """A job has ended, well or not."""
 
     job: str
@@ -156,23 +149,20 @@ class End:
 ToAgent = Configure | Peers | Store | Load | Begin | StartTask | GiveSplit | Transfer | End
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """The agent serves on a port."""
 
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A `Store` or `Load` is done, or why it failed."""
 
     number: int
     failed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(NamedTuple):
     """What a container, or the node (both names None), has used so far, and the memory it holds."""
 
     job: str | None
@@ -184,8 +174,7 @@ class UsageRow:
     received_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class UsageSample:
+class UsageSample(NamedTuple):
     """Usage of the node and its containers at a time.
 
     Attributes:
@@ -199,8 +188,7 @@ class UsageSample:
     agent_memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadReport:
+class ReadReport(NamedTuple):
     """How a split went: when its reading began and ended, and when its computing did; `failed` says why it did not.
 
     `ports` are own and other port of the flow, for a remote read.
@@ -214,36 +202,38 @@ class ReadReport:
     failed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NextSplit(OfTask):
+class NextSplit(NamedTuple):
     """A task wants another split; `finished` is about the last one."""
 
+    job: str
+    stage: str
+    task: int
     finished: ReadReport | None
 
 
-@dataclass(frozen=True, slots=True)
-class LaneReport:
-    """What went from one task to another, when, and over which ports; 0 where both are on one host."""
+class LaneReports(NamedTuple):
+    """What went from a task to others, in columns: how much, when, and over which ports, own and other; 0 where both
+    tasks are on one host.
+    """
 
-    source: int
-    destination: int
-    bytes: int
-    started: float
-    finished: float
-    own_port: int
-    other_port: int
+    destinations: tuple[int, ...]
+    bytes: tuple[int, ...]
+    started: tuple[float, ...]
+    finished: tuple[float, ...]
+    ports: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent(OfTask):
+class Sent(NamedTuple):
     """A `Transfer` is done."""
 
+    job: str
+    stage: str
+    task: int
     exchange: str
-    lanes: tuple[LaneReport, ...]
+    lanes: LaneReports
 
 
-@dataclass(frozen=True, slots=True)
-class WriteReport:
+class WriteReport(NamedTuple):
     """When the writing of a block began and ended, and over which ports its first hop went, 0 without one."""
 
     started: float
@@ -252,19 +242,23 @@ class WriteReport:
     other_port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done(OfTask):
+class Done(NamedTuple):
     """A task has ended: its lanes and the bytes received by exchange, and a report for each block of its result."""
 
-    sent: dict[str, tuple[LaneReport, ...]]
+    job: str
+    stage: str
+    task: int
+    sent: dict[str, LaneReports]
     received: dict[str, int]
     written: tuple[WriteReport, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed(OfTask):
+class Failed(NamedTuple):
     """A task has failed."""
 
+    job: str
+    stage: str
+    task: int
     reason: str
 
 

@@ -39,7 +39,11 @@ def job_record(result: JobResult, scale: Scale, origin_s: float, racks: Racks, d
     def time_s(wall_s: float | None) -> float | None:
         return None if wall_s is None else scale.modelled_s(wall_s - origin_s)
 
-    network = result.network_bytes
+    network = cross_rack = 0
+    for sender, receiver, size in result.moved():
+        if sender != receiver:
+            network += size
+            cross_rack += size if racks[sender] != racks[receiver] else 0
     return JobRecord(
         job_id=result.job_id,
         profile=result.profile,
@@ -50,16 +54,16 @@ def job_record(result: JobResult, scale: Scale, origin_s: float, racks: Racks, d
         cost_terms=dict(decision.cost_terms),
         decision_wall_s=decision.wall_s,
         read_bytes=_reads(result, scale, racks),
-        transferred_bytes=_modelled(scale, network.values()),
-        cross_rack_bytes=_modelled(scale, (size for (a, b), size in network.items() if racks[a] != racks[b])),
+        transferred_bytes=_modelled(scale, network),
+        cross_rack_bytes=_modelled(scale, cross_rack),
         stages=tuple(
             StageRecord(
                 name=stage.name,
                 started_s=time_s(stage.started_s) or 0.0,
                 finished_s=time_s(stage.finished_s),
-                planned_bytes=_modelled(scale, [stage.planned_bytes]),
-                sent_bytes=_modelled(scale, [stage.sent_bytes]),
-                received_bytes=_modelled(scale, [stage.received_bytes]),
+                planned_bytes=_modelled(scale, stage.planned_bytes),
+                sent_bytes=_modelled(scale, stage.sent_bytes),
+                received_bytes=_modelled(scale, stage.received_bytes),
             )
             for stage in result.stages
             if stage.started_s is not None
@@ -116,8 +120,8 @@ def _reads(result: JobResult, scale: Scale, racks: Racks) -> ReadBytes:
     for (source, reader), size in result.read_bytes.items():
         where = "local" if source == reader else "rack" if racks[source] == racks[reader] else "remote"
         wire[where] += size
-    return ReadBytes(**{where: _modelled(scale, [size]) for where, size in wire.items()})
+    return ReadBytes(**{where: _modelled(scale, size) for where, size in wire.items()})
 
 
-def _modelled(scale: Scale, wire: Iterable[int]) -> int:
-    return round(scale.modelled_bytes(sum(wire)))
+def _modelled(scale: Scale, wire: int) -> int:
+    return round(scale.modelled_bytes(wire))

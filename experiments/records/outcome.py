@@ -13,7 +13,7 @@ from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
 from experiments.records.verdict import Sample
 from experiments.specification.plan import Run
-from workloads.coordination.events import Event, JobResult
+from workloads.coordination.events import Event, JobResult, Transfers, one_by_one
 from workloads.scale import Scale
 
 
@@ -25,9 +25,14 @@ class Outcome:
     results: list[JobResult] = field(default_factory=list)
     decisions: dict[str, Decision] = field(default_factory=dict)
     deciding_s: float = 0.0
-    events: list[Event] = field(default_factory=list)
+    kept: list[Event | Transfers] = field(default_factory=list)
     link_readings: list[dict[str, Any]] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
+
+    @property
+    def events(self) -> list[Event]:
+        """All of them."""
+        return list(one_by_one(self.kept))
 
     @property
     def origin_s(self) -> float:

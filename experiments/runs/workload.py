@@ -62,7 +62,7 @@ class Workload:
 
     def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
         """Keep an event that happens now and is not of a job."""
-        self._outcome.events.append(Event(self._pool.clock(), kind, host=host, detail=detail))
+        self._outcome.kept.append(Event(self._pool.clock(), kind, host=host, detail=detail))
 
     def failures(self, breakable: Breakable) -> list[Coroutine[Any, Any, None]]:
         """Each of the failures of the specification, which wait for their time."""
@@ -100,7 +100,7 @@ class Workload:
                 job,
                 decision.placement,
                 blocks,
-                self._outcome.events.append,
+                self._outcome.kept.append,
                 submitted_s=self.origin_s + self._scale.wall_s(planned.at_s),
                 deadline_s=self._deadline_s,
             )

@@ -106,7 +106,7 @@ def _agents(
         run.seed,
         racks={host.name: host.rack for host in hosts},
         started_at=started,
-        sink=outcome.events.append,
+        sink=outcome.kept.append,
     )
 
 

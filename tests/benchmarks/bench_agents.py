@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.unit.workloads.loopback import Block, blocks_of, hosts, memory_mb, racks, spawn
-from workloads.coordination.events import Event
+from workloads.coordination.events import Event, Transfers, one_by_one
 from workloads.coordination.pool import AgentPool, Spawn
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
@@ -68,7 +68,7 @@ async def one_transfer(network: Any, rate_mbps: float) -> tuple[float, list[floa
     size = int(rate_mbps * 1e6 / 8 * SECONDS)
     block_map, sizes = blocks_of("j/in", [size], [("h2",)])
     job = Job("j", "bench", (Stage("scan", (Read("j/in", size),)),), containers=2)
-    events: list[Event] = []
+    events: list[Event | Transfers] = []
     async with pool_on(network) as pool:
         await pool.store(block_map, sizes)
         before = [cpu_s(pool.pids[host]) for host in ("h1", "h2")]
@@ -76,7 +76,7 @@ async def one_transfer(network: Any, rate_mbps: float) -> tuple[float, list[floa
         used = [cpu_s(pool.pids[host]) - then for host, then in zip(("h1", "h2"), before, strict=True)]
     if result.failed:
         raise RuntimeError(result.failed)
-    read = next(event for event in events if event.kind == "read")
+    read = next(event for event in one_by_one(events) if event.kind == "read")
     took_s = read.time_s - (read.start_s or 0.0)
     return size * 8 / took_s / 1e6, [seconds / took_s for seconds in used]
 
@@ -139,7 +139,7 @@ async def mixed_high(start: Spawn) -> dict[str, float]:
     }
     block_map = {block: tuple(names[i] for i in rng.permutation(8)[:3]) for block in sizes}
     slots = list(rng.permutation([name for name in names for _ in range(8)]))
-    events: list[Event] = []
+    events: list[Event | Transfers] = []
     async with AgentPool(hosts(8), start, NodeModel(), scale, 1, racks=racks(8), sink=events.append) as pool:
         await pool.store(block_map, sizes)
         before, own, began = {pid: cpu_s(pid) for pid in pool.pids.values()}, time.process_time(), time.monotonic()
@@ -154,7 +154,7 @@ async def mixed_high(start: Spawn) -> dict[str, float]:
         await asyncio.gather(*(submit(i) for i in range(len(jobs))))
         return {
             "blocks": len(sizes),
-            "transfers": sum(event.kind == "transfer" for event in events),
+            "transfers": sum(event.kind == "transfer" for event in one_by_one(events)),
             "wall_s": time.monotonic() - began,
             "agents_s": sum(cpu_s(pid) - then for pid, then in before.items()),
             "coordinator_s": time.process_time() - own,

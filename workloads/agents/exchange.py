@@ -26,11 +26,11 @@ from workloads.agents.wire import (
     send_header,
     wait_for,
 )
-from workloads.protocol import LaneReport
+from workloads.protocol import LaneReports
 
-_PARTS = 4
-_LEAST_PART_BYTES = 8 * 1024
-_MOST_PART_BYTES = 64 * 1024
+PARTS = 4
+LEAST_PART_BYTES = 8 * 1024
+MOST_PART_BYTES = 64 * 1024
 
 Pair = tuple[str, int, int]
 """Job, producing task, consuming task."""
@@ -40,7 +40,7 @@ def part_bytes(expected: int) -> int:
     """How much of `expected` wire bytes is worth a step: a quarter, so that a pipeline stays one at every volume
     divisor, but not so little that the switches have more frames to forward than they can.
     """
-    return min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, expected // _PARTS))
+    return min(MOST_PART_BYTES, max(LEAST_PART_BYTES, expected // PARTS))
 
 
 @dataclass
@@ -54,9 +54,16 @@ class Parcel:
     finished: float = 0.0
     ports: tuple[int, int] = (0, 0)
 
-    def report(self) -> LaneReport:
-        """For the coordinator."""
-        return LaneReport(self.source, self.destination, self.bytes, self.started, self.finished, *self.ports)
+
+def reports(parcels: Sequence[Parcel]) -> LaneReports:
+    """What is to be told of them."""
+    return LaneReports(
+        tuple(parcel.destination for parcel in parcels),
+        tuple(parcel.bytes for parcel in parcels),
+        tuple(parcel.started for parcel in parcels),
+        tuple(parcel.finished for parcel in parcels),
+        tuple(parcel.ports for parcel in parcels),
+    )
 
 
 class Lane:

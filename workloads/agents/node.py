@@ -19,7 +19,7 @@ from typing import Any
 from workloads.agents.blocks import BlockStore, Peer
 from workloads.agents.connection import Connection, TransferError, listen
 from workloads.agents.content import Content
-from workloads.agents.exchange import Connections, Lane, Outlet
+from workloads.agents.exchange import Connections, Lane, Outlet, reports
 from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
 from workloads.agents.tasks import StageTask
 from workloads.agents.usage import Usage
@@ -90,7 +90,7 @@ class Agent:
                 self._peers.update({host: Peer(*address) for host, address in message.peers.items()})
             case Store():
                 for block in message.blocks:
-                    self.blocks.put(block.file, block.index, block.bytes)
+                    self.blocks.put(block.file, block.block, block.bytes)
                 self.report(Stored(message.number))
             case Load():
                 self._start(self._load(message))
@@ -122,9 +122,10 @@ class Agent:
     def open_outlet(self, job: str, task: int, output: TaskOutput, usage: Usage) -> Outlet:
         """Starts the lanes of an output: one to each consuming task, over the network where that is elsewhere."""
         moved = asyncio.Event()
-        hosts = {lane.consumer: lane.host for lane in output.lanes}
+        consumers, hosts = output.lanes.consumers, dict(zip(output.lanes.consumers, output.lanes.hosts, strict=True))
         lanes = [
-            Lane(self._content, (job, output.exchange, lane.consumer), task, lane.bytes, moved) for lane in output.lanes
+            Lane(self._content, (job, output.exchange, consumer), task, expected, moved)
+            for consumer, expected in zip(consumers, output.lanes.bytes, strict=True)
         ]
 
         def start(lane: Lane) -> asyncio.Task[None]:
@@ -135,7 +136,7 @@ class Agent:
             address, usages = (peer.ip, peer.port), (usage, self._node)
             return self._loop.create_task(lane.run_remote(self._connections, address, usages))
 
-        return Outlet(lanes, output.kind, output.weights, moved, start)
+        return Outlet(lanes, output.kind, output.lanes.weights, moved, start)
 
     async def _run_task(self, task: StageTask) -> None:
         key = (task.order.job, task.order.stage, task.order.task)
@@ -158,14 +159,13 @@ class Agent:
             return
         finally:
             outlet.cancel()
-        lanes = tuple(parcel.report() for parcel in parcels)
-        self.report(Sent(order.job, order.stage, order.task, order.output.exchange, lanes))
+        self.report(Sent(order.job, order.stage, order.task, order.output.exchange, reports(parcels)))
 
     async def _load(self, order: Load) -> None:
         """Writes blocks through their pipelines, starting here."""
         try:
             for block in order.blocks:
-                await self.blocks.write(block.file, block.index, block.bytes, block.targets)
+                await self.blocks.write(block.file, block.block, block.bytes, block.targets)
         except TransferError as error:
             self.report(Stored(order.number, str(error)))
         else:

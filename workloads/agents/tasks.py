@@ -8,7 +8,7 @@ from typing import Protocol
 
 from workloads.agents.blocks import BlockStore
 from workloads.agents.connection import TransferError
-from workloads.agents.exchange import Outlet, part_bytes
+from workloads.agents.exchange import Outlet, part_bytes, reports
 from workloads.agents.inbox import Inbox, Inboxes
 from workloads.agents.usage import Usage
 from workloads.node_model import SharedResource
@@ -104,7 +104,7 @@ class StageTask:
             for item in inputs:
                 self.agent.inboxes.close(self._key(item.exchange))
         received = {item.exchange: item.inbox.received for item in inputs}
-        sent = {exchange: tuple(parcel.report() for parcel in lanes) for exchange, lanes in parcels.items()}
+        sent = {exchange: reports(lanes) for exchange, lanes in parcels.items()}
         self.agent.report(Done(self.order.job, self.order.stage, self.order.task, sent, received, written))
 
     def give_split(self, message: GiveSplit) -> None:
@@ -178,10 +178,10 @@ class StageTask:
         started, ports, due = clock(), None, None
         try:
             if split.host == self.agent.host:
-                due = await self.agent.blocks.read_local(split.file, split.index, split.bytes, since)
+                due = await self.agent.blocks.read_local(split.file, split.block, split.bytes, since)
                 self.usage.disk_bytes += split.bytes
             else:
-                ports = await self.agent.blocks.read_remote(split.file, split.index, split.bytes, split.host)
+                ports = await self.agent.blocks.read_remote(split.file, split.block, split.bytes, split.host)
                 self.usage.received_bytes += split.bytes
         except TransferError as error:
             return ReadReport(split.host, started, clock(), failed=str(error)), None
@@ -197,7 +197,7 @@ class StageTask:
         clock, written = asyncio.get_running_loop().time, []
         for block in self.order.writes:
             started = clock()
-            ports = await self.agent.blocks.write(block.file, block.index, block.bytes, block.targets)
+            ports = await self.agent.blocks.write(block.file, block.block, block.bytes, block.targets)
             written.append(WriteReport(started, clock(), *ports))
             self.usage.disk_bytes += block.bytes
             self.usage.sent_bytes += block.bytes if block.targets else 0

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from workloads.coordination import orders
-from workloads.coordination.events import Event, EventKind, JobResult, Sink
+from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers
+from workloads.coordination.orders import Orders
 from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
 from workloads.job import Job
 from workloads.protocol import (
@@ -20,7 +20,7 @@ from workloads.protocol import (
     End,
     Failed,
     GiveSplit,
-    LaneReport,
+    LaneReports,
     NextSplit,
     OfJob,
     ReadReport,
@@ -89,6 +89,7 @@ class Execution:
         self._rng = rng
         self._sink = sink
         self._hosts = [placement[job.container_of(task)] for task in range(job.tasks)]
+        self._orders = Orders(job, self.key, self._hosts)
         self._stages: dict[str, StageProgress] = {}
         for name, plan in plans.items():
             self._stages[name] = StageProgress.of(plan, self._hosts, rng)
@@ -112,7 +113,7 @@ class Execution:
         """
         self._emit("job_started")
         for host in self.hosts:
-            self._cluster.send(host, orders.begin(self.job, self.key, self.result.placement, host))
+            self._cluster.send(host, self._orders.begin(self.result.placement, host))
         try:
             self._start_ready()
             await asyncio.wait_for(self._finished, deadline_s)
@@ -148,7 +149,7 @@ class Execution:
                 case NextSplit():
                     self._give_next(message)
                 case Sent():
-                    self._note_sent(message.exchange, message.stage, message.lanes)
+                    self._note_sent(message.exchange, message, message.lanes)
                 case Done():
                     self._end_task(message)
                 case Failed():
@@ -182,7 +183,7 @@ class Execution:
         state.running = set(range(self.job.tasks))
         for task, host in enumerate(self._hosts):
             writes = self._writes(state.plan, task)
-            self._cluster.send(host, orders.task(self.job, self.key, state.plan, task, self._hosts, writes))
+            self._cluster.send(host, self._orders.task(state.plan, task, writes))
             self._emit("task_started", stage=name, task=task, host=host)
 
     def _release(self, exchange: ExchangePlan) -> None:
@@ -193,7 +194,7 @@ class Execution:
                 size = source.held[exchange.key][task]
             else:
                 size = source.plan.emitted_by_task(exchange, task)
-            self._cluster.send(host, orders.transfer(self.job, self.key, exchange, task, size, self._hosts))
+            self._cluster.send(host, self._orders.transfer(exchange, task, size))
 
     def _writes(self, plan: StagePlan, task: int) -> tuple[BlockWrite, ...]:
         """Blocks of a task's result, with the hosts of further replicas."""
@@ -296,7 +297,7 @@ class Execution:
             self._flows[key].received += size
             state.result.received_bytes += size
         for key, lanes in message.sent.items():
-            self._note_sent(key, state.plan.name, lanes)
+            self._note_sent(key, message, lanes)
         for write, done in zip(self._writing.pop((state.plan.name, task)), message.written, strict=True):
             self._note_written(state.plan.name, task, write, done)
         state.running.discard(task)
@@ -320,37 +321,33 @@ class Execution:
                 bytes=write.bytes,
                 local=sender == receiver,
                 ok=True,
-                detail=f"{write.file} {write.index}",
+                detail=f"{write.file} {write.block}",
                 source_port=(first and done.own_port) or None,
                 destination_port=(first and done.other_port) or None,
             )
 
-    def _note_sent(self, key: str, stage: str, lanes: Sequence[LaneReport]) -> None:
+    def _note_sent(self, key: str, message: Sent | Done, lanes: LaneReports) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""
-        flow = self._flows[key]
+        flow, size = self._flows[key], sum(lanes.bytes)
         flow.sources_reported += 1
-        consumer = self._stages[flow.plan.consumer].result
-        for lane in lanes:
-            sender, receiver = self._hosts[lane.source], self._hosts[lane.destination]
-            flow.sent += lane.bytes
-            consumer.sent_bytes += lane.bytes
-            self._add(self.result.exchanged_bytes, sender, receiver, lane.bytes)
-            self._emit(
-                "transfer",
-                time_s=self._time(lane.finished),
-                start_s=self._time(lane.started),
-                stage=stage,
-                task=lane.source,
-                peer_task=lane.destination,
-                host=sender,
-                peer=receiver,
-                bytes=lane.bytes,
-                local=sender == receiver,
-                ok=True,
-                detail=key,
-                source_port=lane.own_port or None,
-                destination_port=lane.other_port or None,
-            )
+        flow.sent += size
+        self._stages[flow.plan.consumer].result.sent_bytes += size
+        transfers = Transfers(
+            job=self.job.job_id,
+            stage=message.stage,
+            task=message.task,
+            container=self.job.container_of(message.task),
+            host=self._hosts[message.task],
+            exchange=key,
+            times_s=[self._time(at) for at in lanes.finished],
+            starts_s=[self._time(at) for at in lanes.started],
+            peer_tasks=lanes.destinations,
+            peers=[self._hosts[task] for task in lanes.destinations],
+            bytes=lanes.bytes,
+            ports=lanes.ports,
+        )
+        self.result.transfers.append(transfers)
+        self._sink(transfers)
         self._finish_complete()
 
     def _finish_complete(self) -> None:

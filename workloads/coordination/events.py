@@ -6,7 +6,7 @@ modelled cluster's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -83,7 +83,65 @@ class Event(NamedTuple):
     agent_memory_bytes: int | None = None
 
 
-Sink = Callable[[Event], None]
+class Transfers(NamedTuple):
+    """Events of the kind `transfer`, one for each consuming task to which a producing task has sent, in columns.
+
+    Attributes:
+        job, stage, task, container, host: Those of the producing task.
+        exchange: Its name.
+        times_s, starts_s: When each ended and began.
+        peer_tasks, peers: Each consuming task and its host.
+        bytes: Payload of each.
+        ports: TCP ports of each, source and destination; 0 within a node.
+    """
+
+    job: str
+    stage: str
+    task: int
+    container: int
+    host: str
+    exchange: str
+    times_s: Sequence[float]
+    starts_s: Sequence[float]
+    peer_tasks: Sequence[int]
+    peers: Sequence[str]
+    bytes: Sequence[int]
+    ports: Sequence[tuple[int, int]]
+
+    def events(self) -> Iterator[Event]:
+        """Each of them."""
+        columns = self.times_s, self.starts_s, self.peer_tasks, self.peers, self.bytes, self.ports
+        for time_s, start_s, peer_task, peer, size, (source_port, destination_port) in zip(*columns, strict=True):
+            yield Event(
+                time_s,
+                "transfer",
+                self.job,
+                self.stage,
+                self.task,
+                self.container,
+                self.host,
+                peer,
+                size,
+                start_s,
+                self.host == peer,
+                ok=True,
+                detail=self.exchange,
+                peer_task=peer_task,
+                source_port=source_port or None,
+                destination_port=destination_port or None,
+            )
+
+
+Sink = Callable[[Event | Transfers], None]
+
+
+def one_by_one(kept: Iterable[Event | Transfers]) -> Iterator[Event]:
+    """All events of what a sink has taken."""
+    for some in kept:
+        if isinstance(some, Transfers):
+            yield from some.events()
+        else:
+            yield some
 
 
 @dataclass
@@ -106,7 +164,7 @@ class JobResult:
         placement: Host of each container.
         attempt: Counts the attempts of the job, from 1.
         read_bytes: Input read by (serving host, reading host), local reads included.
-        exchanged_bytes: Shuffled and broadcast bytes by (sending host, receiving host), local ones included.
+        transfers: What was shuffled and broadcast, also within a host.
         written_bytes: Replicas of results by (sending host, storing host); the writer's own replica comes from itself.
         failed: Why it failed; None when it finished.
         dead_hosts: Hosts whose agents were found dead when it failed.
@@ -121,7 +179,7 @@ class JobResult:
     finished_s: float | None = None
     stages: list[StageResult] = field(default_factory=list)
     read_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
-    exchanged_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    transfers: list[Transfers] = field(default_factory=list)
     written_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     failed: str | None = None
     dead_hosts: tuple[str, ...] = ()
@@ -131,12 +189,11 @@ class JobResult:
         """Input that was read on the node of the task."""
         return sum(size for (source, reader), size in self.read_bytes.items() if source == reader)
 
-    @property
-    def network_bytes(self) -> Mapping[tuple[str, str], int]:
-        """Everything that crossed the network, by (sending host, receiving host)."""
-        total: dict[tuple[str, str], int] = {}
-        for matrix in (self.read_bytes, self.exchanged_bytes, self.written_bytes):
-            for (source, destination), size in matrix.items():
-                if source != destination:
-                    total[source, destination] = total.get((source, destination), 0) + size
-        return total
+    def moved(self) -> Iterator[tuple[str, str, int]]:
+        """Sending host, receiving host and bytes of everything that moved, in parts; also of what stayed on a host."""
+        for matrix in (self.read_bytes, self.written_bytes):
+            for (sender, receiver), size in matrix.items():
+                yield sender, receiver, size
+        for row in self.transfers:
+            for receiver, size in zip(row.peers, row.bytes, strict=True):
+                yield row.host, receiver, size

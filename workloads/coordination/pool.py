@@ -15,7 +15,7 @@ import psutil
 
 from workloads.channel import Channel
 from workloads.coordination.coordinator import AgentError, Coordinator
-from workloads.coordination.events import Event, Sink
+from workloads.coordination.events import Event
 from workloads.node_model import NodeModel
 from workloads.protocol import Configure, FromAgent, Peers, Ready, ToAgent, UsageRow, UsageSample
 from workloads.scale import Scale
@@ -76,7 +76,7 @@ class AgentPool(Coordinator):
         port: int = 0,
         deadline_s: float = DEADLINE_S,
         sample_s: float = 1.0,
-        sink: Sink | None = None,
+        sink: Callable[[Event], None] | None = None,
     ) -> None:
         since = self._started_at = time.monotonic() if started_at is None else started_at
         super().__init__(tuple(hosts), racks, scale, seed, self._send, lambda: time.monotonic() - since, since)

@@ -28,7 +28,7 @@ from experiments.specification.sweep import Sweep
 from placement import CostTerms
 from topologies.topology import Topology
 from workloads.coordination.coordinator import AgentError
-from workloads.coordination.events import Event, JobResult, StageResult
+from workloads.coordination.events import Event, JobResult, StageResult, Transfers
 from workloads.scale import Scale
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
@@ -174,11 +174,11 @@ def _outcome(run: Run, rng: np.random.Generator, doubtful: bool) -> Outcome:
     for job in WORKLOAD:
         result, events = _job(run, topology, job, rng)
         outcome.results.append(result)
-        outcome.events += events
+        outcome.kept += events
         terms = {one.name: min(1.0, _spreading(run) * rng.uniform(0.3, 0.7)) for one in fields(CostTerms)}
         outcome.decisions[result.job_id] = Decision(result.placement, terms, 0.01)
     outcome.deciding_s = 0.05
-    outcome.events.sort(key=lambda event: event.time_s)
+    outcome.kept.sort(key=lambda event: event.times_s[0] if isinstance(event, Transfers) else event.time_s)
     outcome.link_readings = _readings(topology, outcome.results, _spreading(run), rng)
     outcome.samples = _samples(rng, doubtful)
     return outcome
@@ -190,7 +190,7 @@ def _spreading(run: Run) -> float:
 
 def _job(
     run: Run, topology: Topology, job: tuple[str, str, float, float, float, float], rng: np.random.Generator
-) -> tuple[JobResult, list[Event]]:
+) -> tuple[JobResult, list[Event | Transfers]]:
     """What a job did and the events that tell of it, with the same bytes in both."""
     job_id, profile, at_s, base_s, network, input_bytes = job
     spreading, factor = _spreading(run), run.blocking_factor or 1.0
@@ -203,7 +203,7 @@ def _job(
     bounds = [SCALE.wall_s(at_s + 3 + (time_s - 3) * share) for share in (0, 0.45, 0.7, 1.0)]
     at, moved = SCALE.wall_s(at_s), input_bytes * network
     result = JobResult(job_id, profile, placement, 1, at, bounds[0], SCALE.wall_s(at_s + time_s))
-    events = [Event(at, "job_submitted", job=job_id, detail=profile)]
+    events: list[Event | Transfers] = [Event(at, "job_submitted", job=job_id, detail=profile)]
     for number, (name, size) in enumerate((("scan", input_bytes), ("join", moved / 2), ("aggregate", moved / 2))):
         kept = local if name == "scan" else 1 - 0.75 * spreading
         stage = StageResult(name, bounds[number], bounds[number + 1])
@@ -217,7 +217,7 @@ def _job(
 
 def _task(
     result: JobResult, stage: StageResult, task: int, host: str, parts: Mapping[str, int], rng: np.random.Generator
-) -> Iterator[Event]:
+) -> Iterator[Event | Transfers]:
     """A task that moves some bytes from or to each of its peers and computes; the job's and stage's sums grow by it."""
     length = stage.finished_s - stage.started_s
     start, middle = stage.started_s + rng.uniform(0, 0.05) * length, stage.started_s + rng.uniform(0.4, 0.7) * length
@@ -226,13 +226,17 @@ def _task(
     reads = stage.name == "scan"
     yield Event(start, "task_started", **where)
     for peer, size in parts.items():
-        pair = (peer, host) if reads else (host, peer)
-        matrix = result.read_bytes if reads else result.exchanged_bytes
-        matrix[pair] = matrix.get(pair, 0) + size
         for name in ("planned_bytes", "sent_bytes", "received_bytes"):
             setattr(stage, name, getattr(stage, name) + size)
-        moved: dict[str, Any] = {"start_s": start, "peer": peer, "bytes": size, "ok": True, "local": peer == host}
-        yield Event(middle, "read" if reads else "transfer", container=task + 1, **where, **moved)
+        if reads:
+            result.read_bytes[peer, host] = result.read_bytes.get((peer, host), 0) + size
+            read: dict[str, Any] = {"start_s": start, "peer": peer, "bytes": size, "ok": True, "local": peer == host}
+            yield Event(middle, "read", container=task + 1, **where, **read)
+        else:
+            sent: dict[str, Any] = {"times_s": [middle], "starts_s": [start], "peers": [peer], "bytes": [size]}
+            place: dict[str, Any] = {"peer_tasks": [0], "ports": [(0, 0)], "exchange": stage.name}
+            result.transfers.append(Transfers(container=task + 1, **where, **sent, **place))
+            yield result.transfers[-1]
     yield Event(end, "compute", container=task + 1, start_s=middle, **where)
     yield Event(end, "task_finished", **where)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from workloads.coordination.events import one_by_one
 from workloads.coordination.pool import AgentPool
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
@@ -69,7 +70,10 @@ def memory_mb(pid, field="VmHWM"):
 
 
 async def run(agents, job, block_map, events=None, placement=PLACEMENT, **options):
-    sink = (lambda _: None) if events is None else events.append
+    def sink(some):
+        if events is not None:
+            events.extend(one_by_one([some]))
+
     return await agents.run_job(job, placement, block_map, sink, **{"deadline_s": 20.0, **options})
 
 
@@ -93,9 +97,22 @@ def moved(events):
 def moved_by(*results):
     pairs: Counter[tuple[str, str]] = Counter()
     for result in results:
-        for matrix in (result.read_bytes, result.exchanged_bytes, result.written_bytes):
-            pairs.update(matrix)
+        for sender, receiver, size in result.moved():
+            pairs[sender, receiver] += size
     return +pairs
+
+
+def network_bytes(result):
+    return sum(size for sender, receiver, size in result.moved() if sender != receiver)
+
+
+def exchanged(result):
+    """Bytes shuffled and broadcast by (sending host, receiving host), those within a host included."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for row in result.transfers:
+        for peer, size in zip(row.peers, row.bytes, strict=True):
+            pairs[row.host, peer] += size
+    return pairs
 
 
 async def until(condition, within_s=10.0):

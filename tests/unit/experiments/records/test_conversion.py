@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from experiments.records import series
 from experiments.records.conversion import Decision, job_record, link_rows, traffic_matrix
-from workloads.coordination.events import Event, EventKind, JobResult, StageResult
+from workloads.coordination.events import Event, EventKind, JobResult, StageResult, Transfers, one_by_one
 from workloads.scale import Scale
 
 RACKS = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
@@ -27,6 +27,14 @@ def result(**changed):
         "finished_s": 14.0,
     }
     return JobResult(**{**known, **changed})
+
+
+def transfers(matrix):
+    """Of one exchange, by hosts."""
+    return [
+        Transfers("kmeans-1", "scan", 0, 1, host, "scan>sink", [1.0], [0.5], [0], [peer], [size], [(0, 0)])
+        for (host, peer), size in matrix.items()
+    ]
 
 
 def record(job, origin_s=9.0, scale=SCALE):
@@ -55,7 +63,7 @@ def test_bytes_are_modelled_and_divided_by_where_they_came_from():
     job = record(
         result(
             read_bytes={("h1", "h1"): 1000, ("h2", "h1"): 200, ("h3", "h1"): 30, ("h4", "h3"): 4},
-            exchanged_bytes={("h1", "h3"): 5, ("h1", "h1"): 10_000, ("h1", "h2"): 7},
+            transfers=transfers({("h1", "h3"): 5, ("h1", "h1"): 10_000, ("h1", "h2"): 7}),
             written_bytes={("h3", "h1"): 6, ("h3", "h3"): 100_000},
             stages=[StageResult("scan", 10.6, 12.0, planned_bytes=90, sent_bytes=90, received_bytes=88)],
         )
@@ -69,7 +77,7 @@ def test_bytes_are_modelled_and_divided_by_where_they_came_from():
 
 matrices = st.dictionaries(st.tuples(st.sampled_from(HOSTS), st.sampled_from(HOSTS)), st.integers(0, 10**10))
 results = st.builds(
-    lambda read, exchanged, written: result(read_bytes=read, exchanged_bytes=exchanged, written_bytes=written),
+    lambda read, exchanged, written: result(read_bytes=read, transfers=transfers(exchanged), written_bytes=written),
     matrices,
     matrices,
     matrices,
@@ -81,9 +89,10 @@ def rows_of(job, scale):
     """Events of a job as rows, one for each pair of hosts of each of its matrices."""
     moved: tuple[tuple[EventKind, dict[tuple[str, str], int]], ...] = (
         ("read", job.read_bytes),
-        ("transfer", job.exchanged_bytes),
         ("write", job.written_bytes),
     )
+    for event in one_by_one(job.transfers):
+        yield series.event_row(event, scale)
     for kind, matrix in moved:
         for (source, destination), size in matrix.items():
             host, peer = (destination, source) if kind == "read" else (source, destination)

@@ -78,7 +78,7 @@ def test_what_up_links_are_read_to_carry_is_what_crossed_racks(run_one):
     outcome, _, _ = run_one()
     (result,) = outcome.results
     racks = {"h1": 1, "h2": 1, "h3": 2, "h4": 2}
-    crossed = sum(size for (a, b), size in result.network_bytes.items() if racks[a] != racks[b])
+    crossed = sum(size for a, b, size in result.moved() if racks[a] != racks[b])
     first, *between, last = outcome.link_readings
     sent = {(link["id"], link["direction"]): link["tx_bytes"] for link in last["links"]}
     up = sum(size for (link, direction), size in sent.items() if direction == "up" and not link.startswith("h"))

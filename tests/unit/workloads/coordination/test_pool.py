@@ -18,8 +18,10 @@ from tests.unit.workloads.loopback import (
     THREE,
     assert_conserved,
     blocks_of,
+    exchanged,
     moved,
     moved_by,
+    network_bytes,
     pool,
     run,
     shuffle_job,
@@ -50,7 +52,7 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
 
     result = asyncio.run(main())
     assert_conserved(result)
-    assert sum(result.exchanged_bytes.values()) == 5_000_003 + 300_001 * job.tasks + 70_001 + 10
+    assert exchanged(result).total() == 5_000_003 + 300_001 * job.tasks + 70_001 + 10
     assert sum(result.read_bytes.values()) == sum(sizes.values())
     assert moved(events) == moved_by(result)
     transfers = [event for event in events if event.kind == "transfer"]
@@ -115,7 +117,7 @@ def test_tasks_without_a_share_get_nothing_and_the_others_theirs():
     result = asyncio.run(main())
     assert_conserved(result)
     into: Counter[str] = Counter()
-    for (_, host), size in result.exchanged_bytes.items():
+    for (_, host), size in exchanged(result).items():
         into[host] += size
     assert [into[host] for host in THREE] == pytest.approx([3_300_000, 0, 1_100_000], abs=20)
 
@@ -189,7 +191,7 @@ def test_results_are_written_with_their_replicas_over_the_network():
     assert stayed == {("h1", "h1"): 1_000_000, ("h2", "h2"): 1_000_000, ("h3", "h3"): 1_000_000}
     assert sum(result.written_bytes.values()) == 3 * 3_000_000
     remote_read = sum(result.read_bytes.values()) - result.local_read_bytes
-    assert sum(result.network_bytes.values()) == 2 * 3_000_000 + remote_read
+    assert network_bytes(result) == 2 * 3_000_000 + remote_read
     for task in range(3):
         own, first, second = (event for event in events if event.kind == "write" and event.task == task)
         assert own.host == own.peer == first.host
@@ -228,7 +230,7 @@ def test_samples_add_up_to_what_the_job_used():
             return result
 
     result = asyncio.run(main())
-    network = sum(result.network_bytes.values())
+    network = network_bytes(result)
     containers = [event for event in events if event.kind == "sample" and event.job == "j"]
     assert {(event.container, event.host) for event in containers} == set(enumerate(PLACEMENT))
     assert sum(event.cpu_s for event in containers) == pytest.approx(0.3, rel=0.01)
