@@ -214,7 +214,8 @@ class Agent:
         arrived = Signal()
         for agent in agents:
             agent.serving[arrived] = None
-        links = np.array([*zip(*itertools.zip_longest(*paths, fillvalue=-1), strict=True)])
+        longest = max(map(len, paths))
+        links = np.array([[*path, *[-1] * (longest - len(path))] for path in paths])
         if others:
             links = self._around.routes.draw(links)
         try:

@@ -64,7 +64,8 @@ class ProcessorSharing:
 
     def rate(self, customers: int) -> float:
         """What each of so many customers gets."""
-        return min(self.limit, self.capacity / customers)
+        share = self.capacity / customers
+        return share if share < self.limit else self.limit
 
     def arrive(self, now: float, amount: float, leave: Callable[[float], None], since: float | None = None) -> int:
         """Adds a customer.
@@ -93,9 +94,10 @@ class ProcessorSharing:
 
     def next_departure(self) -> float | None:
         """When the next customer leaves if nobody else comes; None without customers."""
-        if not self._customers:
+        customers = self._customers
+        if not customers:
             return None
-        return self._now + (self._customers[0][0] - self._virtual) / self.rate(len(self))
+        return self._now + (customers[0][0] - self._virtual) / self.rate(len(customers))
 
     def advance(self, now: float) -> None:
         """Serves everybody up to `now`, each departure at its due time."""
@@ -108,10 +110,10 @@ class ProcessorSharing:
 
     def _serve(self, until: float) -> None:
         if until > self._now:
-            if self._customers:
-                progress = self.rate(len(self)) * (until - self._now)
+            if customers := len(self._customers):
+                progress = self.rate(customers) * (until - self._now)
                 self._virtual += progress
-                self.served += progress * len(self)
+                self.served += progress * customers
             self._now = until
 
 

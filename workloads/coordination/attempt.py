@@ -267,24 +267,26 @@ class Execution:
         self._add(self.result.read_bytes, source, host, split.bytes)
         state.result.sent_bytes += split.bytes
         state.result.received_bytes += split.bytes
-        where: dict[str, Any] = {"stage": state.plan.name, "task": task, "host": host}
         here, there = report.ports or (None, None)
-        read = self._time(report.read)
-        self._emit(
-            "read",
-            time_s=read,
-            start_s=self._time(report.started),
-            bytes=split.bytes,
-            peer=source,
-            local=source == host,
-            ok=True,
-            detail=f"{split.file} {split.index}",
-            source_port=there,
-            destination_port=here,
-            **where,
-        )
+        read, container = self._time(report.read), self.job.container_of(task)
         assert report.computed is not None  # of a read that did not fail
-        self._emit("compute", time_s=self._time(report.computed), start_s=read, **where)
+        of = self.job.job_id, state.plan.name, task, container, host
+        self._sink(
+            Event(
+                read,
+                "read",
+                *of,
+                peer=source,
+                bytes=split.bytes,
+                start_s=self._time(report.started),
+                local=source == host,
+                ok=True,
+                detail=f"{split.file} {split.index}",
+                source_port=there,
+                destination_port=here,
+            )
+        )
+        self._sink(Event(self._time(report.computed), "compute", *of, start_s=read))
 
     def _fail_soon(self, message: Failed) -> None:
         """Fails the attempt, unless the reason turns out to be an agent's death, which is the better one to give."""
@@ -328,7 +330,7 @@ class Execution:
 
     def _note_sent(self, key: str, message: Sent | Done, lanes: LaneReports) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""
-        flow, size = self._flows[key], sum(lanes.bytes)
+        flow, size, began = self._flows[key], sum(lanes.bytes), self._cluster.started_at
         flow.sources_reported += 1
         flow.sent += size
         self._stages[flow.plan.consumer].result.sent_bytes += size
@@ -339,8 +341,8 @@ class Execution:
             container=self.job.container_of(message.task),
             host=self._hosts[message.task],
             exchange=key,
-            times_s=[self._time(at) for at in lanes.finished],
-            starts_s=[self._time(at) for at in lanes.started],
+            times_s=[at - began for at in lanes.finished],
+            starts_s=[at - began for at in lanes.started],
             peer_tasks=lanes.destinations,
             peers=[self._hosts[task] for task in lanes.destinations],
             bytes=lanes.bytes,
