@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from experiments.records.record import JobRecord, ReadBytes, StageRecord, TrafficMatrix
 from placement import Placement
 from workloads.coordination.events import JobResult
 from workloads.scale import Scale
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -73,46 +76,23 @@ def job_record(result: JobResult, scale: Scale, origin_s: float, racks: Racks, d
     )
 
 
-def traffic_matrix(rows: Iterable[Mapping[str, Any]], hosts: Sequence[str]) -> TrafficMatrix:
+def traffic_matrix(events: pl.DataFrame, hosts: Sequence[str]) -> TrafficMatrix:
     """Bytes between hosts by all attempts of all jobs, as the rows of events.parquet tell; the diagonal is what stayed
     on a host.
     """
-    sent = {(a, b): 0 for a in hosts for b in hosts}
-    for row in rows:
-        if row["kind"] in ("read", "transfer", "write"):
-            pair = (row["peer"], row["host"]) if row["kind"] == "read" else (row["host"], row["peer"])
-            sent[pair] += row["bytes"]
-    return TrafficMatrix(hosts=tuple(hosts), bytes=tuple(tuple(sent[a, b] for b in hosts) for a in hosts))
+    import polars as pl
 
-
-def link_rows(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_s: float) -> Iterator[dict[str, Any]]:
-    """Rows of links.parquet from the controller's `/v1/links` documents.
-
-    Bytes, drops and rates are since the row before, so that readings that were missed leave nothing out; a link's
-    reading that several documents have counts once.
-    """
-    last: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for reading in readings:
-        for link in reading["links"]:
-            key = (link["id"], link["direction"])
-            before = last.get(key)
-            if before is not None and before["age_s"] == link["age_s"]:
-                continue
-            last[key] = link
-            if before is None or before["age_s"] > link["age_s"]:  # the port is new
-                before = link
-            elapsed_s = link["age_s"] - before["age_s"]
-            sent = link["tx_bytes"] - before["tx_bytes"]
-            bits_per_s = sent * 8 / elapsed_s if elapsed_s else None
-            yield {
-                "time_s": scale.modelled_s(link["time_s"] - origin_epoch_s),
-                "link": link["id"],
-                "direction": link["direction"],
-                "bytes": round(scale.modelled_bytes(sent)),
-                "bits_per_s": None if bits_per_s is None else bits_per_s * scale.rate_divisor,
-                "utilisation": None if bits_per_s is None else bits_per_s / (link["capacity_mbps"] * 1e6),
-                "drops": link["drops"] - before["drops"],
-            }
+    read = pl.col("kind") == "read"
+    pairs = (
+        events.filter(pl.col("kind").is_in(["read", "transfer", "write"]))
+        .group_by(
+            pl.when(read).then("peer").otherwise("host").alias("from"),
+            pl.when(read).then("host").otherwise("peer").alias("to"),
+        )
+        .agg(pl.col("bytes").sum())
+    )
+    sent = {(sender, receiver): size for sender, receiver, size in pairs.iter_rows()}
+    return TrafficMatrix(hosts=tuple(hosts), bytes=tuple(tuple(sent.get((a, b), 0) for b in hosts) for a in hosts))
 
 
 def _reads(result: JobResult, scale: Scale, racks: Racks) -> ReadBytes:

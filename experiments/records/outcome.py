@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.records import conversion, series, verdict
+from experiments.records import conversion, frames, verdict
 from experiments.records.conversion import Decision, Racks
 from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
@@ -15,6 +14,12 @@ from experiments.records.verdict import Sample
 from experiments.specification.plan import Run
 from workloads.coordination.events import Event, JobResult, Transfers, one_by_one
 from workloads.scale import Scale
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_HOSTS = 1000
+"""Up to so many hosts a record has the bytes between all of them."""
 
 
 @dataclass
@@ -68,11 +73,11 @@ def save(
     """
     racks = {host.name: host.rack for host in run.build_topology().hosts}
     jobs, origin_s = job_records(outcome, scale, racks), outcome.origin_s
-    events = [series.event_row(event, scale, origin_s) for event in outcome.events]
+    events = frames.events(outcome.kept, scale, origin_s)
     writer.save_events(events)
-    writer.save_links(link_rows(outcome, scale))
+    writer.save_links(link_frame(outcome, scale))
     writer.save_fidelity(verdict.rows(outcome.samples))
-    matrix = conversion.traffic_matrix(events, tuple(racks))
+    matrix = conversion.traffic_matrix(events, tuple(racks)) if len(racks) <= MOST_HOSTS else None
     finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
     writer.save(finished)
     return finished
@@ -86,6 +91,6 @@ def job_records(outcome: Outcome, scale: Scale, racks: Racks) -> list[JobRecord]
     ]
 
 
-def link_rows(outcome: Outcome, scale: Scale) -> Iterator[dict[str, Any]]:
+def link_frame(outcome: Outcome, scale: Scale) -> pl.DataFrame:
     """Rows of links.parquet."""
-    return conversion.link_rows(outcome.link_readings, scale, outcome.started_epoch_s + outcome.origin_s)
+    return frames.links(outcome.link_readings, scale, outcome.started_epoch_s + outcome.origin_s)

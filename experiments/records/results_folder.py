@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
@@ -124,15 +124,15 @@ class RunWriter:
         write_text(self.folder.path / "record.json", record.to_json())
         self.record = record
 
-    def save_events(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def save_events(self, rows: series.Rows) -> None:
         """Write events.parquet from rows with the columns of `series.EVENTS`."""
         series.write(self.folder.path / "events.parquet", rows, series.EVENTS)
 
-    def save_links(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def save_links(self, rows: series.Rows) -> None:
         """Write links.parquet from rows with the columns of `series.LINKS`."""
         series.write(self.folder.path / "links.parquet", rows, series.LINKS)
 
-    def save_fidelity(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def save_fidelity(self, rows: series.Rows) -> None:
         """Write fidelity.parquet from rows with the columns of `series.FIDELITY` and further numbers."""
         series.write(self.folder.path / "fidelity.parquet", rows, series.FIDELITY)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from experiments.documents import nofollow
 from experiments.documents.atomic import atomic_file
@@ -15,10 +15,10 @@ from experiments.errors import ExperimentError
 if TYPE_CHECKING:
     import polars as pl
 
-    from workloads.coordination.events import Event
-    from workloads.scale import Scale
 
 ColumnType = Literal["number", "integer", "string", "boolean"]
+Rows = Union[Iterable[Mapping[str, Any]], "pl.DataFrame"]
+"""One after the other, or as a frame with the columns of its file."""
 Columns = Mapping[str, "tuple[ColumnType, str]"]
 """Type and meaning of each column by its name."""
 
@@ -87,28 +87,20 @@ class SeriesError(ExperimentError, ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""
 
 
-def event_row(event: Event, scale: Scale, origin_wall_s: float = 0.0) -> dict[str, Any]:
-    """A row of events.parquet: an event of the emulation in the units of the modelled cluster.
-
-    `origin_wall_s` is when the first job was submitted, on the clock of the event.
-    """
-    row = event._asdict()
-    for name, origin_s in (("time_s", origin_wall_s), ("start_s", origin_wall_s), ("cpu_s", 0.0)):
-        if row[name] is not None:
-            row[name] = scale.modelled_s(row[name] - origin_s)
-    for name in ("bytes", "disk_bytes", "sent_bytes", "received_bytes"):
-        if row[name] is not None:
-            row[name] = round(scale.modelled_bytes(row[name]))
-    row["late_wall_s"] = row.pop("late_s")
-    return row
-
-
-def in_columns(rows: Iterable[Mapping[str, Any]], columns: Columns, source: str) -> pl.DataFrame:
-    """Rows as those of a file; columns that a row lacks are null, and `source` names the file in errors.
+def write(path: Path, rows: Rows, columns: Columns) -> None:
+    """Write rows as a Parquet file, atomically; columns that a row lacks are null.
 
     Raises:
         SeriesError: a row has a column that the file does not have, or a value of another type.
     """
+    import polars as pl
+
+    made = rows if isinstance(rows, pl.DataFrame) else _in_columns(rows, columns, path.name)
+    with atomic_file(path) as file:
+        made.write_parquet(file)
+
+
+def _in_columns(rows: Iterable[Mapping[str, Any]], columns: Columns, source: str) -> pl.DataFrame:
     import polars as pl
 
     listed = list(rows)
@@ -117,17 +109,6 @@ def in_columns(rows: Iterable[Mapping[str, Any]], columns: Columns, source: str)
         return pl.DataFrame(listed, schema=schema, strict=True, orient="row")
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise SeriesError(f"{source}: {error}; its columns are {', '.join(columns)}") from error
-
-
-def write(path: Path, rows: Iterable[Mapping[str, Any]], columns: Columns) -> None:
-    """Write rows as a Parquet file, atomically.
-
-    Raises:
-        SeriesError: see `in_columns`.
-    """
-    made = in_columns(rows, columns, path.name)
-    with atomic_file(path) as file:
-        made.write_parquet(file)
 
 
 def read(path: Path, columns: Columns) -> pl.DataFrame:
@@ -177,11 +158,18 @@ def _damaged(path: Path, why: str) -> SeriesError:
     return SeriesError(f"{path}: damaged ({why.splitlines()[0]}); do the run again")
 
 
+def types(columns: Columns) -> dict[str, pl.DataType]:
+    """The type of each column in a frame."""
+    import polars as pl
+
+    kinds = {"number": pl.Float64(), "integer": pl.Int64(), "string": pl.String(), "boolean": pl.Boolean()}
+    return {name: kinds[kind] for name, (kind, _) in columns.items()}
+
+
 def _schema(rows: list[Mapping[str, Any]], columns: Columns) -> dict[str, pl.DataType]:
     import polars as pl
 
-    types = {"number": pl.Float64(), "integer": pl.Int64(), "string": pl.String(), "boolean": pl.Boolean()}
-    schema: dict[str, pl.DataType] = {name: types[kind] for name, (kind, _) in columns.items()}
+    schema = types(columns)
     further = {name for row in rows for name in row} - set(schema)
     if further and columns is not FIDELITY:
         raise SeriesError(f"column {min(further)!r} is not known; the columns are {', '.join(columns)}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from experiments.records import outcome, series
+from experiments.records import outcome
 from experiments.records.draws import JobRun, directions, job_runs, predict, predicted
 from experiments.records.record import RunRecord, ScaleRecord, now
 from experiments.records.results_folder import Assignment, RunFolder
@@ -105,7 +105,7 @@ def _draw(order: _Order) -> Draw:
     tcp = Tcp.of_emulation(run.specification.network.queue_bytes)
     simulated = simulate(run, order.scale, tcp=tcp, draw=order.number)
     racks = {host.name: host.rack for host in run.topology.hosts}
-    links = series.in_columns(outcome.link_rows(simulated, order.scale), series.LINKS, "links")
+    links = outcome.link_frame(simulated, order.scale)
     return job_runs(outcome.job_records(simulated, order.scale, racks), links, directions(run.topology))
 
 

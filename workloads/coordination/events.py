@@ -6,9 +6,10 @@ modelled cluster's.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 EventKind = Literal[
     "job_submitted",
@@ -108,28 +109,22 @@ class Transfers(NamedTuple):
     bytes: Sequence[int]
     ports: Sequence[tuple[int, int]]
 
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """All columns of the events by their names."""
+        rows = len(self.times_s)
+        same = {"kind": "transfer", "job": self.job, "stage": self.stage, "task": self.task, "ok": True}
+        same |= {"container": self.container, "host": self.host, "detail": self.exchange}
+        columns: dict[str, Sequence[Any]] = {name: [same.get(name)] * rows for name in Event._fields}
+        columns |= {"time_s": self.times_s, "start_s": self.starts_s, "bytes": self.bytes}
+        columns |= {"peer": self.peers, "peer_task": self.peer_tasks}
+        columns["local"] = [peer == self.host for peer in self.peers]
+        columns["source_port"] = [own or None for own, _ in self.ports]
+        columns["destination_port"] = [other or None for _, other in self.ports]
+        return columns
+
     def events(self) -> Iterator[Event]:
         """Each of them."""
-        columns = self.times_s, self.starts_s, self.peer_tasks, self.peers, self.bytes, self.ports
-        for time_s, start_s, peer_task, peer, size, (source_port, destination_port) in zip(*columns, strict=True):
-            yield Event(
-                time_s,
-                "transfer",
-                self.job,
-                self.stage,
-                self.task,
-                self.container,
-                self.host,
-                peer,
-                size,
-                start_s,
-                self.host == peer,
-                ok=True,
-                detail=self.exchange,
-                peer_task=peer_task,
-                source_port=source_port or None,
-                destination_port=destination_port or None,
-            )
+        return itertools.starmap(Event, zip(*self.columns().values(), strict=True))
 
 
 Sink = Callable[[Event | Transfers], None]

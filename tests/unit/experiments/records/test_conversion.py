@@ -2,12 +2,13 @@
 
 import math
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records import series
-from experiments.records.conversion import Decision, job_record, link_rows, traffic_matrix
+from experiments.records import frames, series
+from experiments.records.conversion import Decision, job_record, traffic_matrix
 from workloads.coordination.events import Event, EventKind, JobResult, StageResult, Transfers, one_by_one
 from workloads.scale import Scale
 
@@ -85,24 +86,23 @@ results = st.builds(
 scales = st.builds(Scale, st.floats(1, 64), st.integers(1, 1000).map(float))
 
 
-def rows_of(job, scale):
-    """Events of a job as rows, one for each pair of hosts of each of its matrices."""
+def events_of(job):
+    """Events of a job, one for each pair of hosts of each of its matrices."""
     moved: tuple[tuple[EventKind, dict[tuple[str, str], int]], ...] = (
         ("read", job.read_bytes),
         ("write", job.written_bytes),
     )
-    for event in one_by_one(job.transfers):
-        yield series.event_row(event, scale)
+    yield from job.transfers
     for kind, matrix in moved:
         for (source, destination), size in matrix.items():
             host, peer = (destination, source) if kind == "read" else (source, destination)
-            yield series.event_row(Event(1.0, kind, host=host, peer=peer, bytes=size), scale)
-    yield series.event_row(Event(1.0, "stage_finished", bytes=10**12), scale)
+            yield Event(1.0, kind, host=host, peer=peer, bytes=size)
+    yield Event(1.0, "stage_finished", bytes=10**12)
 
 
 @given(st.lists(results, max_size=4), scales)
 def test_the_matrix_of_the_events_and_the_jobs_tell_of_the_same_bytes(jobs, scale):
-    matrix = traffic_matrix([row for job in jobs for row in rows_of(job, scale)], HOSTS)
+    matrix = traffic_matrix(frames.events([event for job in jobs for event in events_of(job)], scale), HOSTS)
     records = [record(job, scale=scale) for job in jobs]
     pairs = {(a, b): matrix.bytes[HOSTS.index(a)][HOSTS.index(b)] for a in HOSTS for b in HOSTS}
     between = sum(size for (a, b), size in pairs.items() if a != b)
@@ -153,7 +153,7 @@ def reading(time_s, tx_bytes=0, drops=0, age_s=None):
 
 
 def rows_up(readings):
-    return [row for row in link_rows(readings, SCALE, 1000.0) if row["direction"] == "up"]
+    return frames.links(readings, SCALE, 1000.0).filter(pl.col("direction") == "up").to_dicts()
 
 
 def test_link_rows_are_in_modelled_units_and_of_what_came_since_the_row_before():
@@ -187,4 +187,31 @@ def test_a_port_that_was_made_anew_begins_again():
 
 
 def test_no_reading_before_the_controller_has_looked_gives_no_rows():
-    assert list(link_rows([{"time_s": 0.0, "links": []}], SCALE, 1000.0)) == []
+    assert frames.links([{"time_s": 0.0, "links": []}], SCALE, 1000.0).height == 0
+
+
+def test_events_are_recorded_in_the_units_of_the_modelled_cluster_in_the_order_of_their_times():
+    read = Event(time_s=2.0, kind="read", job="a", bytes=1000, start_s=1.0, cpu_s=0.5, late_s=0.01)
+    sent = Transfers(
+        "a", "sink", 3, 4, "h1", "scan>sink", [1.5, 3.0], [1.0, 1.0], [0, 1], ["h1", "h2"], [7, 8], [(0, 0), (9, 5)]
+    )
+    frame = frames.events([read, sent], Scale(rate_divisor=8, volume_divisor=128), origin_wall_s=1.0)
+    assert set(frame.columns) == set(series.EVENTS)
+    first, row, last = frame.to_dicts()
+    assert (row["time_s"], row["start_s"], row["cpu_s"], row["bytes"]) == (16, 0, 8, 128_000)
+    assert (row["kind"], row["late_wall_s"], row["peer_task"]) == ("read", 0.01, None)
+    assert [one["kind"] for one in (first, last)] == ["transfer", "transfer"]
+    assert (first["time_s"], first["bytes"], first["local"], first["peer_task"]) == (8, 7 * 128, True, 0)
+    assert (last["peer"], last["local"], last["detail"], last["container"]) == ("h2", False, "scan>sink", 4)
+    assert (first["source_port"], last["source_port"], last["destination_port"]) == (None, 9, 5)
+
+
+def test_no_events_are_no_rows():
+    frame = frames.events([], SCALE)
+    assert (frame.height, set(frame.columns)) == (0, set(series.EVENTS))
+
+
+@given(results)
+def test_transfers_one_by_one_are_what_their_columns_say(job):
+    listed = list(one_by_one(job.transfers))
+    assert frames.events(listed, SCALE).equals(frames.events(job.transfers, SCALE))

@@ -20,12 +20,10 @@ from experiments.documents.atomic import atomic_file, write_text
 from experiments.documents.nofollow import FileError
 from experiments.records.record import JobRecord, ReadBytes, RecordError, RunRecord
 from experiments.records.results_folder import ResultsFolder, new_folder
-from experiments.records.series import EVENTS, FIDELITY, SeriesError, event_row
+from experiments.records.series import EVENTS, FIDELITY, SeriesError
 from experiments.records.verdict import Sample
 from experiments.specification.plan import runs_of
 from tests.unit.experiments.synthetic import START, opened, results, specification
-from workloads.coordination.events import Event
-from workloads.scale import Scale
 
 JOB = JobRecord(job_id="a", profile="kmeans", submitted_s=10, started_s=11, finished_s=40)
 
@@ -352,14 +350,6 @@ def test_starting_the_program_does_not_load_figures_and_tables():
         "print([name for name in ('matplotlib', 'polars', 'jinja2') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_events_are_recorded_in_the_units_of_the_modelled_cluster():
-    event = Event(time_s=2.0, kind="read", job="a", bytes=1000, start_s=1.0, cpu_s=0.5, late_s=0.01)
-    row = event_row(event, Scale(rate_divisor=8, volume_divisor=128))
-    assert set(row) == set(EVENTS)
-    assert (row["time_s"], row["start_s"], row["cpu_s"], row["bytes"]) == (32, 16, 8, 128_000)
-    assert row["late_wall_s"] == 0.01
 
 
 def test_every_sample_of_the_machine_has_its_column():
