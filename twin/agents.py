@@ -207,17 +207,19 @@ class Agent:
 
     def _move(self, paths: Sequence[Sequence[int]], size: int, others: Sequence[str]) -> Process:
         """Sends a block over some paths, in which the agents of some other hosts take part."""
+        arrived = Signal()
+        longest = max(map(len, paths))
+        links = np.array([[*path, *[-1] * (longest - len(path))] for path in paths])
+        if not others:
+            yield from self._around.fluid.send(links, size, arrived)
+            return
         agents = [self._around.agents[host] for host in others]
         for agent in agents:
             if not agent.alive:
                 raise _refused_by(agent.host)
-        arrived = Signal()
         for agent in agents:
             agent.serving[arrived] = None
-        longest = max(map(len, paths))
-        links = np.array([[*path, *[-1] * (longest - len(path))] for path in paths])
-        if others:
-            links = self._around.routes.draw(links)
+        links = self._around.routes.draw(links)
         try:
             yield from self._around.fluid.send(links, size, arrived)
         finally:

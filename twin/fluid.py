@@ -234,8 +234,10 @@ class Fluid:
         """Call those who wait for what the last loop found."""
         news = self._state.news
         ended, complete, relieved, filled = self._state.found.tolist()
-        ended_rows, full_groups = news.ended[:ended].tolist(), news.filled[:filled].tolist()
-        complete_boxes, relieved_rows = news.complete[:complete].tolist(), news.relieved[:relieved].tolist()
+        ended_rows = news.ended[:ended].tolist() if ended else ()
+        complete_boxes = news.complete[:complete].tolist() if complete else ()
+        relieved_rows = news.relieved[:relieved].tolist() if relieved else ()
+        full_groups = news.filled[:filled].tolist() if filled else ()
         for box in complete_boxes:
             self._complete.pop(box)()
         for row in relieved_rows:

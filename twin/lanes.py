@@ -10,6 +10,7 @@ import numpy as np
 from twin.clock import Process, Signal
 from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
+from twin.rows import share
 from workloads.agents.exchange import LEAST_PART_BYTES, MOST_PART_BYTES, PARTS
 from workloads.agents.inbox import WINDOW_BYTES
 from workloads.protocol import LaneReports, TaskInput, TaskOutput
@@ -87,7 +88,6 @@ class Outlet:
         self._order = order
         self._began_s = now
         self._weights = np.array(order.lanes.weights, np.int64)
-        self._whole = int(self._weights.sum())
         self._produced = 0
         self._pushed = np.zeros(len(self._weights), np.int64)
         self._ended = Signal()
@@ -119,17 +119,9 @@ class Outlet:
             self._fluid.drop(self._row)
 
     def _push(self, final: bool) -> None:
-        targets = self._targets(final)
-        sizes = targets - self._pushed
-        self._pushed = targets
-        self._fluid.push(self._row, sizes.astype(np.float64), final)
-
-    def _targets(self, final: bool) -> Ints:
-        """Bytes that each lane should have been given by now; the shares round down until the end."""
-        if self._order.kind != "repartition":
-            return np.full(len(self._weights), self._produced)
-        targets: Ints = self._produced * self._weights // self._whole
-        if final:
-            takers = np.flatnonzero(self._weights)
-            targets[takers[: self._produced - int(targets.sum())]] += 1
-        return targets
+        if self._order.kind == "repartition":
+            sizes = share(self._produced, self._weights, self._pushed, final)
+        else:
+            sizes = (self._produced - self._pushed).astype(np.float64)
+            self._pushed[:] = self._produced
+        self._fluid.push(self._row, sizes, final)

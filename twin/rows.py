@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from twin.compiling import Floats, Ints, compiled
 from twin.congestion import delay
 from twin.maxmin import leave
@@ -89,6 +91,32 @@ def push(now: float, row: int, sizes: Floats, final: bool, table: Table) -> bool
         rows.connects[row] = False
         state.times[ANEW] = 1
     return bool(state.found[ENDED] > 0 or state.found[COMPLETE] > 0)
+
+
+@compiled
+def share(produced: int, weights: Ints, pushed: Ints, final: bool) -> Floats:
+    """What lanes are to be given now so that each has its part of what is produced, which rounds down until the end.
+
+    Args:
+        produced: Bytes so far.
+        weights: Of the lanes.
+        pushed: What each has been given, which grows by that.
+        final: Whether nothing more will be produced.
+    """
+    whole, lanes = max(1, weights.sum()), len(weights)
+    sizes = np.empty(lanes)
+    given = 0
+    for lane in range(lanes):
+        target = produced * weights[lane] // whole
+        sizes[lane] = target - pushed[lane]
+        pushed[lane] = target
+        given += target
+    for lane in range(lanes if final else 0):
+        if weights[lane] > 0 and given < produced:
+            sizes[lane] += 1
+            pushed[lane] += 1
+            given += 1
+    return sizes
 
 
 @compiled

@@ -226,7 +226,8 @@ class Execution:
     def _give(self, state: StageProgress, task: int, split: Split | None) -> None:
         order = None
         if split is not None:
-            live = [host for host in split.replicas if host not in self._cluster.dead]
+            dead = self._cluster.dead
+            live = [host for host in split.replicas if host not in dead] if dead else split.replicas
             source = choose_replica(self._hosts[task], live, self._cluster.racks, self._rng)
             if source is None:
                 raise JobFailure(f"block {split.index} of {split.file}: no replica left")
