@@ -5,37 +5,22 @@ Plain Python runs the same functions with the same results.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
+from placement.compiling import COMPILED, compiler
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-COMPILED = importlib.util.find_spec("numba") is not None
-
-F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=NamedTuple)
 
 _TYPES = {Floats: np.float64, Ints: np.int64, Bools: np.bool_}
-
-
-def folder_of(sources: Path, kept: str = "") -> str:
-    """Where to keep what is compiled of the sources in a folder, below another one if there is one for such things.
-
-    numba would take what it compiled before as long as the file of a function is the same, whatever has changed in
-    those of the functions that it calls; so each state of all files has a folder of its own. So has each user,
-    as numba leaves alone what it may not write.
-    """
-    content = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()
-    return str(Path(kept or sources / "__pycache__") / f"compiled-{content[:16]}-{os.getuid()}")
 
 
 if COMPILED:
@@ -44,7 +29,6 @@ if COMPILED:
     from numba.extending import intrinsic
 
     _numba: Any = numba
-    _numba.config.CACHE_DIR = folder_of(Path(__file__).parent, _numba.config.CACHE_DIR)
     carray = _numba.carray
 
     def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ANN401 - as numba has them
@@ -56,12 +40,8 @@ if COMPILED:
     pointer: Any = intrinsic(_pointer)
 
 
-def compiled(function: F) -> F:
-    """The function, compiled; those that it calls stand before it."""
-    if not COMPILED:
-        return function
-    fast: Any = numba.njit(cache=True)(function)
-    return fast  # type: ignore[no-any-return]
+compiled = compiler(Path(__file__).parent)
+"""Decorates loops, with those that they call before them."""
 
 
 def record_type(kind: type[NamedTuple]) -> np.dtype[Any]:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from placement.compiling import COMPILED
 from twin import compiling
-from twin.compiling import COMPILED, Bools, Floats, Ints, compiled, record_type
+from twin.compiling import Bools, Floats, Ints, compiled, record_type
 from twin.maxmin import Flows, Links
 
 ACTIVE, LATE, DRAWN, INBOXES, GROUPS, UPDATES = range(6)

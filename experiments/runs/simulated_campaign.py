@@ -13,7 +13,7 @@ from experiments.records.results_folder import Assignment
 from experiments.runs import campaign
 from experiments.runs.processes import side_by_side
 from experiments.runs.progress import OnProgress, Reporter
-from experiments.runs.simulated_run import simulate
+from experiments.runs.simulated_run import simulate, without_garbage_collection
 from experiments.specification.model import ScaleSpec
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import resolve
@@ -62,7 +62,7 @@ def execute(assignment: Assignment, run: Run, on_progress: OnProgress = lambda _
     """
     resolved = resolve(run)
     scale = _scale(run.specification.scale)
-    with assignment.folder.run(run.id).writing(now) as writer:
+    with assignment.folder.run(run.id).writing(now) as writer, without_garbage_collection():
         record = RunRecord.open(
             resolved,
             now(),

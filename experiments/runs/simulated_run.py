@@ -44,7 +44,7 @@ def simulate(
         PlacementError: data or containers do not fit.
     """
     clock = Clock()
-    with _without_garbage_collection():
+    with without_garbage_collection():
         return event_loop.run(clock, _simulate(run, scale, clock, on_progress, tcp, draw))
 
 
@@ -115,7 +115,7 @@ class _Links:
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """It takes a tenth of the time, and finds next to nothing: what a run makes it keeps until its end."""
     enabled = gc.isenabled()
     gc.disable()

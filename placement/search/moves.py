@@ -7,15 +7,17 @@ floating-point expressions in the same order.
 
 from __future__ import annotations
 
-import functools
+import importlib
 import math
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from placement.arrays import FloatArray, IntArray
+from placement.compiling import COMPILED
 from placement.cost import tally, total_cost
 from placement.errors import PlacementError
 from placement.search.instance import Instance
@@ -69,7 +71,7 @@ class Walk(NamedTuple):
     evaluated: int
 
 
-def run_moves(total: Step, leave: Step, join: Step, shift: Step, problem: Form, state: Form, draws: Form) -> Tried:
+def run_moves(problem: Form, state: Form, draws: Form) -> Tried:
     """Try every drawn move in turn, by `total_cost` and the functions below; `state` is updated in place.
 
     `problem`: room, limit, group, between, within (its diagonal), first, held and scale of the instance. `state`: node
@@ -78,7 +80,7 @@ def run_moves(total: Step, leave: Step, join: Step, shift: Step, problem: Form, 
     """
     room, limit, group, between, within, first, held, scale = problem
     where, count, holders, pull, (hops, over, used, uncovered, missed), accepted = state
-    best = cost = total(scale, hops, over, used, uncovered, missed)
+    best = cost = total_cost(scale, hops, over, used, uncovered, missed)
     best_at, evaluated = -1, 0
     for move, (moved, b, patience) in enumerate(zip(*draws)):  # noqa: B905  numba knows no strict
         a = where[moved]
@@ -103,7 +105,7 @@ def run_moves(total: Step, leave: Step, join: Step, shift: Step, problem: Form, 
             new_used += 1
             new_uncovered -= join(holders, held, first[b], first[b + 1])
             new_missed -= first[b + 1] - first[b]
-        new_cost = total(scale, new_hops, new_over, new_used, new_uncovered, new_missed)
+        new_cost = total_cost(scale, new_hops, new_over, new_used, new_uncovered, new_missed)
         if new_cost - cost <= patience:
             accepted[move] = 1
             where[moved], count[a], count[b] = b, at_a - 1, at_b + 1
@@ -153,6 +155,11 @@ def shift_array(pull: IntArray, away: IntArray, there: IntArray) -> None:
     pull += there
 
 
+def loop(**steps: Step) -> Step:
+    """`run_moves`, but that it calls other functions than those of these names."""
+    return FunctionType(run_moves.__code__, {**run_moves.__globals__, **steps}, run_moves.__name__)
+
+
 class Mover:
     """Runs series of moves on one instance.
 
@@ -166,13 +173,11 @@ class Mover:
 
     def __init__(self, instance: Instance, compiled: bool = False) -> None:
         self.instance = instance
-        self._run: Step
-        self._steps: list[Step]
-        self._run, *self._steps = _compiled() if compiled else (run_moves, total_cost, leave, join, shift)
         self._form: Callable[[npt.NDArray[Any]], Any] = _as_words if compiled else _as_list
         self._matrix_form: Callable[[npt.NDArray[Any]], Any] = self._form
+        self._run: Step = _compiled() if compiled else run_moves
         if not compiled and len(instance.between) > MOST_GROUPS_IN_LISTS:
-            self._steps[-1] = shift_array
+            self._run = loop(shift=shift_array)
             self._matrix_form = np.ascontiguousarray
         between = self._matrix_form(instance.between)
         arrays = (instance.between.diagonal(), instance.first, instance.held)
@@ -194,7 +199,7 @@ class Mover:
             self._form(np.zeros(len(draws.container), dtype=np.int64)),
         )
         listed = tuple(self._form(draw) for draw in draws)
-        best, best_at, evaluated = self._run(*self._steps, self._problem, state, listed)
+        best, best_at, evaluated = self._run(self._problem, state, listed)
         replayed = where.copy()
         kept = np.flatnonzero(np.asarray(state[-1][: best_at + 1]))
         replayed[draws.container[kept]] = draws.target[kept]
@@ -211,22 +216,16 @@ def _as_words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.ascontiguousarray(array, dtype=np.float64 if array.dtype.kind == "f" else np.int32)
 
 
-@functools.cache
-def _compiled() -> tuple[Any, ...]:
-    try:
-        import numba
-    except ImportError as error:
-        raise PlacementError("compiled: numba is not installed; install the extra `fast`, or leave it off") from error
-    return tuple(numba.njit(nogil=True)(function) for function in (run_moves, total_cost, leave, join, shift))
+def _compiled() -> Step:
+    if not COMPILED:
+        raise PlacementError("compiled: numba is not installed; install the extra `fast`, or leave it off")
+    run: Step = importlib.import_module("placement.search.compiled_moves").run
+    return run
 
 
 def has_numba() -> bool:
     """Whether compiled moves are available."""
-    try:
-        _compiled()
-    except PlacementError:
-        return False
-    return True
+    return COMPILED
 
 
 def temperatures(start: float, stop: float, factor: float) -> FloatArray:

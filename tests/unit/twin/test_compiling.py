@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from twin.compiling import COMPILED, folder_of
+from placement.compiling import COMPILED
 
 SIMULATION = """
 import importlib.util, sys
@@ -15,7 +15,7 @@ if sys.argv[1] == "plain":
 from experiments.runs.simulated_run import simulate
 from experiments.specification import plan, specification_file
 from experiments.specification.resolved_run import resolve
-from twin.compiling import COMPILED
+from placement.compiling import COMPILED
 from workloads.scale import Scale
 
 assert COMPILED == (sys.argv[1] == "compiled")
@@ -26,16 +26,6 @@ outcome = simulate(resolve(plan.runs_of(specification)[0]), Scale(8, 512))
 print([result.finished_s for result in outcome.results], len(outcome.events))
 print([link["tx_bytes"] for link in outcome.link_readings[-1]["links"]])
 """
-
-
-def test_what_was_compiled_of_other_sources_is_not_used(tmp_path):
-    for name in ("a.py", "b.py"):
-        (tmp_path / name).write_text("x = 1\n")
-    first = folder_of(tmp_path)
-    assert first.startswith(str(tmp_path / "__pycache__"))
-    assert folder_of(tmp_path, "/var/kept").startswith("/var/kept/")
-    (tmp_path / "b.py").write_text("x = 2\n")
-    assert folder_of(tmp_path) != first
 
 
 @pytest.mark.skipif(not COMPILED, reason="numba is not installed")

@@ -1,7 +1,6 @@
 """The annealer: exact bookkeeping, room kept, seeds, and how good its placements are."""
 
 import dataclasses
-import sys
 from collections import Counter
 from itertools import combinations_with_replacement
 
@@ -73,14 +72,10 @@ def test_compiled_moves_are_the_same_to_the_last_bit():
 
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):
-    from placement.search import moves
-
-    moves._compiled.cache_clear()
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr("placement.search.moves.COMPILED", False)
     with pytest.raises(PlacementError, match="extra `fast`"):
         Mover(Instance.of(*thesis_problem()), compiled=True)
     assert not has_numba()
-    moves._compiled.cache_clear()
 
 
 @settings(max_examples=40, deadline=None)
