@@ -6,6 +6,7 @@ Times are modelled seconds since the run's first submission and bytes are modell
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -23,6 +24,11 @@ SCHEMA_VERSION: Final = 1
 
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
 Kind = Literal["emulated", "simulated"]
+
+
+@functools.lru_cache(maxsize=32)  # of many runs on few networks
+def _topology(document: str) -> Topology:
+    return Topology.from_json(document)
 
 
 class RecordError(ExperimentError, ValueError):
@@ -257,7 +263,7 @@ class RunRecord(Value):
     @property
     def network(self) -> Topology:
         """The modelled network, with undivided capacities."""
-        return Topology.from_json(json.dumps(self.topology))
+        return _topology(json.dumps(self.topology))
 
     @property
     def doubtful(self) -> bool:

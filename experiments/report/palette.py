@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 
@@ -74,10 +75,17 @@ def job_variable(index: int) -> str:
 
 def heat_colour(share: float) -> str:
     """Colour of a utilisation from 0 to 1."""
+    colours = _heat()
+    return colours[min(len(colours) - 1, int(max(0.0, share) * len(colours)))]
+
+
+@functools.cache
+def _heat() -> tuple[str, ...]:
     import matplotlib
 
-    red, green, blue, _ = matplotlib.colormaps[HEAT](min(1.0, max(0.0, share)))
-    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
+    colours = matplotlib.colormaps[HEAT]
+    parts = [colours(step) for step in range(colours.N)]
+    return tuple(f"#{round(255 * r):02x}{round(255 * g):02x}{round(255 * b):02x}" for r, g, b, _ in parts)
 
 
 def ink_on(colour: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -87,6 +88,7 @@ def render(evidence: Evidence) -> str:
     )
 
 
+@functools.cache
 def environment() -> jinja2.Environment:
     """Where the templates are, and what they may use: `n`, `e` and `kinds` write numbers, estimates and marks."""
     made = jinja2.Environment(
