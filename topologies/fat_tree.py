@@ -8,7 +8,8 @@ from topologies.topology import Endpoint, Host, Link, Switch, Topology, Topology
 
 _CORE_DPID = 0x100
 _EDGE_DPID = 0x200
-_MOST_HOSTS = 10_000
+_MOST_RACKS = 1000
+_MOST_HOSTS = 100_000
 _MOST_UPLINKS = 100_000
 
 
@@ -36,8 +37,8 @@ def fat_tree(
     parallel links to each core switch, named `t1-c2/3`.
 
     Args:
-        racks: number of edge switches, 1 to 255.
-        hosts_per_rack: 1 to 254, and no more than 10,000 hosts in all racks.
+        racks: number of edge switches, 1 to 1000.
+        hosts_per_rack: 1 to 254, and no more than 100,000 hosts in all racks.
         core_switches: number of core switches.
         uplink_ports_per_rack: up-link ports of an edge switch, a multiple of `core_switches`; no more than 100,000 in
             all racks.
@@ -64,7 +65,7 @@ def fat_tree(
 
 def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_ports_per_rack: int) -> None:
     for field, value, most in (
-        ("racks", racks, 255),
+        ("racks", racks, _MOST_RACKS),
         ("hosts_per_rack", hosts_per_rack, 254),
         ("core_switches", core_switches, 255),
         ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
@@ -113,8 +114,8 @@ def _racks_of_hosts(racks: int, hosts_per_rack: int, host_mbps: float) -> tuple[
     links: list[Link] = []
     for rack in range(1, racks + 1):
         for place in range(1, hosts_per_rack + 1):
-            name = f"h{len(hosts) + 1}"
-            hosts.append(Host(name, rack, f"10.0.{rack}.{place}", f"02:00:0a:00:{rack:02x}:{place:02x}"))
+            name, (high, low) = f"h{len(hosts) + 1}", divmod(rack, 256)
+            hosts.append(Host(name, rack, f"10.{high}.{low}.{place}", f"02:00:0a:{high:02x}:{low:02x}:{place:02x}"))
             links.append(Link(f"{name}-t{rack}", Endpoint(name, 1), Endpoint(f"t{rack}", place), host_mbps))
     return hosts, links
 

@@ -27,7 +27,7 @@ Direction = Literal["up", "down"]
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _LAST_PORT = 65279  # of Open vSwitch
-_NAME = re.compile(r"[a-z][a-z0-9]{0,5}\Z")
+_NAME = re.compile(r"[a-z][a-z0-9]{0,6}\Z")
 
 
 class TopologyError(NetworkError, ValueError):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.records import series
+from experiments.records.link_reading import LinkReading
 from workloads.coordination.events import Event, Transfers
 from workloads.scale import Scale
 
@@ -60,8 +61,12 @@ def links(readings: Iterable[Mapping[str, Any]], scale: Scale, origin_epoch_s: f
         "capacity_mbps": pl.Float64(),
         "drops": pl.Int64(),
     }
-    listed = [link for reading in readings for link in reading["links"]]
-    frame = pl.DataFrame({name: [link[name] for link in listed] for name in types}, schema=types)
+    columns: dict[str, list[Any]] = {name: [] for name in types}
+    for reading in readings:
+        known = reading.columns() if isinstance(reading, LinkReading) else None
+        for name, column in columns.items():
+            column.extend(known[name] if known else [link[name] for link in reading["links"]])
+    frame = pl.DataFrame(columns, schema=types)
 
     def before(name: str) -> pl.Expr:
         return pl.col(name).shift().over("id", "direction")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Outcome:
     decisions: dict[str, Decision] = field(default_factory=dict)
     deciding_s: float = 0.0
     kept: list[Event | Transfers] = field(default_factory=list)
-    link_readings: list[dict[str, Any]] = field(default_factory=list)
+    link_readings: list[Mapping[str, Any]] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
 
     @property

@@ -36,21 +36,24 @@ def run_all(assignments: Sequence[Assignment], processes: int, reporter: Reporte
     left = campaign.unfinished(assignments)
     if min(processes, len(left)) < 2:
         return campaign.do(left, execute, reporter)
-    problems, lost = [], 0
+    problems: list[str] = []
+    lost: list[Assignment] = []
     with reporter.runs(len(left)) as show:
         last_s = time.monotonic()
         for assignment, future in side_by_side(_attempt, left, min(processes, len(left))):
             try:
                 problem = future.result()
             except BrokenProcessPool:
-                lost += 1
+                lost.append(assignment)
                 continue
             with show(f"{assignment.prefix}{assignment.run.id}", last_s) as on_progress:
                 on_progress("finished" if problem is None else f"failed: {problem}")
             problems += [] if problem is None else [problem]
             last_s = time.monotonic()
-    if lost:
-        problems.append(f"{lost} runs: a process was killed, maybe for want of memory; go on with fewer --processes")
+    if undone := campaign.unfinished(lost):  # some may have finished just before
+        problems.append(
+            f"{len(undone)} runs: a process was killed, maybe for want of memory; go on with fewer --processes"
+        )
     return problems
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from experiments.records.link_reading import LinkReading
 from experiments.records.outcome import Outcome
 from experiments.runs.progress import OnProgress
 from experiments.runs.tasks import first_failure_or_all, running
@@ -90,28 +91,16 @@ class _Links:
         now_s, carried = self._pool.clock(), self._pool.carried()
         elapsed_s = now_s - self._read_at_s
         mbps = (carried - self._carried) * 8e-6 / elapsed_s if elapsed_s else np.zeros(len(carried))
-        utilisation = mbps / self._capacity_mbps
         self._carried, self._read_at_s = carried, now_s
-        documents = [
-            {
-                "id": link,
-                "direction": direction,
-                "time_s": self._outcome.started_epoch_s + now_s,
-                "age_s": now_s,
-                "tx_bytes": sent,
-                "capacity_mbps": capacity,
-                "utilisation": share,
-                "drops": 0,
-            }
-            for (link, direction), sent, capacity, share in zip(
-                self._pool.routes.directed,
-                np.rint(carried).astype(int).tolist(),
-                self._capacity_mbps.tolist(),
-                utilisation.tolist(),
-                strict=True,
-            )
-        ]
-        self._outcome.link_readings.append({"links": documents})
+        reading = LinkReading(
+            links=self._pool.routes.directed,
+            capacity_mbps=self._capacity_mbps,
+            time_s=self._outcome.started_epoch_s + now_s,
+            age_s=now_s,
+            tx_bytes=np.rint(carried).astype(np.int64),
+            utilisation=mbps / self._capacity_mbps,
+        )
+        self._outcome.link_readings.append(reading)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ async def _watch_links(
     controller: Controller,
     reconnect: Callable[[], None],
     interval_s: float,
-    readings: list[dict[str, Any]],
+    readings: list[Mapping[str, Any]],
     record_event: RecordEvent,
 ) -> None:
     """Read the links at every interval; a controller that was killed is started again, and some readings are missing.

@@ -179,7 +179,7 @@ def _outcome(run: Run, rng: np.random.Generator, doubtful: bool) -> Outcome:
         outcome.decisions[result.job_id] = Decision(result.placement, terms, 0.01)
     outcome.deciding_s = 0.05
     outcome.kept.sort(key=lambda event: event.times_s[0] if isinstance(event, Transfers) else event.time_s)
-    outcome.link_readings = _readings(topology, outcome.results, _spreading(run), rng)
+    outcome.link_readings += _readings(topology, outcome.results, _spreading(run), rng)
     outcome.samples = _samples(rng, doubtful)
     return outcome
 

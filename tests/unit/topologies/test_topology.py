@@ -97,7 +97,8 @@ def test_every_preset_builds_without_arguments(preset):
         ({"hosts_per_rack": 300}, "hosts_per_rack 300"),
         ({"uplink_ports_per_rack": 7}, "uplink_ports_per_rack 7"),
         ({"blocking_factor": 0}, "blocking_factor 0"),
-        ({"racks": 250, "hosts_per_rack": 41}, "racks 250 x hosts_per_rack 41: are 10,250; give at most 10,000"),
+        ({"racks": 1001}, "racks 1001: give a number from 1 to 1000"),
+        ({"racks": 1000, "hosts_per_rack": 101}, "racks 1000 x hosts_per_rack 101: are 101,000; give at most 100,000"),
         ({"racks": 200, "uplink_ports_per_rack": 502}, "100,400; give at most 100,000"),
         ({"uplink_mbps": -1}, "capacity_mbps -1"),
         ({"host_mbps": float("nan")}, "capacity_mbps nan"),
@@ -138,3 +139,10 @@ def test_a_document_of_another_version_is_refused():
     del document["hosts"]
     with pytest.raises(TopologyError, match="hosts"):
         Topology.from_json(json.dumps(document))
+
+
+def test_hosts_of_a_hundred_thousand_have_addresses_of_their_own():
+    network = fat_tree(racks=400, hosts_per_rack=250, uplink_ports_per_rack=2)
+    assert len({host.ip for host in network.hosts}) == len({host.mac for host in network.hosts}) == 100_000
+    at = {host.rack: host for host in network.hosts}
+    assert (at[255].ip, at[256].ip, at[400].mac) == ("10.0.255.250", "10.1.0.250", "02:00:0a:01:90:fa")

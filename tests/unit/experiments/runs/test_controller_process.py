@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,7 +52,7 @@ SLEEP = "import time; time.sleep(60)"
 
 def watched(controller, act):
     """Readings and events of watching a controller while `act` is done to it, until that returns or watching fails."""
-    readings: list[dict[str, Any]] = []
+    readings: list[Mapping[str, Any]] = []
     events: list[tuple[str, str | None]] = []
 
     async def watch():

@@ -170,7 +170,7 @@ def test_a_refusal_is_one_line_with_place_value_and_remedy(text, line):
         ("topology: {preset: single-switch, blocking_factor: 5}", ["single-switch", "remove it"]),
         ("topology: {preset: fat-tree, parameters: {rack: 3}}", ["'rack'", "did you mean 'racks'?"]),
         ("topology: {preset: fat-tree, parameters: {racks: 2.5}}", ["topology", "whole numbers"]),
-        ("topology: {preset: fat-tree, parameters: {racks: 999}}", ["racks 999", "255"]),
+        ("topology: {preset: fat-tree, parameters: {racks: 1999}}", ["racks 1999", "1000"]),
         ("topology: {preset: fat-tree, parameters: {blocking_factor: 3}}", ["topology.blocking_factor"]),
         ("failures: [{at_s: 1}]", ["failures.0", "either `link` or `host`"]),
         ("failures: [{at_s: 1, link: a, host: b}]", ["failures.0", "either"]),
@@ -202,7 +202,7 @@ def test_a_refusal_is_one_line_with_place_value_and_remedy(text, line):
         ("fidelity: {max_receive_delay_s: .inf}", ["fidelity.max_receive_delay_s", "finite"]),
         ("topology: {blocking_factor: 1e-9}", ["link t1-c1/1", "give rates and blocking factors"]),
         ("topology: {blocking_factor: [5, 1e9]}", ["link t1-c1/1", "give rates and blocking factors"]),
-        ("topology: {preset: fat-tree, parameters: {racks: 255, hosts_per_rack: 254}}", ["64,770", "at most 10,000"]),
+        ("topology: {preset: fat-tree, parameters: {racks: 555, hosts_per_rack: 254}}", ["140,970", "at most 100,000"]),
     ],
 )
 def test_a_refusal_names_the_field_and_what_to_do(addition, words):
