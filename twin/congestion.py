@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from twin.compiling import Floats, Ints, compiled
 from twin.maxmin import Links
-from twin.state import DRAWN, LOSS, RTO_S, State
+from twin.state import DRAWN, LOSS, RTO_S, WINDOW, State
 
 
 class Congestion(NamedTuple):
@@ -18,6 +20,7 @@ class Congestion(NamedTuple):
         draws: Random numbers from 0 to 1, used one after the other and again.
         loss: Probability that the last packets of a message are lost at a full link.
         rto_s: Least retransmission time-out.
+        window: Bytes that may be on the way before the first acknowledgement has come.
     """
 
     queue: Floats
@@ -25,6 +28,7 @@ class Congestion(NamedTuple):
     draws: Floats
     loss: float = 0.0
     rto_s: float = 0.0
+    window: float = np.inf
 
 
 @compiled
@@ -51,27 +55,51 @@ def _resent(arrives: float, timer_s: float, state: State) -> float:
 
 
 @compiled
+def _slow_start(size: float, rate: float, round_trip_s: float, window: float) -> float:
+    """How long a sender stands still in slow start (RFC 5681): its window doubles with every round trip.
+
+    Args:
+        size: Bytes to send.
+        rate: What the path has for it, bytes a second.
+        round_trip_s: Until the first acknowledgement comes.
+        window: Bytes that may be on the way before.
+    """
+    wait = sent = 0.0
+    while sent + window < size and window < rate * round_trip_s:
+        wait += round_trip_s - window / rate
+        sent += window
+        window *= 2
+    return wait
+
+
+@compiled
 def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
     """How long what sets off takes to arrive, besides the time that its bytes take.
 
     It waits in the queue of every full link, as do the packets that make a connection before, and that ask for it. Its
     last packets may be lost there, and as nothing comes behind them, they are sent again only when the retransmission
-    timer (RFC 6298) has run out. The others are small, and find room where a queue has none for more.
+    timer (RFC 6298) has run out. The others are small, and find room where a queue has none for more. What is more than
+    the initial window takes further round trips over a new connection; one that is used again has kept its window.
     """
     links = state.links
     there = back = 0.0
-    arrives = 1.0
+    arrives, rate = 1.0, np.inf
+    round_trip = longest = 0.0  # of one connection: a disk lies between two
     for hop in range(state.paths.shape[1]):
         link = state.paths[flow, hop]
         if link < 0:
             break
         queued = _queued(link, links)
         there += queued
-        arrives *= 1 - state.losses[LOSS] if queued > 0 else 1.0
-        back += _queued(links.opposite[link], links)
-    wait = there + _resent(arrives, state.losses[RTO_S] + there + back, state)
+        arrives *= 1 - state.tcp[LOSS] if queued > 0 else 1.0
+        returned = _queued(links.opposite[link], links)
+        back += returned
+        round_trip = 0.0 if links.opposite[link] == link else round_trip + queued + returned
+        longest = max(longest, round_trip)
+        rate = min(rate, links.capacity[link] / (links.flows[link] + 1))
+    wait = there + _resent(arrives, state.tcp[RTO_S] + there + back, state)
     if asked:
         wait += back
     if connects:
-        wait += there + back
+        wait += there + back + _slow_start(state.flows.remaining[flow], rate, longest, state.tcp[WINDOW])
     return wait

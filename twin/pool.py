@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ LOSS = 0.045
 """Share of the segments that are sent again in emulated runs of the thesis's experiment."""
 RTO_S = 0.2
 """Linux's least retransmission time-out."""
+WINDOW_BYTES = 10 * 1448
+"""TCP's initial window (RFC 6928)."""
 _DRAWS = 1 << 16
 
 
@@ -41,22 +44,25 @@ class Tcp:
         queue_bytes: What waits for a full link on the average.
         loss: Share of the segments that are lost at a full link.
         rto_s: Least retransmission time-out.
+        window_bytes: Initial window.
     """
 
     goodput: float = GOODPUT
     queue_bytes: float = 0.0
     loss: float = 0.0
     rto_s: float = 0.0
+    window_bytes: float = math.inf
 
     @classmethod
     def of_emulation(cls, queue_bytes: int) -> Tcp:
         """As it is on emulated links with queues of so many bytes, which the divisors do not divide."""
-        return cls(GOODPUT, QUEUED_SHARE * queue_bytes, LOSS, RTO_S)
+        return cls(GOODPUT, QUEUED_SHARE * queue_bytes, LOSS, RTO_S, WINDOW_BYTES)
 
     @classmethod
     def of_cluster(cls, queue_bytes: int, scale: Scale) -> Tcp:
         """As it would be in the modelled cluster."""
-        return cls(GOODPUT, QUEUED_SHARE * queue_bytes / scale.volume_divisor, LOSS, scale.wall_s(RTO_S))
+        queued, window = QUEUED_SHARE * queue_bytes / scale.volume_divisor, WINDOW_BYTES / scale.volume_divisor
+        return cls(GOODPUT, queued, LOSS, scale.wall_s(RTO_S), window)
 
 
 class SimulatedPool(Coordinator):
@@ -101,7 +107,7 @@ class SimulatedPool(Coordinator):
         links, number = len(self.routes.directed), np.arange(len(self._capacity))
         opposite = np.where(number < links, (number + links // 2) % links, number)
         queue = np.where(number < links, tcp.queue_bytes, 0.0)
-        return Congestion(queue, opposite, rng.random(_DRAWS), tcp.loss, tcp.rto_s)
+        return Congestion(queue, opposite, rng.random(_DRAWS), tcp.loss, tcp.rto_s, tcp.window_bytes)
 
     def set_link(self, link_id: str, up: bool) -> None:
         """Take a link down or bring it back.

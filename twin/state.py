@@ -17,8 +17,8 @@ UPDATED_S, SLACK_S, FIRST_S, FILLED_S, LEVEL, ANEW, INTERVAL_S = range(7)
 """Places in `State.times`."""
 ENDED, COMPLETE, RELIEVED, FILLED = range(4)
 """Places in `State.found`."""
-LOSS, RTO_S = range(2)
-"""Places in `State.losses`."""
+LOSS, RTO_S, WINDOW = range(3)
+"""Places in `State.tcp`."""
 
 
 class Rows(NamedTuple):
@@ -95,8 +95,8 @@ class State(NamedTuple):
             between updates, for one flow.
         found: How many of each kind of news there are.
         draws: Random numbers from 0 to 1.
-        losses: Probability that the last packets of what sets off are lost at a full link, and the least time until
-            they are sent again.
+        tcp: Probability that the last packets of what sets off are lost at a full link, the least time until they are
+            sent again, and bytes that may be on the way before the first acknowledgement has come.
     """
 
     flows: Flows
@@ -112,7 +112,7 @@ class State(NamedTuple):
     news: News
     found: Ints
     draws: Floats
-    losses: Floats
+    tcp: Floats
 
 
 Table = Any

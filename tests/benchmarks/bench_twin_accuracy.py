@@ -45,6 +45,7 @@ def corrections(queue_bytes: int) -> Mapping[str, Tcp]:
         "goodput": Tcp(),
         "queues of full links": Tcp(queue_bytes=queue),
         "losses of messages": Tcp(queue_bytes=queue, loss=LOSS, rto_s=RTO_S),
+        "slow start": Tcp.of_emulation(queue_bytes),
     }
 
 

@@ -6,22 +6,22 @@ import pytest
 from twin.clock import Clock
 from twin.congestion import Congestion
 from twin.fluid import NOWHERE, Fluid
-from twin.pool import GOODPUT, LOSS, QUEUED_SHARE, RTO_S, Tcp
+from twin.pool import GOODPUT, LOSS, QUEUED_SHARE, RTO_S, WINDOW_BYTES, Tcp
 from workloads.scale import Scale
 
 PATH = np.array([[0, 1]])
 
 
-def arrival(busy, connects=False, asked=False, draws=(0.9,), loss=0.0):
-    """When a byte arrives that sets off at 1 s over links 0 and 1, of whose links or opposites some are busy."""
+def arrival(busy, connects=False, asked=False, draws=(0.9,), loss=0.0, size=1e-6, window=np.inf):
+    """When so much arrives that sets off at 1 s over links 0 and 1, of whose links or opposites some are busy."""
     clock = Clock()
-    congestion = Congestion(np.full(4, 5.0), np.array([2, 3, 0, 1]), np.array(draws), loss, 1.0)
+    congestion = Congestion(np.full(4, 5.0), np.array([2, 3, 0, 1]), np.array(draws), loss, 1.0, window)
     fluid = Fluid(clock, np.array([10.0, 20.0, 10.0, 20.0]), 1e-9, hops=2, congestion=congestion)
     for link in busy:
         fluid.push(fluid.add_row(np.array([[link]]), NOWHERE, lambda _: None, connects=False), np.array([1e6]), True)
     ended: list[float] = []
     row = fluid.add_row(PATH, NOWHERE, lambda at: ended.extend(at), connects=connects, asked=asked)
-    clock.at(1.0, lambda: fluid.push(row, np.array([1e-6]), final=True))
+    clock.at(1.0, lambda: fluid.push(row, np.array([size]), final=True))
     clock.run(lambda: bool(ended))
     return ended[0] - 1.0
 
@@ -49,6 +49,23 @@ def test_a_message_that_is_lost_is_sent_again_when_a_timer_has_run_out_which_dou
     expected = 0.5 + timer_s * (2**times - 1)
     assert arrival([0], draws=[draw], loss=0.5) == pytest.approx(expected, abs=1e-3)
     assert arrival([], draws=[draw], loss=0.5) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stands_still"),
+    [
+        (6.0, 10.0, 0.0),  # all is on the way at once
+        (6.0, 2.5, 0.0),  # 5 bytes a second are half a second's 2.5, which is the round trip
+        (6.0, 1.0, (0.5 - 1 / 5) + (0.5 - 2 / 5)),  # then 4 are more than the way holds
+        (2.0, 1.0, 0.5 - 1 / 5),  # the rest goes with the second window
+    ],
+)
+def test_a_new_connection_stands_still_until_its_window_holds_what_is_on_the_way(size, window, stands_still):
+    usual = arrival([0], connects=True, size=size)
+    assert usual == pytest.approx(0.5 + 0.5 + size / 5, abs=1e-3)
+    assert arrival([0], connects=True, size=size, window=window) == pytest.approx(usual + stands_still, abs=1e-3)
+    assert arrival([0], size=size, window=window) == pytest.approx(0.5 + size / 5, abs=1e-3)
+    assert arrival([], connects=True, size=size, window=window) == pytest.approx(size / 10, abs=1e-3)
 
 
 def test_what_goes_on_flowing_does_not_wait_again():
@@ -93,7 +110,8 @@ def test_a_message_that_has_not_set_off_can_be_dropped():
 
 def test_the_divisors_divide_what_waits_in_the_cluster_and_not_what_waits_in_the_emulation():
     scale = Scale(rate_divisor=8, volume_divisor=512)
-    assert Tcp.of_emulation(73728) == Tcp(GOODPUT, QUEUED_SHARE * 73728, LOSS, RTO_S)
+    assert Tcp.of_emulation(73728) == Tcp(GOODPUT, QUEUED_SHARE * 73728, LOSS, RTO_S, WINDOW_BYTES)
     cluster = Tcp.of_cluster(73728, scale)
     assert cluster.queue_bytes * 512 == pytest.approx(QUEUED_SHARE * 73728)
     assert scale.modelled_s(cluster.rto_s) == pytest.approx(RTO_S)
+    assert cluster.window_bytes * 512 == pytest.approx(WINDOW_BYTES)
