@@ -4,18 +4,20 @@
 folders at their own divisors, over several draws of the ways that connections take. It prints, without and with each
 correction one after the other, the sum of the job times over the emulated one for each strategy, and the median and
 90th percentile of the errors of single jobs, each over the means of all runs of a strategy and job; then, with all
-corrections, how far bytes across racks and local reads differ. Ends with 1 when a bar is missed.
+corrections, how far bytes across racks and local reads differ, and the change of each strategy against the default,
+with the 95 % interval of the emulated one, as the spread of the draws makes it. Ends with 1 when a bar is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
@@ -29,10 +31,11 @@ from experiments.specification.resolved_run import resolve
 from twin.pool import LOSS, QUEUED_SHARE, RTO_S, Tcp
 from workloads.scale import Scale
 
-JOB_MEDIAN_BAR, JOB_P90_BAR, SUM_BAR, BYTES_BAR = 0.05, 0.12, 0.05, 0.01
+JOB_MEDIAN_BAR, JOB_P90_BAR, SUM_BAR, BYTES_BAR, CHANGE_BAR = 0.05, 0.12, 0.05, 0.01, 0.03
 
+Floats = npt.NDArray[np.float64]
 Key = tuple[str, float | None, str]
-"""Experiment, blocking factor, strategy."""
+"""Jobs of the workload, blocking factor, strategy."""
 Times = dict[tuple[Key, str], list[float]]
 """Completion times of each job, over runs and draws."""
 
@@ -77,19 +80,21 @@ def emulated(folders: list[Path]) -> Iterator[tuple[Key, Run, RunRecord]]:
             run = again if (again.path / "record.json").is_file() else folder.run(assignment.run.id)
             record = run.record() if (run.path / "record.json").is_file() else None
             if record is not None and record.state == "trusted":
-                yield (record.experiment, record.blocking_factor, record.strategy), assignment.run, record
+                profiles = Counter(job.profile for job in record.jobs)
+                workload = ", ".join(f"{count} {profile}" for profile, count in sorted(profiles.items()))
+                yield (workload, record.blocking_factor, record.strategy), assignment.run, record
 
 
 def errors(measured: Times, found: Times) -> tuple[dict[Key, float], list[float]]:
     """Of each strategy the sum of its jobs' mean times over the emulated one, and the relative error of every job."""
-    sums: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    totals: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
     jobs = []
     for (key, job_id), times in measured.items():
         twin, emulation = float(np.mean(found[key, job_id])), float(np.mean(times))
-        sums[key][0] += twin
-        sums[key][1] += emulation
+        totals[key][0] += twin
+        totals[key][1] += emulation
         jobs.append(abs(twin / emulation - 1))
-    return {key: twin / emulation for key, (twin, emulation) in sums.items()}, jobs
+    return {key: twin / emulation for key, (twin, emulation) in totals.items()}, jobs
 
 
 def main() -> int:
@@ -129,6 +134,27 @@ def compare_bytes(job: JobRecord, others: list[JobRecord], bytes_off: list[float
     local_off.append((job.read_bytes.local_share or 0.0) - local)
 
 
+def sums(times: Times, key: Key) -> Floats:
+    """Summed job times of each run, or draw, of a strategy."""
+    total: Floats = np.sum([values for (of, _), values in times.items() if of == key], axis=0)
+    return total
+
+
+def changes(measured: Times, found: Times) -> Iterator[tuple[Key, float, float, float]]:
+    """Of each strategy besides the default: its change emulated and by the twin, and half of the emulated interval."""
+    for key in dict.fromkeys(key for key, _ in measured):
+        base = (*key[:2], "default")
+        if key == base or all(other != base for other, _ in measured):
+            continue
+        ours, default = sums(measured, key), sums(measured, base)
+        twin, twin_default = sums(found, key), sums(found, base)
+        change, twin_change = ours.mean() / default.mean() - 1, twin.mean() / twin_default.mean() - 1
+        relative = [
+            np.std(of) / np.mean(of) / np.sqrt(len(runs)) for of, runs in ((twin, ours), (twin_default, default))
+        ]
+        yield key, float(change), float(twin_change), float(1.96 * (1 + change) * np.hypot(*relative))
+
+
 def report(measured: Times, found: Mapping[str, Times], bytes_off: list[float], local_off: list[float]) -> int:
     """Print the table; 1 when a bar is missed with all corrections."""
     table = Table(title="Twin over emulation, without and with one correction more")
@@ -138,19 +164,25 @@ def report(measured: Times, found: Mapping[str, Times], bytes_off: list[float], 
         table.add_column(name, justify="right")
     for key in dict.fromkeys(key for key, _ in measured):
         label = " ".join(str(part) for part in key if part is not None)
-        table.add_row(label, *(f"{sums[key]:.3f}" for sums, _ in found_of.values()))
+        table.add_row(label, *(f"{ratios[key]:.3f}" for ratios, _ in found_of.values()))
     for share in (50, 90):
         label = f"error of a job, {share} %"
         table.add_row(label, *(f"{np.percentile(jobs, share):.1%}" for _, jobs in found_of.values()))
     console = Console()
     console.print(table)
-    *_, (sums, jobs) = found_of.values()
+    *_, (ratios, jobs) = found_of.values()
     median, p90 = np.percentile(jobs, [50, 90])
     crossed, local = float(np.mean(bytes_off)), float(np.mean(local_off))
     console.print(f"bytes across racks {crossed:+.2%}, local reads {100 * local:+.2f} points")
     missed = [
-        f"sum of {' '.join(map(str, key))}: {ratio:.3f}" for key, ratio in sums.items() if abs(ratio - 1) > SUM_BAR
+        f"sum of {' '.join(map(str, key))}: {ratio:.3f}" for key, ratio in ratios.items() if abs(ratio - 1) > SUM_BAR
     ]
+    for key, change, twin_change, half in changes(measured, list(found.values())[-1]):
+        label = (
+            f"change of {' '.join(map(str, key))}: emulated {change:+.1%} ± {100 * half:.1f}, twin {twin_change:+.1%}"
+        )
+        console.print(label)
+        missed += [label] if abs(twin_change - change) > max(CHANGE_BAR, half) else []
     missed += [f"median error of a job: {median:.1%}"] if median > JOB_MEDIAN_BAR else []
     missed += [f"90th percentile: {p90:.1%}"] if p90 > JOB_P90_BAR else []
     missed += [f"bytes across racks: {crossed:+.2%}"] if abs(crossed) > BYTES_BAR else []
