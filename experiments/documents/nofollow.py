@@ -18,7 +18,7 @@ from experiments.errors import ExperimentError
 
 MOST_BYTES = 256 * 2**20
 """Of a file that is read whole."""
-_ON_THE_WAY = os.O_PATH | os.O_DIRECTORY
+_ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY  # not every system has the first
 
 
 class FileError(ExperimentError):
@@ -152,7 +152,7 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
 
 def _walk(path: Path, made: Callable[[int], None] | None) -> int:
-    """The descriptor (O_PATH) of a folder; missing ones are made if there is something to give them to."""
+    """The descriptor of a folder, to go on from; missing ones are made if there is something to give them to."""
     descriptor = os.open("/" if path.is_absolute() else ".", _ON_THE_WAY)
     for place in reversed([path, *path.parents][:-1]):
         try:
