@@ -187,7 +187,7 @@ class Agent:
         """
         routes = self._around.routes
         path = [routes.disk(host), *routes.ends(host, self.host)]
-        yield from self._move([path], size, [host] if host != self.host else [])
+        return self._move([path], size, [host] if host != self.host else [])
 
     def write(self, size: int, targets: Sequence[str]) -> Process:
         """Waits until a block is on this host's disk, and through a pipeline on those of the targets.
@@ -203,25 +203,23 @@ class Agent:
             chain = [self.host, *targets][first : first + SEGMENTS + 1]
             hops = [(*routes.ends(*pair), routes.disk(pair[1])) for pair in itertools.pairwise(chain)]
             paths.append([*itertools.chain(*hops)])
-        yield from self._move(paths, size, targets)
+        return self._move(paths, size, targets)
 
     def _move(self, paths: Sequence[Sequence[int]], size: int, others: Sequence[str]) -> Process:
         """Sends a block over some paths, in which the agents of some other hosts take part."""
-        arrived = Signal()
         longest = max(map(len, paths))
         links = np.array([[*path, *[-1] * (longest - len(path))] for path in paths])
-        if not others:
-            yield from self._around.fluid.send(links, size, arrived)
-            return
-        agents = [self._around.agents[host] for host in others]
+        return self._send(links, size, others) if others else self._around.fluid.send(links, size, Signal())
+
+    def _send(self, links: Ints, size: int, others: Sequence[str]) -> Process:
+        agents, arrived = [self._around.agents[host] for host in others], Signal()
         for agent in agents:
             if not agent.alive:
                 raise _refused_by(agent.host)
         for agent in agents:
             agent.serving[arrived] = None
-        links = self._around.routes.draw(links)
         try:
-            yield from self._around.fluid.send(links, size, arrived)
+            yield from self._around.fluid.send(self._around.routes.draw(links), size, arrived)
         finally:
             for agent in agents:
                 agent.serving.pop(arrived, None)

@@ -43,6 +43,11 @@ class Signal:
             self._waiting.append(resume)
 
 
+NOW = Signal()
+"""What has happened already."""
+NOW.fire()
+
+
 class Clock:
     """Calls what is due, in the order of times; of equal times, in the order in which they were set.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from twin import filling, moving, rows
-from twin.clock import Clock, Process, Signal
+from twin.clock import NOW, Clock, Process, Signal
 from twin.compiling import Floats, Ints, entries, more_entries
 from twin.congestion import Congestion
 from twin.maxmin import Flows, Links
@@ -196,11 +196,10 @@ class Fluid:
 
     def drained(self, row: int, mark: float) -> Signal:
         """Fires when no flow of a row has more than `mark` bytes on the way."""
+        if not rows.watch(self._clock.now, row, mark, self._table):
+            return NOW
         signal = Signal()
-        if rows.watch(self._clock.now, row, mark, self._table):
-            self._relieved[row] = signal.fire
-        else:
-            signal.fire()
+        self._relieved[row] = signal.fire
         return signal
 
     def set_capacity(self, link: int, bytes_per_s: float) -> None:

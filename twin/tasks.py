@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,9 +81,8 @@ class Task:
     def _wake(self) -> None:
         self._changed.fire()
 
-    def _compute(self, seconds: float) -> Process:
-        if seconds > 0:
-            yield from self._agent.cpu.use(seconds)
+    def _compute(self, seconds: float) -> Iterable[Signal]:
+        return self._agent.cpu.use(seconds) if seconds > 0 else ()
 
     def _consume(self) -> Process:
         """Takes what has arrived, computes for it, and passes on the share of the output that it yields."""
