@@ -33,7 +33,6 @@ class DiskLedger:
         self._racks: dict[int, list[str]] = {}
         for name, rack in self.rack.items():
             self._racks.setdefault(rack, []).append(name)
-        self._file = file
         if file.writer is not None:
             view.cluster.position(file.writer)
         if file.replication > len(self._names):
@@ -46,19 +45,19 @@ class DiskLedger:
         """Number of racks with a live node."""
         return len(self._racks)
 
-    def has_space(self, name: str, index: int) -> bool:
-        """Whether a node is alive and has space for one more replica of a block of the file."""
-        return name in self.rack and (not self._limited or self._free[name] >= self._file.block_size(index))
+    def has_space(self, name: str, size: int) -> bool:
+        """Whether a node is alive and has space for one more block of so many bytes."""
+        return name in self.rack and (not self._limited or self._free[name] >= size)
 
-    def take(self, name: str, index: int) -> None:
+    def take(self, name: str, size: int) -> None:
         """Use the space."""
         if self._limited:
-            self._free[name] -= self._file.block_size(index)
+            self._free[name] -= size
 
     def somewhere(
         self,
         rng: np.random.Generator,
-        index: int,
+        size: int,
         taken: Sequence[str],
         rack: int | None = None,
         other_than: int | None = None,
@@ -68,20 +67,21 @@ class DiskLedger:
 
         Args:
             rng: source of randomness.
-            index: the block.
+            size: bytes of the block.
             taken: nodes that already hold it.
             rack: only in this rack.
             other_than: only outside this rack.
             per_rack: only in racks that hold fewer replicas of the block than this.
         """
-        in_rack = Counter(self.rack[name] for name in taken) if per_rack is not None else {}
+        rack_of = self.rack
+        in_rack = Counter(rack_of[name] for name in taken) if per_rack is not None else {}
 
         def suits(name: str) -> bool:
             return (
                 name not in taken
-                and (other_than is None or self.rack[name] != other_than)
-                and (per_rack is None or in_rack.get(self.rack[name], 0) < per_rack)
-                and self.has_space(name, index)
+                and (other_than is None or rack_of[name] != other_than)
+                and (per_rack is None or in_rack.get(rack_of[name], 0) < per_rack)
+                and (not self._limited or self._free[name] >= size)
             )
 
         return pick_where(rng, self._names if rack is None else self._racks.get(rack, []), suits)
@@ -104,13 +104,14 @@ def default_blocks(view: ClusterView, file: File, rng: np.random.Generator, word
     placed = {}
     for block in file.blocks:
         nodes: list[str] = []
+        size = file.block_size(block.index)
         for _ in range(file.replication):
-            name = _next_node(ledger, rng, block.index, nodes, file.writer, wording, per_rack)
+            name = _next_node(ledger, rng, size, nodes, file.writer, wording, per_rack)
             if name is None:
                 raise PlacementError(
                     f"block {file.name}#{block.index}: no disk with space for replica {len(nodes) + 1}; add nodes"
                 )
-            ledger.take(name, block.index)
+            ledger.take(name, size)
             nodes.append(name)
         placed[block] = tuple(nodes)
     return BlockMap(placed)
@@ -119,25 +120,24 @@ def default_blocks(view: ClusterView, file: File, rng: np.random.Generator, word
 def _next_node(
     ledger: DiskLedger,
     rng: np.random.Generator,
-    index: int,
+    size: int,
     nodes: list[str],
     writer: str | None,
     wording: Wording,
     per_rack: int,
 ) -> str | None:
     if not nodes:
-        if writer is not None and ledger.has_space(writer, index):
+        if writer is not None and ledger.has_space(writer, size):
             return writer
-        return ledger.somewhere(rng, index, nodes)
-    racks = [ledger.rack[name] for name in nodes]
-    name = None
+        return ledger.somewhere(rng, size, nodes)
+    first, last, name = ledger.rack[nodes[0]], ledger.rack[nodes[-1]], None
     if wording == "thesis" and len(nodes) == 1:
-        name = ledger.somewhere(rng, index, nodes, rack=racks[0])
-    elif len(nodes) == 1 or (len(nodes) == 2 and racks[0] == racks[1]):
-        name = ledger.somewhere(rng, index, nodes, other_than=racks[0])
+        name = ledger.somewhere(rng, size, nodes, rack=first)
+    elif len(nodes) <= 2 and first == last:
+        name = ledger.somewhere(rng, size, nodes, other_than=first)
     elif len(nodes) == 2:
-        name = ledger.somewhere(rng, index, nodes, rack=racks[1])
-    return name or ledger.somewhere(rng, index, nodes, per_rack=per_rack) or ledger.somewhere(rng, index, nodes)
+        name = ledger.somewhere(rng, size, nodes, rack=last)
+    return name or ledger.somewhere(rng, size, nodes, per_rack=per_rack) or ledger.somewhere(rng, size, nodes)
 
 
 def _most_per_rack(replication: int, racks: int) -> int:

@@ -41,15 +41,16 @@ class ClusterState:
             raise PlacementError(f"file {file.name!r}: {len(blocks)} blocks placed; it has {file.block_count}")
         free = dict(view.free_disk)
         for block, nodes in blocks.items():
+            size = file.block_size(block.index)
             if len(nodes) != file.replication:
                 raise PlacementError(
                     f"block {file.name}#{block.index}: {len(nodes)} replicas placed; replication is {file.replication}"
                 )
             for node in nodes:
-                view.cluster.position(node)
-                if node in view.dead:
+                if node not in free:
+                    view.cluster.position(node)  # raises an error of its own where there is none
                     raise PlacementError(f"block {file.name}#{block.index}: node {node} is dead; place it elsewhere")
-                free[node] -= file.block_size(block.index)
+                free[node] -= size
                 if free[node] < 0:
                     raise PlacementError(f"block {file.name}#{block.index}: no room on the disk of node {node}")
         self._set(files={**view.files, file.name: file}, stored={**view.stored, file.name: blocks})

@@ -107,18 +107,19 @@ class Clock:
         Raises:
             StandstillError: nothing is due any more, and there is no such time.
         """
-        heap = self._heap
+        heap, most_s = self._heap, math.inf if at_most_s is None else at_most_s
         while True:
             due_s = self.settle()
             if until():
                 return
-            next_s = min(due_s, heap[0][0]) if heap else due_s
-            if at_most_s is not None and next_s > at_most_s:
-                self.now = max(self.now, at_most_s)
+            at_s = heap[0][0] if heap else math.inf
+            next_s = at_s if at_s < due_s else due_s
+            if next_s > most_s:
+                self.now = max(self.now, most_s)
                 return
             if next_s == math.inf:
                 raise StandstillError(f"nothing happens any more at {self.now:g} s")
             self.now = next_s
-            if heap and heap[0][0] <= due_s:
+            if at_s <= due_s:
                 self.events += 1
                 heapq.heappop(heap)[2]()

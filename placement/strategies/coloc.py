@@ -139,16 +139,17 @@ class CoLoc(HdfsBlocks):
         placed = {}
         for block in file.blocks:
             nodes: list[str] = []
+            size = file.block_size(block.index)
             for replica in range(file.replication):
                 within = replica < max(1, file.replication - 1)
-                inside = _least_held(ledger, held, block.index, nodes, rng) if within else None
-                name = inside or _anywhere(ledger, outside, block.index, nodes, rng)
-                name = name or _least_held(ledger, held, block.index, nodes, rng)
+                inside = _least_held(ledger, held, size, nodes, rng) if within else None
+                name = inside or _anywhere(ledger, outside, size, nodes, rng)
+                name = name or _least_held(ledger, held, size, nodes, rng)
                 if name is None:
                     raise PlacementError(
                         f"block {file.name}#{block.index}: no disk with space for replica {replica + 1}; add nodes"
                     )
-                ledger.take(name, block.index)
+                ledger.take(name, size)
                 nodes.append(name)
                 if name in held:
                     held[name] += 1
@@ -225,14 +226,14 @@ def _evenly(room: dict[str, int], nodes: Sequence[str], containers: int, rng: np
 
 
 def _least_held(
-    ledger: DiskLedger, held: dict[str, int], index: int, nodes: list[str], rng: np.random.Generator
+    ledger: DiskLedger, held: dict[str, int], size: int, nodes: list[str], rng: np.random.Generator
 ) -> str | None:
-    able = [node for node in held if node not in nodes and ledger.has_space(node, index)]
+    able = [node for node in held if node not in nodes and ledger.has_space(node, size)]
     fewest = min((held[node] for node in able), default=0)
     return pick(rng, [node for node in able if held[node] == fewest]) if able else None
 
 
 def _anywhere(
-    ledger: DiskLedger, names: list[str], index: int, nodes: list[str], rng: np.random.Generator
+    ledger: DiskLedger, names: list[str], size: int, nodes: list[str], rng: np.random.Generator
 ) -> str | None:
-    return pick_where(rng, names, lambda node: node not in nodes and ledger.has_space(node, index))
+    return pick_where(rng, names, lambda node: node not in nodes and ledger.has_space(node, size))

@@ -90,8 +90,9 @@ class Coordinator:
                 order = BlockWrite(block.file, block.index, wire, tuple(replicas[1:]))
                 orders.setdefault(replicas[0], []).append(order)
             else:
+                order = BlockWrite(block.file, block.index, wire)
                 for host in replicas:
-                    orders.setdefault(host, []).append(BlockWrite(block.file, block.index, wire))
+                    orders.setdefault(host, []).append(order)
         waiting: list[asyncio.Future[None]] = []
         for host, blocks in orders.items():
             if host not in self._hosts or host in self._dead:
