@@ -56,6 +56,7 @@ class ProcessorSharing:
         self.served = 0.0
         self._virtual = 0.0
         self._now = -math.inf
+        self._due = math.inf  # of the next departure, as long as nobody comes or goes
         self._customers: list[tuple[float, int, Callable[[float], None]]] = []
         self._sequence = itertools.count()
 
@@ -80,10 +81,13 @@ class ProcessorSharing:
             A key for `cancel`.
         """
         self.advance(now)
-        credit = 0.0 if since is None else max(0.0, now - since) * self.rate(len(self) + 1)
-        self.served += min(credit, amount)
+        if since is not None:
+            credit = min(amount, max(0.0, now - since) * self.rate(len(self) + 1))
+            self.served += credit
+            amount -= credit
         key = next(self._sequence)
-        heapq.heappush(self._customers, (self._virtual + max(0.0, amount - credit), key, leave))
+        heapq.heappush(self._customers, (self._virtual + amount, key, leave))
+        self._reckon()
         return key
 
     def cancel(self, now: float, key: int) -> None:
@@ -91,22 +95,28 @@ class ProcessorSharing:
         self.advance(now)
         self._customers = [customer for customer in self._customers if customer[1] != key]
         heapq.heapify(self._customers)
+        self._reckon()
 
     def next_departure(self) -> float | None:
         """When the next customer leaves if nobody else comes; None without customers."""
-        customers = self._customers
-        if not customers:
-            return None
-        return self._now + (customers[0][0] - self._virtual) / self.rate(len(customers))
+        return self._due if self._customers else None
 
     def advance(self, now: float) -> None:
         """Serves everybody up to `now`, each departure at its due time."""
-        while (due := self.next_departure()) is not None and due <= now:
+        while self._due <= now:
+            due = self._due
             self._serve(due)
             finish, _, leave = heapq.heappop(self._customers)
             self._virtual = max(self._virtual, finish)
+            self._reckon()
             leave(due)
         self._serve(now)
+
+    def _reckon(self) -> None:
+        """Somebody has come or gone, and everybody is served up to now."""
+        customers, self._due = self._customers, math.inf
+        if customers:
+            self._due = self._now + (customers[0][0] - self._virtual) / self.rate(len(customers))
 
     def _serve(self, until: float) -> None:
         if until > self._now:

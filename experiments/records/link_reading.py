@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal are those that say the same, as mappings are
 class LinkReading(Mapping[str, Any]):
     """A document whose rows are made when they are asked for.
 
