@@ -38,8 +38,11 @@ def compiler(sources: Path, **options: Any) -> Callable[[F], F]:
 
     def compiled(function: F) -> F:
         before, settings.CACHE_DIR = settings.CACHE_DIR, folder
+        fast: Any = numba.njit(**options)(function)
         try:
-            fast: Any = numba.njit(cache=True, **options)(function)
+            fast.enable_caching()
+        except RuntimeError:  # nowhere to keep it: it is compiled anew with every start
+            pass
         finally:
             settings.CACHE_DIR = before
         return fast  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from placement.compiling import COMPILED, folder_of
+from placement.compiling import COMPILED, compiler, folder_of
 
 ANNEALED = """
 import numpy as np
@@ -37,3 +37,14 @@ def test_the_next_process_compiles_no_moves(tmp_path):
     )
     assert first.stdout == "0 1\n"
     assert second.stdout == "1 0\n"
+
+
+@pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+def test_where_nothing_can_be_kept_loops_are_compiled_anew(monkeypatch, tmp_path):
+    def nowhere(dispatcher):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr("numba.core.dispatcher.Dispatcher.enable_caching", nowhere)
+    twice = compiler(tmp_path)(lambda number: 2 * number)
+    assert twice(21) == 42
+    assert len(twice.signatures) == 1  # type: ignore[attr-defined]  # of numba's
