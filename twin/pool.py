@@ -16,7 +16,7 @@ from twin.fluid import Fluid
 from twin.routes import Routes
 from workloads.coordination.coordinator import Coordinator
 from workloads.node_model import NodeModel
-from workloads.protocol import FromAgent, OfJob, Stored, ToAgent
+from workloads.protocol import FromAgent, Ready, ToAgent, UsageSample
 from workloads.scale import Scale
 
 GOODPUT = 1448 / 1514
@@ -141,5 +141,5 @@ class SimulatedPool(Coordinator):
             self._agents[host].handle(message)
 
     def _receive(self, host: str, message: FromAgent) -> None:
-        assert isinstance(message, Stored | OfJob)  # the others are about processes
+        assert not isinstance(message, (Ready, UsageSample))  # which are about processes
         self.receive(host, message)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -25,13 +24,12 @@ class BlockKey(Protocol):
 Key = TypeVar("Key", bound=BlockKey)
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """A block as a unit of work; `number` counts all splits of a stage from 0."""
 
     number: int
     file: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     bytes: int
     replicas: tuple[str, ...]
 
