@@ -18,7 +18,7 @@ def pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
 def pick_where(rng: np.random.Generator, items: Sequence[Item], suits: Callable[[Item], bool]) -> Item | None:
     """One of the items that suit, each as likely; None when none does."""
     for _ in range(8 if items else 0):  # mostly a draw suits at once; only else are all items looked through
-        item = items[int(rng.random() * len(items))]
+        item = pick(rng, items)
         if suits(item):
             return item
     suitable = [item for item in items if suits(item)]

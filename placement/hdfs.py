@@ -73,15 +73,14 @@ class DiskLedger:
             other_than: only outside this rack.
             per_rack: only in racks that hold fewer replicas of the block than this.
         """
-        rack_of = self.rack
-        in_rack = Counter(rack_of[name] for name in taken) if per_rack is not None else {}
+        in_rack = Counter(self.rack[name] for name in taken) if per_rack is not None else {}
 
         def suits(name: str) -> bool:
             return (
                 name not in taken
-                and (other_than is None or rack_of[name] != other_than)
-                and (per_rack is None or in_rack.get(rack_of[name], 0) < per_rack)
-                and (not self._limited or self._free[name] >= size)
+                and (other_than is None or self.rack[name] != other_than)
+                and (per_rack is None or in_rack.get(self.rack[name], 0) < per_rack)
+                and self.has_space(name, size)
             )
 
         return pick_where(rng, self._names if rack is None else self._racks.get(rack, []), suits)

@@ -113,7 +113,7 @@ class Clock:
             if until():
                 return
             at_s = heap[0][0] if heap else math.inf
-            next_s = at_s if at_s < due_s else due_s
+            next_s = min(at_s, due_s)
             if next_s > most_s:
                 self.now = max(self.now, most_s)
                 return

@@ -66,7 +66,6 @@ class Fluid:
         self._free_rows: list[int] = []
         self._free_inboxes: list[int] = []
         self._free_groups: list[int] = []
-        self._place: dict[int, tuple[int, int]] = {}  # of each row: its first flow, and how many
         self._ended: dict[int, Callable[[Floats], None]] = {}  # by row
         self._relieved: dict[int, Callable[[], None]] = {}  # by row
         self._complete: dict[int, Callable[[], None]] = {}  # by inbox
@@ -152,7 +151,7 @@ class Fluid:
             if row == len(self._state.rows.first):
                 self._grow("rows")
         rows.begin(row, base, links, inboxes, flush_bytes, connects, asked, self._table)
-        self._place[row], self._ended[row] = (base, size), ended
+        self._ended[row] = ended
         return row
 
     def push(self, row: int, sizes: Floats, final: bool = False) -> None:
@@ -186,8 +185,8 @@ class Fluid:
         """Lead all flows over other links from now on; `draw` gets the links of each, as of `add_row`, and returns the
         new ones, which may be more.
         """
-        moving.lift(self._clock.now, self._table)
-        self._tell()
+        self._update()
+        moving.lift(self._table)
         drawn = draw(self._state.paths[: self._flow_count])
         paths = np.full((len(self._state.paths), drawn.shape[1]), -1)
         paths[: len(drawn)] = drawn
@@ -242,7 +241,7 @@ class Fluid:
         for row in relieved_rows:
             self._relieved.pop(row)()
         for row in ended_rows:
-            base, size = self._place[row]
+            base, size = self._flows_of(row)
             ended_at = self._state.flows.ended_at[base : base + size].copy()
             self._free_row(row)
             self._ended.pop(row)(ended_at)
@@ -263,8 +262,12 @@ class Fluid:
             self._grow("flows")
         return base
 
+    def _flows_of(self, row: int) -> tuple[int, int]:
+        """The first flow of a row, and how many there are."""
+        return int(self._state.rows.first[row]), int(self._state.rows.flows[row])
+
     def _free_row(self, row: int) -> None:
-        base, size = self._place.pop(row)
+        base, size = self._flows_of(row)
         self._free_flows.setdefault(size, []).append(base)
         self._free_rows.append(row)
 

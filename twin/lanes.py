@@ -11,7 +11,7 @@ from twin.clock import Process, Signal
 from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
 from twin.rows import share
-from workloads.agents.exchange import LEAST_PART_BYTES, MOST_PART_BYTES, PARTS
+from workloads.agents.exchange import part_bytes
 from workloads.agents.inbox import WINDOW_BYTES
 from workloads.protocol import LaneReports, TaskInput, TaskOutput
 
@@ -91,7 +91,7 @@ class Outlet:
         self._produced = 0
         self._pushed = np.zeros(len(self._weights), np.int64)
         self._ended = Signal()
-        parts = np.clip(np.array(order.lanes.bytes, np.float64) // PARTS, LEAST_PART_BYTES, MOST_PART_BYTES)
+        parts = np.array([*map(part_bytes, order.lanes.bytes)], np.float64)
         self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, parts, way.connects)
 
     def emit(self, size: int) -> Process:

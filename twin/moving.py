@@ -145,13 +145,8 @@ def _look_ahead(now: float, state: State) -> None:
 @compiled
 def _share(state: State) -> None:
     """New rates for those flows whose rates may be others now."""
-    flows, links, active, count, level = (
-        state.flows,
-        state.links,
-        state.active,
-        state.counts[ACTIVE],
-        state.times[LEVEL],
-    )
+    flows, links, active = state.flows, state.links, state.active
+    count, level = state.counts[ACTIVE], state.times[LEVEL]
     for i in range(count):
         if flows.sought[active[i]]:
             join(active[i], state.paths, links)
@@ -210,13 +205,9 @@ def settle(now: float, table: Table) -> float:
 
 
 @compiled
-def lift(now: float, table: Table) -> None:
-    """Brings everything up to the present, and takes all flows off their links, before they cross others: they set off
-    anew with the next update.
-    """
+def lift(table: Table) -> None:
+    """Takes all flows off their links, before they cross others: they set off anew with the next update."""
     state = opened(table)
-    state.found[:] = 0
-    _update(now, 0.0, state)
     state.links.load[:] = 0.0
     state.links.flows[:] = 0
     for i in range(state.counts[ACTIVE]):

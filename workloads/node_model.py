@@ -65,8 +65,7 @@ class ProcessorSharing:
 
     def rate(self, customers: int) -> float:
         """What each of so many customers gets."""
-        share = self.capacity / customers
-        return share if share < self.limit else self.limit
+        return min(self.limit, self.capacity / customers)
 
     def arrive(self, now: float, amount: float, leave: Callable[[float], None], since: float | None = None) -> int:
         """Adds a customer.

@@ -28,9 +28,9 @@ from workloads.agents.wire import (
 )
 from workloads.protocol import LaneReports
 
-PARTS = 4
-LEAST_PART_BYTES = 8 * 1024
-MOST_PART_BYTES = 64 * 1024
+_PARTS = 4
+_LEAST_PART_BYTES = 8 * 1024
+_MOST_PART_BYTES = 64 * 1024
 
 Pair = tuple[str, int, int]
 """Job, producing task, consuming task."""
@@ -40,7 +40,7 @@ def part_bytes(expected: int) -> int:
     """How much of `expected` wire bytes is worth a step: a quarter, so that a pipeline stays one at every volume
     divisor, but not so little that the switches have more frames to forward than they can.
     """
-    return min(MOST_PART_BYTES, max(LEAST_PART_BYTES, expected // PARTS))
+    return min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, expected // _PARTS))
 
 
 @dataclass

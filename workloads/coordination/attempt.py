@@ -331,7 +331,7 @@ class Execution:
 
     def _note_sent(self, key: str, message: Sent | Done, lanes: LaneReports) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""
-        flow, size, began = self._flows[key], sum(lanes.bytes), self._cluster.started_at
+        flow, size = self._flows[key], sum(lanes.bytes)
         flow.sources_reported += 1
         flow.sent += size
         self._stages[flow.plan.consumer].result.sent_bytes += size
@@ -342,8 +342,8 @@ class Execution:
             container=self.job.container_of(message.task),
             host=self._hosts[message.task],
             exchange=key,
-            times_s=[at - began for at in lanes.finished],
-            starts_s=[at - began for at in lanes.started],
+            times_s=[*map(self._time, lanes.finished)],
+            starts_s=[*map(self._time, lanes.started)],
             peer_tasks=lanes.destinations,
             peers=[self._hosts[task] for task in lanes.destinations],
             bytes=lanes.bytes,
