@@ -37,9 +37,11 @@ STATE_DIRECTORY = Path("/run/placement-testbed")
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
+_MS_BIND = 0x1000
 _MS_REC_PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
 _PR_SET_PDEATHSIG = 1
 _ENVIRONMENT = "PLACEMENT_TESTBED_ISOLATION"
+_NAME_SERVERS = Path("/etc/resolv.conf")
 _SHOWN = 200  # characters of a command line
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -229,6 +231,7 @@ def _be_init(isolation: Isolation, main: Callable[[], int], alive: tuple[int, in
     _call("unshare", _CLONE_NEWNET | _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
     _call("mount", b"proc", b"/proc", b"proc", 0, None)
+    _hide_name_servers()
     programs.run(["ip", "link", "set", "lo", "up"])
     document = [isolation.run_id, str(isolation.directory), isolation.host_network_fd]
     os.environ[_ENVIRONMENT] = json.dumps(document)
@@ -242,6 +245,12 @@ def _be_init(isolation: Isolation, main: Callable[[], int], alive: tuple[int, in
         pid, status = os.wait()
         if pid == child:
             return _exit_code(status)
+
+
+def _hide_name_servers() -> None:
+    """There is none that could answer, but one with an address like a host's would be asked, for many seconds."""
+    if _NAME_SERVERS.exists():
+        _call("mount", b"/dev/null", os.fsencode(_NAME_SERVERS), None, _MS_BIND, None)
 
 
 def _be_main(main: Callable[[], int]) -> int:
