@@ -19,6 +19,7 @@ from twin.routes import SEGMENTS, Routes
 from twin.tasks import Task
 from workloads.agents.connection import TransferError
 from workloads.protocol import (
+    Begin,
     End,
     Failed,
     FromAgent,
@@ -44,6 +45,7 @@ class Surroundings:
     Attributes:
         report: Takes what the agent of a host says.
         agents: By host.
+        shared: Whether all lanes between two containers use one connection.
         boxes: Of the tasks that are running.
     """
 
@@ -52,6 +54,7 @@ class Surroundings:
     routes: Routes
     report: Callable[[str, FromAgent], None]
     agents: Mapping[str, Agent]
+    shared: bool = True
     boxes: Boxes = field(default_factory=dict)
 
 
@@ -71,11 +74,14 @@ class Agent:
         self.serving: dict[Signal, None] = {}
         self._tasks: dict[tuple[str, str, int], Task] = {}
         self._running: dict[str | None, dict[Process, None]] = {}  # by job, in the order of their start
-        self._idle: dict[tuple[str, int, int, int], list[Ints]] = {}  # links of connections that nobody uses
+        self._connections: dict[tuple[str, int, int, int], list[Ints]] = {}  # links of those that lanes may use
+        self._slots: dict[str, int] = {}
 
     def handle(self, message: ToAgent) -> None:
         """Does what the coordinator says."""
         match message:
+            case Begin():
+                self._slots[message.job] = message.slots
             case StartTask():
                 self._start(message.job, self._run_task(message))
             case GiveSplit():
@@ -113,7 +119,7 @@ class Agent:
         """A job has ended, well or not: nothing of it goes on."""
         for process in list(self._running.pop(job, ())):
             process.close()
-        self._idle = {key: links for key, links in self._idle.items() if key[0] != job}
+        self._connections = {key: links for key, links in self._connections.items() if key[0] != job}
 
     def _run_task(self, order: StartTask) -> Process:
         key = order.job, order.stage, order.task
@@ -155,7 +161,7 @@ class Agent:
     # -- lanes ---------------------------------------------------------------------------------------------------
 
     def open_outlet(self, job: str, task: int, output: TaskOutput) -> Outlet:
-        """Starts the lanes of an output, over connections that earlier ones have left where there are any.
+        """Starts the lanes of an output, over connections that are there or that earlier ones have left, if any.
 
         Raises:
             TransferError: a consuming task is not there, as its host has died.
@@ -164,18 +170,30 @@ class Agent:
         boxes = self._around.boxes.get((job, output.exchange), {})
         if len(boxes) < len(consumers) or any(consumer not in boxes for consumer in consumers):
             raise _refused_by(next(host for at, host in zip(consumers, hosts, strict=True) if at not in boxes))
-        idle = self._idle.get((job, task, len(consumers), routes.version))
-        links = idle.pop() if idle else None
-        connects = links is None
-        if links is None:
-            links = routes.ways(self.host, hosts)
+        links, connects = self._connect(job, task, hosts)
         way = Way(links, np.array([boxes[consumer] for consumer in consumers]), routes.version, connects)
         return Outlet(self._around.fluid, output, way, self._around.clock.now)
 
+    def _connect(self, job: str, task: int, hosts: Sequence[str]) -> tuple[Ints, bool]:
+        """Links of connections from a task to others, and whether these have yet to be made."""
+        slots = self._slots[job] if self._around.shared else 1  # lanes that connections to a container have in common
+        known = self._connections.setdefault(self._key(job, task, len(hosts)), [])
+        if known:
+            return known[-1] if self._around.shared else known.pop(), False
+        links = np.repeat(self._around.routes.ways(self.host, hosts[::slots]), slots, axis=0)[: len(hosts)]
+        if self._around.shared:
+            known.append(links)
+        return links, True
+
+    def _key(self, job: str, task: int, lanes: int) -> tuple[str, int, int, int]:
+        own = task // self._slots[job] if self._around.shared else task
+        return job, own, lanes, self._around.routes.version
+
     def keep(self, job: str, task: int, outlet: Outlet) -> None:
-        """The connections of an outlet that has finished are idle, and used again unless the routes change."""
+        """The connections of an outlet that has finished are used again, unless the routes change."""
         way = outlet.way
-        self._idle.setdefault((job, task, len(way.links), way.version), []).append(way.links)
+        if not self._around.shared and way.version == self._around.routes.version:
+            self._connections[self._key(job, task, len(way.links))].append(way.links)
 
     # -- blocks --------------------------------------------------------------------------------------------------
 

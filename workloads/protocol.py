@@ -17,6 +17,7 @@ class Configure(NamedTuple):
         disk_bytes_per_s: of the emulated node.
         deadline_s: of waits for sockets.
         sample_s: between reports of usage.
+        shared: whether all lanes between two containers use one connection, as in engines, or each its own.
     """
 
     seed: int
@@ -24,6 +25,7 @@ class Configure(NamedTuple):
     disk_bytes_per_s: float
     deadline_s: float
     sample_s: float
+    shared: bool
 
 
 class Peers(NamedTuple):
@@ -56,10 +58,14 @@ class Load(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """A job begins: its containers on the host hold their memory until it ends."""
+    """A job begins: its containers on the host hold their memory until it ends.
+
+    All containers but the first, which is the master's, have so many `slots` for tasks, in the order of both.
+    """
 
     job: str
     containers: tuple[int, ...]
+    slots: int
     memory_bytes: int
 
 

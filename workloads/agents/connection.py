@@ -7,6 +7,7 @@ connections; payload to send is a view of the content pool.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -20,6 +21,8 @@ Buffer = bytes | memoryview
 
 SCRATCH_BYTES = 1 << 20
 _LOW_WATER = 128 * 1024  # wake for this much, not for every segment
+_NOT_SENT_LOW_WATER = 25  # TCP_NOTSENT_LOWAT, tcp(7)
+_UNSENT_BYTES = 32 * 1024  # in the kernel, before whoever comes next has to wait
 _SIOCOUTQ = 0x5411  # bytes that the peer has not acknowledged, tcp(7)
 SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
 """Where payload lands; whoever fills it uses it before the next `await`."""
@@ -37,10 +40,11 @@ class Connection:
         if sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
-        self._peer = peer
+        self.peer = peer
         self.deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._low_water = 1
+        self._signs = True
 
     @classmethod
     async def open(cls, source_ip: str, address: tuple[str, int], deadline_s: float) -> Connection:
@@ -69,6 +73,17 @@ class Connection:
         """Own and other port, which tell the flow apart on the network."""
         return self._sock.getsockname()[1], self._sock.getpeername()[1]
 
+    def share(self) -> None:
+        """From now on several take turns to send, each a little, and what the peer says is never dropped."""
+        self._signs = False
+        if self._sock.family == socket.AF_INET:
+            self._sock.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW_WATER, _UNSENT_BYTES)
+
+    def shut(self) -> None:
+        """Ends the conversation in both directions, which whoever waits for it notices."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Closes the socket; a second time does nothing."""
         self._sock.close()
@@ -89,7 +104,7 @@ class Connection:
                 await self._writable("sending")
                 continue
             except OSError as error:
-                raise TransferError(f"sending to {self._peer}: {error.strerror or error}") from error
+                raise TransferError(f"sending to {self.peer}: {error.strerror or error}") from error
             pending = _without(pending, sent)
 
     async def more(self) -> bool:
@@ -135,9 +150,9 @@ class Connection:
                 await self._readable()
                 continue
             except OSError as error:
-                raise TransferError(f"receiving from {self._peer}: {error.strerror or error}") from error
+                raise TransferError(f"receiving from {self.peer}: {error.strerror or error}") from error
             if not got:
-                raise TransferError(f"receiving from {self._peer}: closed before the end")
+                raise TransferError(f"receiving from {self.peer}: closed before the end")
             return got
 
     def _set_low_water(self, size: int) -> None:
@@ -153,7 +168,7 @@ class Connection:
         try:
             # Below the low-water mark some bytes may wait without a wake-up: that is progress, too.
             if not await woken and not self._bytes_waiting():
-                raise TransferError(f"receiving from {self._peer}: silent for {self.deadline_s:g} s")
+                raise TransferError(f"receiving from {self.peer}: silent for {self.deadline_s:g} s")
         finally:
             if timer is not None:
                 timer.cancel()
@@ -166,6 +181,8 @@ class Connection:
             return False
 
     def _signs_of_life(self) -> bool:
+        if not self._signs:
+            return False
         try:
             return bool(self._sock.recv(4096))
         except OSError:
@@ -180,7 +197,7 @@ class Connection:
         try:
             # A socket counts as writable when a third of its buffer is free, which takes long on a slow connection.
             if not await woken and not self._signs_of_life() and self._unacknowledged() == waiting:
-                raise TransferError(f"{doing}: {self._peer} took nothing for {self.deadline_s:g} s")
+                raise TransferError(f"{doing}: {self.peer} took nothing for {self.deadline_s:g} s")
         finally:
             timer.cancel()
             self._loop.remove_writer(descriptor)

@@ -1,7 +1,8 @@
 """Where tasks send: a lane from each producing to each consuming task of an exchange.
 
-A lane has a TCP connection of its own, or memory when both tasks are on one host. Connections are kept for the next
-exchange between the same tasks. A producer waits when a lane lags behind.
+A lane goes over the connection that its container has to the other one, or has a connection of its own, which is kept
+for the next exchange between the same tasks, or goes through memory when both tasks are on one host. A producer waits
+when a lane lags behind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import xxhash
 from workloads.agents.connection import SCRATCH, Connection, TransferError
 from workloads.agents.content import Content
 from workloads.agents.inbox import WINDOW_BYTES, Inboxes, InboxKey
+from workloads.agents.shared import SharedConnection
 from workloads.agents.usage import Usage
 from workloads.agents.wire import (
     ACKNOWLEDGED,
@@ -33,7 +35,7 @@ _LEAST_PART_BYTES = 8 * 1024
 _MOST_PART_BYTES = 64 * 1024
 
 Pair = tuple[str, int, int]
-"""Job, producing task, consuming task."""
+"""Job, producing task and consuming task, or their containers."""
 
 
 def part_bytes(expected: int) -> int:
@@ -95,8 +97,8 @@ class Lane:
         self._ending = True
         self._work.set()
 
-    def _next(self) -> memoryview:
-        view = self._content.view(self._position, min(self.queued, FRAME_BYTES))
+    def _next(self, at_most: int = FRAME_BYTES) -> memoryview:
+        view = self._content.view(self._position, min(self.queued, at_most))
         self._position += len(view)
         self._digest.update(view)
         return view
@@ -166,6 +168,37 @@ class Lane:
         connections.give_back(pair, connection)
         self.parcel.finished = loop.time()
 
+    async def run_shared(
+        self,
+        connections: SharedConnections,
+        containers: tuple[int, int],
+        address: tuple[str, int],
+        usages: Sequence[Usage],
+    ) -> None:
+        """Moves everything over the connection between two containers, which other lanes use as well, and counts it.
+
+        Raises:
+            TransferError: see `SharedConnection`.
+        """
+        loop = asyncio.get_running_loop()
+        job, exchange, task = self._key
+        self.parcel.started = loop.time()
+        shared = await connections.get((job, *containers), address)
+        self.parcel.ports = shared.ports
+        async with shared.lane({"job": job, "exchange": exchange, "from": self.parcel.source, "to": task}) as lane:
+            while not self._ending or self.queued:
+                if self.queued < self._flush_bytes and not self._ending:
+                    self._work.clear()
+                    await self._work.wait()
+                    continue
+                view = self._next(await lane.room())
+                await lane.send(view)
+                self._sent(len(view))
+                for usage in usages:
+                    usage.sent_bytes += len(view)
+            await lane.finish(self.parcel.bytes, self._digest.intdigest())
+        self.parcel.finished = loop.time()
+
 
 class Connections:
     """Connections of an agent's lanes: one for each exchange between two tasks, used again by later ones.
@@ -198,6 +231,44 @@ class Connections:
         for pair in [pair for pair in self._idle if pair[0] == job]:
             for connection in self._idle.pop(pair):
                 connection.close()
+
+
+class SharedConnections:
+    """Connections of an agent's containers to others: one for each pair, used by all lanes between the two.
+
+    Args:
+        ip: Address to connect from.
+        deadline_s: Of socket waits.
+    """
+
+    def __init__(self, ip: str, deadline_s: float) -> None:
+        self._ip = ip
+        self._deadline_s = deadline_s
+        self._connections: dict[Pair, asyncio.Task[SharedConnection]] = {}
+
+    async def get(self, pair: Pair, address: tuple[str, int]) -> SharedConnection:
+        """The connection, which is opened for the first who asks.
+
+        Raises:
+            TransferError: it cannot be opened.
+        """
+        if pair not in self._connections:
+            self._connections[pair] = asyncio.ensure_future(self._open(address))
+        return await asyncio.shield(self._connections[pair])
+
+    async def _open(self, address: tuple[str, int]) -> SharedConnection:
+        connection = await Connection.open(self._ip, address, self._deadline_s)
+        await send_header(connection, {"op": "lanes"})
+        return SharedConnection(connection)
+
+    def close(self, job: str) -> None:
+        """Closes all connections of a job."""
+        for pair in [pair for pair in self._connections if pair[0] == job]:
+            opening = self._connections.pop(pair)
+            if not opening.done():
+                opening.cancel()
+            elif not opening.cancelled() and opening.exception() is None:
+                opening.result().close()
 
 
 class Outlet:

@@ -19,8 +19,9 @@ from typing import Any
 from workloads.agents.blocks import BlockStore, Peer
 from workloads.agents.connection import Connection, TransferError, listen
 from workloads.agents.content import Content
-from workloads.agents.exchange import Connections, Lane, Outlet, reports
+from workloads.agents.exchange import Connections, Lane, Outlet, SharedConnections, reports
 from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
+from workloads.agents.shared import receive_shared
 from workloads.agents.tasks import StageTask
 from workloads.agents.usage import Usage
 from workloads.agents.wire import receive_header
@@ -68,6 +69,8 @@ class Agent:
         self.disk = SharedResource(configuration.disk_bytes_per_s)
         self.inboxes = Inboxes(self._deadline_s)
         self._connections = Connections(ip, self._deadline_s)
+        self._shared = SharedConnections(ip, self._deadline_s) if configuration.shared else None
+        self._slots: dict[str, int] = {}
         self._peers: dict[str, Peer] = {}
         self._node = Usage()
         self.blocks = BlockStore(ip, self._content, self.disk, self._peers, self._deadline_s, self._node)
@@ -95,6 +98,7 @@ class Agent:
             case Load():
                 self._start(self._load(message))
             case Begin():
+                self._slots[message.job] = message.slots
                 for container in message.containers:
                     self._usage[message.job, container] = Usage(memory_bytes=message.memory_bytes)
             case StartTask():
@@ -115,6 +119,9 @@ class Agent:
         for running in self._running.pop(job, set()):
             running.cancel()
         self._connections.close(job)
+        if self._shared is not None:
+            self._shared.close(job)
+        self._slots.pop(job, None)
         self._usage = {key: usage for key, usage in self._usage.items() if key[0] != job}
 
     # -- work ----------------------------------------------------------------------------------------------------
@@ -134,7 +141,10 @@ class Agent:
                 return self._loop.create_task(lane.run_local(self.inboxes))
             peer = self._peers[host]
             address, usages = (peer.ip, peer.port), (usage, self._node)
-            return self._loop.create_task(lane.run_remote(self._connections, address, usages))
+            if self._shared is None:
+                return self._loop.create_task(lane.run_remote(self._connections, address, usages))
+            containers = task // self._slots[job], lane.parcel.destination // self._slots[job]
+            return self._loop.create_task(lane.run_shared(self._shared, containers, address, usages))
 
         return Outlet(lanes, output.kind, output.lanes.weights, moved, start)
 
@@ -196,6 +206,8 @@ class Agent:
         if header["op"] == "lane":
             key: InboxKey = (header["job"], header["exchange"], header["to"])
             await receive_lane(connection, await self.inboxes.find(key), header["from"], self._node)
+        elif header["op"] == "lanes":
+            await receive_shared(connection, self.inboxes, self._node)
         elif header["op"] == "read":
             await self.blocks.serve_read(connection, header["file"], header["index"])
         elif header["op"] == "write":

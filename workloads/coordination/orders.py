@@ -27,7 +27,7 @@ class Orders:
     def begin(self, placement: Sequence[str], host: str) -> Begin:
         """Start the job's containers on a host, of all of which the hosts are given."""
         containers = tuple(number for number, at in enumerate(placement) if at == host)
-        return Begin(self._key, containers, self._job.memory_mb * 2**20)
+        return Begin(self._key, containers, self._job.slots_per_container, self._job.memory_mb * 2**20)
 
     def task(self, plan: StagePlan, number: int, writes: tuple[BlockWrite, ...]) -> StartTask:
         """Start a task of a stage; `writes` are the blocks of its result."""

@@ -57,6 +57,7 @@ class AgentPool(Coordinator):
         port: TCP port of the agents; 0 lets the kernel choose.
         deadline_s: Wall seconds after which a silent connection fails, and an agent that has not reported is dead.
         sample_s: Wall seconds between usage samples.
+        shared: All lanes between two containers use one connection, or each its own.
         sink: Takes the samples.
 
     Raises:
@@ -76,6 +77,7 @@ class AgentPool(Coordinator):
         port: int = 0,
         deadline_s: float = DEADLINE_S,
         sample_s: float = 1.0,
+        shared: bool = True,
         sink: Callable[[Event], None] | None = None,
     ) -> None:
         since = self._started_at = time.monotonic() if started_at is None else started_at
@@ -86,6 +88,7 @@ class AgentPool(Coordinator):
         self._port = port
         self._deadline_s = deadline_s
         self._sample_s = sample_s
+        self._shared = shared
         self._sink = sink
         self._handles: dict[str, _Handle] = {}
         self._last_rows: dict[tuple[str, str | None, int | None], UsageRow] = {}
@@ -140,7 +143,7 @@ class AgentPool(Coordinator):
         await asyncio.get_running_loop().create_connection(lambda: handle.channel, sock=ours)
         disk_bytes_per_s = self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6)
         configuration = Configure(
-            self._seed, self._node_model.cores, disk_bytes_per_s, self._deadline_s, self._sample_s
+            self._seed, self._node_model.cores, disk_bytes_per_s, self._deadline_s, self._sample_s, self._shared
         )
         handle.channel.send(configuration)
 

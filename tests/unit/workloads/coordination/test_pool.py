@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ from workloads.scale import Scale
 
 @pytest.mark.parametrize("pipelined", [True, False])
 @pytest.mark.parametrize("slots", [1, 2])
-def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_job_moves_exactly_what_is_planned(pipelined, slots, shared):
     block_map, sizes = blocks_of("j/in", [900_001] * 11, [("h1",), ("h2",), ("h3",)])
     stages = (
         Stage("scan", (Read("j/in", sum(sizes.values()), 0.1),)),
@@ -46,7 +47,7 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     events: list[Any] = []
 
     async def main():
-        async with pool() as agents:
+        async with pool(shared=shared) as agents:
             await agents.store(block_map, sizes)
             return await run(agents, job, block_map, events)
 
@@ -57,6 +58,11 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     assert moved(events) == moved_by(result)
     transfers = [event for event in events if event.kind == "transfer"]
     assert all((event.source_port is None) == event.local for event in transfers)
+    ways = defaultdict(set)
+    for event in transfers:
+        if not event.local:
+            ways[event.container, job.container_of(event.peer_task)].add(event.source_port)
+    assert all(len(ports) == 1 for ports in ways.values()) == shared
     assert {"task_started", "read", "compute", "transfer"} <= {event.kind for event in events if event.task is not None}
     assert all(event.container == job.container_of(event.task) for event in events if event.task is not None)
     per_pair = Counter((event.detail, event.task, event.peer_task) for event in transfers)
@@ -80,14 +86,15 @@ def test_a_job_moves_exactly_what_is_planned(pipelined, slots):
     ]
 
 
-def test_later_exchanges_use_the_connections_of_earlier_ones():
+@pytest.mark.parametrize("shared", [True, False])
+def test_later_exchanges_use_the_connections_of_earlier_ones(shared):
     block_map, sizes = blocks_of("j/in", [1000], [("h1",)])
     stages = [Stage("s0", (Read("j/in", 1000),))]
     stages += [Stage(f"s{i}", (Exchange(f"s{i - 1}", 500_000, pipelined=False),)) for i in range(1, 6)]
     events: list[Any] = []
 
     async def main():
-        async with pool() as agents:
+        async with pool(shared=shared) as agents:
             await agents.store(block_map, sizes)
             before = {host: loopback.descriptors(pid) for host, pid in agents.pids.items()}
             result = await run(agents, Job("j", "test", tuple(stages), containers=4), block_map, events)
