@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from topologies.topology import Host, Link, Topology
 
-GOODPUT_SHARE = 1448 / 1514
-"""Payload of a full Ethernet frame of TCP with timestamps, over the frame."""
-
 
 def ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
     """Every host with a host of the next rack; on a network of one rack, with its neighbour."""
@@ -36,11 +33,6 @@ class LinkTrial:
     def capacity_mbps(self) -> float:
         """What the connection can get."""
         return min(self.up.capacity_mbps, self.down.capacity_mbps)
-
-    @property
-    def goodput_mbps(self) -> float:
-        """What of it is payload."""
-        return self.capacity_mbps * GOODPUT_SHARE
 
 
 def link_rounds(topology: Topology) -> Iterator[list[LinkTrial]]:

@@ -1,9 +1,9 @@
 """Measures the emulated network against its plan, with iperf3, before anything else is measured on it.
 
-Two questions. Does every link alone have its capacity? One TCP connection, led over that link, has to carry
-`capacity * 1448 / 1514`: of a full Ethernet frame, 1448 bytes are payload when TCP timestamps are on. And can the
-machine carry all up-links at once? With many connections between racks, the up-links have to carry what max-min
-fairness gives these on the paths that they really took, as the controller tells.
+Two questions. Does every link alone have its capacity? One TCP connection, led over that link, has to fill it. And can
+the machine carry all up-links at once? With many connections between racks, the up-links have to carry what max-min
+fairness gives these on the paths that they really took, as the controller tells. Both are answered by the bytes on the
+wire that the kernel counts behind the links' queues.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.runs.calibration_pairs import LinkTrial, link_rounds, ring
-from topologies.emulated import host_settings, isolation, programs
+from topologies.emulated import programs
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
 from topologies.fairness import max_min_rates
@@ -31,11 +31,10 @@ AGGREGATE_TOLERANCE = 0.05
 _PORT = 5201
 _PRIORITY = 60_000
 _COOKIE = "0xca11b8"
-_WINDOW_BYTES = 32 * 1024
-_WINDOW_S = 0.002
 _SETTLING_MEGABITS = 18.75
 _ENDLESS = ("-t", "600")  # until a signal ends it
 _CONNECTED_WITHIN_S = 30.0
+_ENDED_WITHIN_S = 30.0
 _MOST_CONNECTIONS = 256  # at once, of all hosts together, unless these are more
 
 PathOf = Callable[[str, str, int, int], Sequence[tuple[str, Direction]]]
@@ -48,7 +47,7 @@ class CalibrationError(ExperimentError):
 
 @dataclass(frozen=True)
 class LinkMeasurement:
-    """Payload rate of one connection that has a link (`up`) and another of the same kind (`down`) to itself.
+    """Wire rate of one connection that has a link (`up`) and another of the same kind (`down`) to itself.
 
     `attempt` is 2 when the first try was out of tolerance.
     """
@@ -114,16 +113,16 @@ def _alone(
     network: EmulatedNetwork, trials: Sequence[LinkTrial], duration_s: int, attempt: int = 1
 ) -> list[LinkMeasurement]:
     hosts = {host.name: host for host in network.topology.hosts}
+    pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
     with contextlib.ExitStack() as stack:
-        for trial in trials:
-            source, destination = hosts[trial.sender], hosts[trial.receiver]
+        for trial, (source, destination, _) in zip(trials, pairs, strict=True):
             stack.enter_context(_steered(source, destination, trial.up, trial.down))
-            stack.enter_context(_small_receive_window(network, destination, trial.capacity_mbps))
-        pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
-        goodputs = _goodputs(network, pairs, duration_s)
+        rates_mbps, _ = _loaded(network, pairs, duration_s)
     return [
-        LinkMeasurement(trial.up.id, trial.down.id, trial.goodput_mbps, goodput_mbps, attempt)
-        for trial, goodput_mbps in zip(trials, goodputs, strict=True)
+        LinkMeasurement(
+            trial.up.id, trial.down.id, trial.capacity_mbps, rates_mbps[interface(trial.down.ends("down")[0])], attempt
+        )
+        for trial in trials
     ]
 
 
@@ -144,26 +143,13 @@ def all_uplinks(
         return aggregate(topology, (), {})
     flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // len(partners)))
     pairs = [(source, destination, flows) for source, destination in partners]
-    with _connections(network, pairs, _ENDLESS) as (clients, _):
-        for number, (_, destination, _) in enumerate(pairs):
-            # and one that controls them; on a full network some are tried several times
-            network.wait_connected(destination.name, _PORT + number, flows + 1, timeout_s=_CONNECTED_WITHIN_S)
-        time.sleep(_settling_s(duration_s))
-        begin_s, before = _sent_bytes()
-        time.sleep(duration_s - _settling_s(duration_s))
-        end_s, after = _sent_bytes()
-        if any(client.poll() is not None for client in clients):
-            raise CalibrationError("iperf3: a connection ended while all were watched")
-        for client in clients:
-            client.send_signal(signal.SIGINT)
-        ports = [_ports(_document(client)) for client in clients]
+    rates_mbps, clients = _loaded(network, pairs, duration_s)
     paths = [
-        path_of(source.name, destination.name, *pair)
-        for (source, destination, _), of_client in zip(pairs, ports, strict=True)
-        for pair in of_client
+        path_of(source.name, destination.name, *ports)
+        for (source, destination, _), client in zip(pairs, clients, strict=True)
+        for ports in _ports(client)
     ]
-    rates = {name: (after[name] - before[name]) * 8 / (end_s - begin_s) / 1e6 for name in before}
-    return aggregate(topology, paths, rates)
+    return aggregate(topology, paths, rates_mbps)
 
 
 def aggregate(
@@ -216,50 +202,46 @@ def _steered(source: Host, destination: Host, up: Link, down: Link) -> Iterator[
             programs.run(["ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1"])
 
 
-@contextlib.contextmanager
-def _small_receive_window(network: EmulatedNetwork, receiver: Host, rate_mbps: float) -> Iterator[None]:
-    """Keep a connection from overflowing the link's queue: what is retransmitted is no payload, but takes its room."""
-    window_bytes = max(_WINDOW_BYTES, round(rate_mbps * 1e6 / 8 * _WINDOW_S))
-    name = "net.ipv4.tcp_rmem"
-    with isolation.process_network(network.host_pid(receiver.name)):
-        before = host_settings.read(name)
-        host_settings.write(name, f"4096 {window_bytes} {window_bytes}")
-    try:
-        yield
-    finally:
-        with isolation.process_network(network.host_pid(receiver.name)):
-            host_settings.write(name, before)
-
-
-def _goodputs(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int) -> list[float]:
-    """Payload rates, Mbit/s, that iperf3 gets between all pairs at once, over whole seconds after the first ones."""
-    duration = ["-t", str(duration_s), "-O", str(_settling_s(duration_s))]
-    with _connections(network, pairs, duration) as (clients, servers):
+def _loaded(
+    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """The wire rates, Mbit/s, of all switch ports while so many connections send between all pairs, and what iperf3's
+    clients say of them; what is sent in the first third of the time is not counted.
+    """
+    with _connections(network, pairs) as clients:
+        for number, (_, destination, flows) in enumerate(pairs):
+            # and one that controls them; on a full network some are tried several times
+            network.wait_connected(destination.name, _PORT + number, flows + 1, timeout_s=_CONNECTED_WITHIN_S)
+        time.sleep(_settling_s(duration_s))
+        begin_s, before = _sent_bytes()
+        time.sleep(duration_s - _settling_s(duration_s))
+        end_s, after = _sent_bytes()
+        if any(client.poll() is not None for client in clients):
+            raise CalibrationError("iperf3: a connection ended while all were watched")
         for client in clients:
-            _checked(_document(client, duration_s))
-        return [_goodput(_checked(_document(server, duration_s))) for server in servers]
+            client.send_signal(signal.SIGINT)
+        documents = [_document(client) for client in clients]
+    return {name: (after[name] - before[name]) * 8 / (end_s - begin_s) / 1e6 for name in before}, documents
 
 
 _Processes = list["subprocess.Popen[str]"]
 
 
 @contextlib.contextmanager
-def _connections(
-    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration: Sequence[str]
-) -> Iterator[tuple[_Processes, _Processes]]:
-    """Start iperf3 between all pairs, with so many connections each: the clients and the servers."""
+def _connections(network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]]) -> Iterator[_Processes]:
+    """Start iperf3 between all pairs, with so many connections each, and end it; the clients."""
     clients: _Processes = []
     servers: _Processes = []
     try:
         for number, (_, destination, _) in enumerate(pairs):
-            argv = ["iperf3", "-s", "-1", "-J", "-p", str(_PORT + number)]
-            servers.append(network.popen(destination.name, argv, stdout=subprocess.PIPE, text=True))
+            argv = ["iperf3", "-s", "-1", "-p", str(_PORT + number)]
+            servers.append(network.popen(destination.name, argv, stdout=subprocess.DEVNULL))
         for number, (_, destination, _) in enumerate(pairs):
             network.wait_listening(destination.name, _PORT + number)
         for number, (source, destination, flows) in enumerate(pairs):
-            argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows), *duration]
+            argv = ["iperf3", "-J", "-c", destination.ip, "-p", str(_PORT + number), "-P", str(flows), *_ENDLESS]
             clients.append(network.popen(source.name, argv, stdout=subprocess.PIPE, text=True))
-        yield clients, servers
+        yield clients
     finally:
         for process in [*clients, *servers]:
             if process.poll() is None:
@@ -274,14 +256,14 @@ def _settling_s(duration_s: int) -> int:
 def _sent_bytes() -> tuple[float, dict[str, int]]:
     """Now, and the bytes that every switch port has sent, from the queues of the kernel."""
     qdiscs = json.loads(programs.run(["tc", "-j", "-s", "qdisc", "show"]))
-    return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "bfifo"}
+    return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "htb"}
 
 
-def _document(process: subprocess.Popen[str], duration_s: int = 0) -> dict[str, Any]:
+def _document(process: subprocess.Popen[str]) -> dict[str, Any]:
     try:
-        output, _ = process.communicate(timeout=duration_s + 30)
+        output, _ = process.communicate(timeout=_ENDED_WITHIN_S)
     except subprocess.TimeoutExpired:
-        raise CalibrationError(f"iperf3 did not end within {duration_s + 30} s") from None
+        raise CalibrationError(f"iperf3 did not end within {_ENDED_WITHIN_S:g} s") from None
     try:
         document: dict[str, Any] = json.loads(output)
     except ValueError:
@@ -289,21 +271,6 @@ def _document(process: subprocess.Popen[str], duration_s: int = 0) -> dict[str, 
     return document
 
 
-def _checked(document: dict[str, Any]) -> dict[str, Any]:
-    if "error" in document:
-        raise CalibrationError(f"iperf3: {document['error']}")
-    return document
-
-
 def _ports(document: dict[str, Any]) -> list[tuple[int, int]]:
     """Source and destination ports of a client's connections."""
     return [(one["local_port"], one["remote_port"]) for one in document["start"]["connected"]]
-
-
-def _goodput(received: dict[str, Any]) -> float:
-    intervals = [interval["sum"] for interval in received["intervals"] if not interval["sum"]["omitted"]]
-    whole = [interval for interval in intervals if interval["seconds"] > 0.5]
-    seconds = sum(interval["seconds"] for interval in whole)
-    if not seconds:
-        raise CalibrationError("iperf3: the receiver saw no whole second")
-    return float(sum(interval["bytes"] for interval in whole) * 8 / seconds / 1e6)

@@ -11,19 +11,20 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from experiments.runs.calibration_pairs import GOODPUT_SHARE
-from topologies.emulated import shaping
+from topologies.constants import UNSCALED
 from topologies.emulated.network import EmulatedNetwork, emulated
 from topologies.fat_tree import fat_tree
+from twin.pool import GOODPUT
 
 RATES_MBPS = (6.25, 25.0)
-QUEUES_KIB = (32, 64, 72, 128, 256, 512, 1500)
+QUEUES_KIB = (12, 16, 24, 36, 72, 128, 512)
+CONSTANTS = UNSCALED.scaled(8, 512)
 FLOWS = (1, 8, 32)
 HOST_MBPS = 125.0
 DURATION_S = 6
@@ -64,13 +65,13 @@ def main() -> int:
                 table.add_row(str(queue_kib), str(flows), *_cells(measured), end_section=flows == FLOWS[-1])
         Console(width=100).print(table)
     print(f"goodput {LEAST_GOODPUT:.0%} or more, round trip below {MOST_ROUND_TRIP_MS:g} ms: {sorted(passing)} KiB")
-    return int(shaping.SWITCH_QUEUE_BYTES // 1024 not in passing)
+    return int(CONSTANTS.queue_bytes // 1024 not in passing)
 
 
 def _measure(rate_mbps: float, queue_kib: int, flows: int) -> Loaded:
     topology = fat_tree(2, 2, 1, 1, host_mbps=max(HOST_MBPS, rate_mbps), uplink_mbps=rate_mbps)
     sender, prober, receiver, mirror = topology.hosts
-    with emulated(topology, queue_bytes=queue_kib * 1024) as network:
+    with emulated(topology, constants=replace(CONSTANTS, queue_bytes=queue_kib * 1024)) as network:
         for switch in topology.switches:  # a tree: learning switches do
             argv = ["ovs-ofctl", "-OOpenFlow13", "add-flow", switch.name, "actions=NORMAL"]
             subprocess.run(argv, check=True)
@@ -106,7 +107,7 @@ def _loaded(report: dict[str, Any], pings: str, rate_mbps: float) -> Loaded:
     if not late or lost is None:
         raise RuntimeError(f"no ping came back:\n{pings}")
     return Loaded(
-        goodput=end["sum_received"]["bits_per_second"] / 1e6 / (rate_mbps * GOODPUT_SHARE),
+        goodput=end["sum_received"]["bits_per_second"] / 1e6 / (rate_mbps * GOODPUT),
         retransmissions=sent["retransmits"] * 1448 / sent["bytes"],
         round_trip_ms=sum(late) / len(late),
         worst_round_trip_ms=max(late),

@@ -12,9 +12,7 @@ from experiments.runs import network_calibration
 from experiments.runs.calibration_pairs import link_rounds, ring
 from experiments.runs.network_calibration import (
     AggregateMeasurement,
-    CalibrationError,
     LinkMeasurement,
-    _goodput,
     aggregate,
 )
 from topologies.emulated.shaping import interface
@@ -124,20 +122,6 @@ def test_without_up_links_the_links_to_the_hosts_are_compared():
     rates = {"t1-eth1": 900.0, "t1-eth2": 1000.0, "h1-eth1": 7.0, "h2-eth1": 7.0}
     found = aggregate(topology, [[("h1-t1", "up"), ("h2-t1", "down")], [("h2-t1", "up"), ("h1-t1", "down")]], rates)
     assert (found.fair_mbps, found.measured_mbps, found.uplink_directions) == (2000, 1900, 2)
-
-
-def interval(seconds, megabytes, omitted=False):
-    return {"sum": {"seconds": seconds, "bytes": megabytes * 1_000_000, "omitted": omitted}}
-
-
-def test_rates_are_of_whole_seconds_after_the_first():
-    received = {"intervals": [interval(1.0, 9, omitted=True), interval(1.0, 1), interval(1.0, 2), interval(0.02, 7)]}
-    assert _goodput(received) == pytest.approx(12)
-
-
-def test_a_measurement_without_a_whole_second_is_no_measurement():
-    with pytest.raises(CalibrationError, match="no whole second"):
-        _goodput({"intervals": [interval(1.0, 9, omitted=True), interval(0.1, 1)]})
 
 
 def test_every_round_of_links_alone_is_announced(monkeypatch):
