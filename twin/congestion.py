@@ -8,7 +8,7 @@ import numpy as np
 
 from twin.compiling import Floats, Ints, compiled
 from twin.maxmin import Links
-from twin.state import DRAWN, LOSS, RTO_S, WINDOW, State
+from twin.state import DRAWN, LOSS, RTO_S, SHORT, WINDOW, State
 
 
 class Congestion(NamedTuple):
@@ -21,6 +21,7 @@ class Congestion(NamedTuple):
         loss: Probability that the last packets of a message are lost at a full link.
         rto_s: Least retransmission time-out.
         window: Bytes that may be on the way before the first acknowledgement has come.
+        short: What has fewer bytes waits in no queue, as do the packets that ask for something or make a connection.
     """
 
     queue: Floats
@@ -29,6 +30,7 @@ class Congestion(NamedTuple):
     loss: float = 0.0
     rto_s: float = 0.0
     window: float = np.inf
+    short: float = 0.0
 
 
 @compiled
@@ -78,10 +80,12 @@ def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
 
     It waits in the queue of every full link, as do the packets that make a connection before, and that ask for it. Its
     last packets may be lost there, and as nothing comes behind them, they are sent again only when the retransmission
-    timer (RFC 6298) has run out. The others are small, and find room where a queue has none for more. What is more than
-    the initial window takes further round trips over a new connection; one that is used again has kept its window.
+    timer (RFC 6298) has run out. The others are short, and find room where a queue has none for more; where short ones
+    go first, they do not wait, nor does a message that is one. What is more than the initial window takes further round
+    trips over a new connection; one that is used again has kept its window.
     """
-    links = state.links
+    links, size = state.links, state.flows.remaining[flow]
+    short_first = state.tcp[SHORT] > 0
     there = back = 0.0
     arrives, rate = 1.0, np.inf
     round_trip = longest = 0.0  # of one connection: a disk lies between two
@@ -89,10 +93,10 @@ def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
         link = state.paths[flow, hop]
         if link < 0:
             break
-        queued = _queued(link, links)
+        queued = 0.0 if size < state.tcp[SHORT] else _queued(link, links)
         there += queued
         arrives *= 1 - state.tcp[LOSS] if queued > 0 else 1.0
-        returned = _queued(links.opposite[link], links)
+        returned = 0.0 if short_first else _queued(links.opposite[link], links)
         back += returned
         round_trip = 0.0 if links.opposite[link] == link else round_trip + queued + returned
         longest = max(longest, round_trip)
@@ -101,5 +105,6 @@ def delay(flow: int, connects: bool, asked: bool, state: State) -> float:
     if asked:
         wait += back
     if connects:
-        wait += there + back + _slow_start(state.flows.remaining[flow], rate, longest, state.tcp[WINDOW])
+        wait += 0.0 if short_first else there + back
+        wait += _slow_start(size, rate, longest, state.tcp[WINDOW])
     return wait

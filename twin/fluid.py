@@ -57,7 +57,7 @@ class Fluid:
                 entries(News, _ROOM),
                 np.zeros(4, np.int64),
                 congestion.draws,
-                np.array([congestion.loss, congestion.rto_s, congestion.window]),
+                np.array([congestion.loss, congestion.rto_s, congestion.window, congestion.short]),
             )
         )
         self._state.times[:] = 0.0, 0.0, np.inf, np.inf, np.inf, 0.0, interval_s

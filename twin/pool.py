@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topologies.constants import Constants
 from topologies.topology import Topology
 from twin.agents import Agent, Surroundings
 from twin.clock import Clock
@@ -28,10 +29,10 @@ QUEUED_SHARE = 2 / 3
 small messages take as long as in the emulation."""
 LOSS = 0.045
 """Share of the segments that are sent again in emulated runs of the thesis's experiment."""
-RTO_S = 0.2
-"""Linux's least retransmission time-out."""
 WINDOW_BYTES = 10 * 1448
 """TCP's initial window (RFC 6928)."""
+SHORT_BYTES = 190
+"""What a message holds that makes a packet of less than 256 bytes, with its headers."""
 _DRAWS = 1 << 16
 
 
@@ -45,6 +46,7 @@ class Tcp:
         loss: Share of the segments that are lost at a full link.
         rto_s: Least retransmission time-out.
         window_bytes: Initial window.
+        short_bytes: Messages of fewer wait in no queue.
     """
 
     goodput: float = GOODPUT
@@ -52,17 +54,20 @@ class Tcp:
     loss: float = 0.0
     rto_s: float = 0.0
     window_bytes: float = math.inf
+    short_bytes: float = 0.0
 
     @classmethod
-    def of_emulation(cls, queue_bytes: int) -> Tcp:
-        """As it is on emulated links with queues of so many bytes, which the divisors do not divide."""
-        return cls(GOODPUT, QUEUED_SHARE * queue_bytes, LOSS, RTO_S, WINDOW_BYTES)
+    def of_emulation(cls, constants: Constants) -> Tcp:
+        """As it is on emulated links with these constants."""
+        short = SHORT_BYTES if constants.short_packets_first else 0.0
+        queued = QUEUED_SHARE * constants.queue_bytes
+        return cls(GOODPUT, queued, LOSS, constants.rto_min_s, WINDOW_BYTES, short)
 
     @classmethod
-    def of_cluster(cls, queue_bytes: int, scale: Scale) -> Tcp:
-        """As it would be in the modelled cluster."""
-        queued, window = QUEUED_SHARE * queue_bytes / scale.volume_divisor, WINDOW_BYTES / scale.volume_divisor
-        return cls(GOODPUT, queued, LOSS, scale.wall_s(RTO_S), window)
+    def of_cluster(cls, constants: Constants, scale: Scale) -> Tcp:
+        """As it would be in a modelled cluster with these constants."""
+        queued = QUEUED_SHARE * constants.queue_bytes / scale.volume_divisor
+        return cls(GOODPUT, queued, LOSS, scale.wall_s(constants.rto_min_s), WINDOW_BYTES / scale.volume_divisor)
 
 
 class SimulatedPool(Coordinator):
@@ -76,6 +81,7 @@ class SimulatedPool(Coordinator):
         seed: Of split order, replica choices, and the ways of connections.
         tcp: What it does at full links.
         draw: Of the ways, all else being the same.
+        shared: Whether all lanes between two containers use one connection, or each its own.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class SimulatedPool(Coordinator):
         seed: int,
         tcp: Tcp = Tcp(),
         draw: int = 0,
+        shared: bool = True,
     ) -> None:
         hosts = [host.name for host in topology.hosts]
         racks = {host.name: host.rack for host in topology.hosts}
@@ -100,14 +107,14 @@ class SimulatedPool(Coordinator):
         congestion = self._congestion(tcp, np.random.default_rng([seed, 3, draw]))
         self.fluid = Fluid(clock, self._capacity.copy(), scale.wall_s(INTERVAL_S), self.routes.hops, congestion)
         self._agents: dict[str, Agent] = {}
-        around = Surroundings(clock, self.fluid, self.routes, self._receive, self._agents)
+        around = Surroundings(clock, self.fluid, self.routes, self._receive, self._agents, shared)
         self._agents.update({host: Agent(host, node_model.cores, around) for host in hosts})
 
     def _congestion(self, tcp: Tcp, rng: np.random.Generator) -> Congestion:
         links, number = len(self.routes.directed), np.arange(len(self._capacity))
         opposite = np.where(number < links, (number + links // 2) % links, number)
         queue = np.where(number < links, tcp.queue_bytes, 0.0)
-        return Congestion(queue, opposite, rng.random(_DRAWS), tcp.loss, tcp.rto_s, tcp.window_bytes)
+        return Congestion(queue, opposite, rng.random(_DRAWS), tcp.loss, tcp.rto_s, tcp.window_bytes, tcp.short_bytes)
 
     def set_link(self, link_id: str, up: bool) -> None:
         """Take a link down or bring it back.

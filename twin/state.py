@@ -17,7 +17,7 @@ UPDATED_S, SLACK_S, FIRST_S, FILLED_S, LEVEL, ANEW, INTERVAL_S = range(7)
 """Places in `State.times`."""
 ENDED, COMPLETE, RELIEVED, FILLED = range(4)
 """Places in `State.found`."""
-LOSS, RTO_S, WINDOW = range(3)
+LOSS, RTO_S, WINDOW, SHORT = range(4)
 """Places in `State.tcp`."""
 
 

@@ -51,6 +51,13 @@ QDISCS: Mapping[str, str] = {
     "red": "limit 60000 avpkt 1000 bandwidth 10mbit",
 }
 """Queueing disciplines that are tried, with the arguments that they do not do without."""
+CONSTANTS: Mapping[str, str] = {
+    "super_frame_bytes": "ip link set dev try0 gso_max_size 8192",
+    "rto_min_s": "ip link set dev try0 up && ip address add 192.0.2.1/24 dev try0 "
+    "&& ip route replace 192.0.2.0/24 dev try0 rto_min 10ms",
+    "rto_max_s": "echo 1000 > /proc/sys/net/ipv4/tcp_rto_max_ms",
+}
+"""TCP's constants of a host (`topologies.constants`), and how it is tried whether they can be changed."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Facts:
         namespaces: whether a network, a process and a mount namespace can be had together.
         virtual_links: whether the kernel has veth pairs.
         qdiscs: of `QDISCS`, whether the kernel has them.
+        constants: of `CONSTANTS`, whether the kernel lets them be changed.
         cgroups: versions that are mounted.
         congestion_controls: of TCP, those available.
         default_congestion_control: the one that is used unless told otherwise.
@@ -87,6 +95,7 @@ class Facts:
     namespaces: bool | None
     virtual_links: bool | None
     qdiscs: Mapping[str, bool | None]
+    constants: Mapping[str, bool | None]
     cgroups: tuple[int, ...]
     congestion_controls: tuple[str, ...]
     default_congestion_control: str
@@ -103,7 +112,7 @@ class Facts:
 def gather() -> Facts:
     """Look at this machine; takes about a second."""
     root = os.geteuid() == 0
-    virtual_links, qdiscs = _traffic_control(root)
+    virtual_links, qdiscs, constants = _traffic_control(root)
     holder, leftovers = _testbeds(STATE_DIRECTORY)
     return Facts(
         root=root,
@@ -114,6 +123,7 @@ def gather() -> Facts:
         namespaces=_namespaces(root),
         virtual_links=virtual_links,
         qdiscs=qdiscs,
+        constants=constants,
         cgroups=cgroup_versions(_read(Path("/proc/mounts"))),
         congestion_controls=tuple(_sysctl("net.ipv4.tcp_available_congestion_control").split()),
         default_congestion_control=_sysctl("net.ipv4.tcp_congestion_control"),
@@ -134,20 +144,22 @@ def cgroup_versions(mounts: str) -> tuple[int, ...]:
     return tuple(number for number, kind in ((1, "cgroup"), (2, "cgroup2")) if kind in kinds)
 
 
-def _traffic_control(root: bool) -> tuple[bool | None, dict[str, bool | None]]:
-    """Try veth and every qdisc in a throw-away network namespace; where none is to be had, ask the list of modules."""
-    tries = [f"tc qdisc add dev try0 root {kind} {options} && echo {kind}" for kind, options in QDISCS.items()]
+def _traffic_control(root: bool) -> tuple[bool | None, dict[str, bool | None], dict[str, bool | None]]:
+    """Try veth, every qdisc and constant in a network namespace; where none is to be had, ask the list of modules."""
+    tries = [f"{command} && echo {name}" for name, command in CONSTANTS.items()]
+    tries += [f"tc qdisc add dev try0 root {kind} {options} && echo {kind}" for kind, options in QDISCS.items()]
     lines = ["echo begun", "ip link add try0 type veth peer name try1 || exit", "echo veth"]
     for line in tries:
         lines += [line, "tc qdisc del dev try0 root"]
     answers = set(_in_namespaces(root, ["--net"], "\n".join(lines)).split())
     if "veth" in answers:
-        return True, {kind: kind in answers for kind in QDISCS}
+        return True, {kind: kind in answers for kind in QDISCS}, {name: name in answers for name in CONSTANTS}
     release = platform.release()
     names = {line.split()[0] for line in _read(Path("/proc/modules")).splitlines()}
     names |= {Path(line).stem for line in _read(Path(f"/lib/modules/{release}/modules.builtin")).splitlines()}
     refused = False if root and "begun" in answers else None
-    return (True if "veth" in names else refused), {kind: True if f"sch_{kind}" in names else None for kind in QDISCS}
+    qdiscs = {kind: True if f"sch_{kind}" in names else None for kind in QDISCS}
+    return (True if "veth" in names else refused), qdiscs, dict.fromkeys(CONSTANTS)
 
 
 def _namespaces(root: bool) -> bool | None:

@@ -58,8 +58,8 @@ class Finding:
 def examine(facts: Facts) -> tuple[Finding, ...]:
     """Judge every fact."""
     checks: tuple[Callable[[Facts], Finding], ...] = (
-        *(_rights, _testbed, _kernel, _cores, _memory, _namespaces, _links, _shaping, _tcp, _control_groups),
-        *(_open_vswitch, _datapath, _mininet, _python, _controller),
+        *(_rights, _testbed, _kernel, _cores, _memory, _namespaces, _links, _shaping, _tcp, _constants),
+        *(_control_groups, _open_vswitch, _datapath, _mininet, _python, _controller),
     )
     programs = (
         _program(facts, ("ip", "tc", "ss"), "iproute2", "links, shaping and sockets"),
@@ -188,6 +188,20 @@ def _tcp(facts: Facts) -> Finding:
     return Finding(
         subject, "missing", found, f"{_PREFERRED_CONGESTION_CONTROL} is the default of a specification", remedy
     )
+
+
+def _constants(facts: Facts) -> Finding:
+    subject = "TCP constants"
+    if None in facts.constants.values():
+        return _unseen(subject)
+    fixed = [name for name, changes in facts.constants.items() if not changes]
+    if not fixed:
+        return Finding(subject, "ok", ", ".join(facts.constants), "follow the divisors of rates and volumes")
+    found = f"not to be changed: {', '.join(fixed)}"
+    if fixed == ["rto_max_s"]:
+        used = "retransmissions that fail often are up to 120 s apart"
+        return Finding(subject, "limited", found, used, "use Linux 6.15 or later where times of single jobs matter")
+    return Finding(subject, "missing", found, remedy="install a current iproute2, and mount /proc/sys writable")
 
 
 def _control_groups(facts: Facts) -> Finding:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ def collect(network: EmulatedNetwork, run: Run) -> Provenance:
         kernel=platform.release(),
         datapath=network.switch.datapath,
         congestion_control=network.congestion_control,
+        constants=asdict(network.constants),
         tc_state_sha256=hashlib.sha256(network.shaping_state().encode()).hexdigest(),
         versions=versions(),
         strategy_sha256=module_sha256(run.specification, run.strategy),

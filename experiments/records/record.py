@@ -146,6 +146,9 @@ class Provenance(BaseModel):
     kernel: str = ""
     datapath: str = ""
     congestion_control: str = ""
+    constants: dict[str, float] = Field(
+        default_factory=dict, description="what takes its own time on the emulated network: queues, TCP's timers"
+    )
     tc_state_sha256: str = ""
     versions: dict[str, str] = {}
     strategy_sha256: str | None = None

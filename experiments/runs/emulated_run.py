@@ -93,6 +93,7 @@ def network_with_controller(
     specification = run.specification
     own = isolation.current()
     topology = run.topology.scaled(conditions.rate_divisor)
+    scale = Scale(conditions.rate_divisor, specification.scale.volume_divisor_for(conditions.rate_divisor))
     chosen = specification.controller
     options = Options(chosen.poll_interval_s, chosen.multipath, chosen.library, run.seed)
     datapath = specification.network.datapath
@@ -104,7 +105,7 @@ def network_with_controller(
                 topology,
                 datapath=None if datapath == "auto" else datapath,
                 congestion_control=specification.network.congestion_control,
-                queue_bytes=specification.network.queue_bytes,
+                constants=specification.network.constants(scale),
             )
         )
         on_progress("waiting for the controller")

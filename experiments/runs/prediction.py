@@ -102,7 +102,7 @@ def _unpredicted(assignments: Iterable[Assignment]) -> Iterator[_Wanted]:
 
 def _draw(order: _Order) -> Draw:
     run = resolve(order.run)
-    tcp = Tcp.of_emulation(run.specification.network.queue_bytes)
+    tcp = Tcp.of_emulation(run.specification.network.constants(order.scale))
     simulated = simulate(run, order.scale, tcp=tcp, draw=order.number)
     racks = {host.name: host.rack for host in run.topology.hosts}
     links = outcome.link_frame(simulated, order.scale)

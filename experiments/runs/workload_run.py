@@ -106,6 +106,7 @@ def _agents(
         run.seed,
         racks={host.name: host.rack for host in hosts},
         started_at=started,
+        shared=run.specification.network.connections == "engine",
         sink=outcome.kept.append,
     )
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from experiments.documents.diagnostics import nearest
-from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_mbps
+from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_bytes, parse_mbps
 from experiments.specification.jobs import WorkloadSpec
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
 from placement.request import Weights
-from topologies.emulated.shaping import FRAME_BYTES, SWITCH_QUEUE_BYTES
+from topologies.constants import UNSCALED, Constants
+from topologies.emulated.shaping import FRAME_BYTES
 from topologies.fat_tree import PRESETS
 from topologies.topology import Topology
+from workloads.scale import Scale
 from workloads.schedule import LATEST_S
 
 SCHEMA_VERSION: Final = 1
@@ -26,6 +29,7 @@ MODELLED_S_PER_WALL_S: Final = 64
 MOST_RUNS = 100_000
 _SLOWEST_MBPS, _FASTEST_MBPS = 0.01, 10_000_000.0
 _LONGEST_QUEUE_BYTES = 2**32 - 1  # of tc
+_LARGEST_SUPER_FRAME_BYTES = 2**16
 
 Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -180,20 +184,77 @@ class DataSpec(Part):
     )
 
 
+def _or_auto(parse: Callable[[Any], float], least: float, most: float, hint: str) -> BeforeValidator:
+    """Accepts `auto`, or a number between two bounds, which the hint names."""
+
+    def chosen(value: object) -> object:
+        if value == "auto":
+            return value
+        try:
+            number = math.nan if isinstance(value, bool) else parse(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not least <= number <= most:
+            raise ValueError(f"give {hint}, or auto")
+        return number
+
+    return BeforeValidator(chosen)
+
+
+def _switch(value: object) -> object:
+    if value != "auto" and not isinstance(value, bool):
+        raise ValueError("give true, false or auto")
+    return value
+
+
+_SIZE_OR_AUTO = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["auto", "24 KiB"]})
+_QueueBytes = Annotated[
+    int | Literal["auto"],
+    _or_auto(
+        parse_bytes,
+        FRAME_BYTES,
+        _LONGEST_QUEUE_BYTES,
+        f"at least a frame of {FRAME_BYTES} bytes, which it would drop, and less than 4 GiB",
+    ),
+    _SIZE_OR_AUTO,
+]
+_SuperFrameBytes = Annotated[
+    int | Literal["auto"],
+    _or_auto(parse_bytes, FRAME_BYTES, _LARGEST_SUPER_FRAME_BYTES, f"{FRAME_BYTES} bytes to 64 KiB"),
+    _SIZE_OR_AUTO,
+]
+_RtoMin = Annotated[float | Literal["auto"], _or_auto(float, 0.001, 1.0, "0.001 to 1 second")]
+_RtoMax = Annotated[float | Literal["auto"], _or_auto(float, 1.0, 120.0, "1 to 120 seconds")]
+
+
 class NetworkSpec(Part):
-    """How the emulated network forwards."""
+    """How the emulated network forwards, in wall seconds and bytes on the wire.
+
+    `auto` divides what takes its own time on the modelled cluster as the divisors divide everything else.
+    """
 
     congestion_control: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "cubic"
-    queue_bytes: Bytes = Field(default=SWITCH_QUEUE_BYTES, description="Drop-tail queue of every switch port")
+    queue_bytes: _QueueBytes = Field(default="auto", description="Drop-tail queue of every switch port")
+    short_packets_first: Annotated[bool | Literal["auto"], BeforeValidator(_switch)] = Field(
+        default="auto", description="Whether packets of less than 256 bytes pass longer ones at switch ports"
+    )
+    super_frame_bytes: _SuperFrameBytes = Field(
+        default="auto", description="The most that a host hands to its interface at once"
+    )
+    rto_min_s: _RtoMin = Field(default="auto", description="TCP's least retransmission time-out")
+    rto_max_s: _RtoMax = Field(default="auto", description="TCP's longest time between two retransmissions")
+    connections: Literal["engine", "task-pairs"] = Field(
+        default="engine",
+        description="engine: one from each container to each other one, which all exchanges share; "
+        "task-pairs: one for each exchange between two tasks",
+    )
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
 
-    @field_validator("queue_bytes")
-    @classmethod
-    def _holds_a_frame(cls, size: int) -> int:
-        if not FRAME_BYTES <= size <= _LONGEST_QUEUE_BYTES:
-            hint = f"give at least a frame of {FRAME_BYTES} bytes, which it would drop, and less than 4 GiB"
-            raise ValueError(hint)
-        return size
+    def constants(self, scale: Scale) -> Constants:
+        """Those of an emulation with these divisors; with none, of the modelled cluster."""
+        asked = {field.name: getattr(self, field.name) for field in dataclasses.fields(Constants)}
+        given = {name: value for name, value in asked.items() if value != "auto"}
+        return dataclasses.replace(UNSCALED.scaled(scale.rate_divisor, scale.volume_divisor), **given)
 
 
 class ControllerSpec(Part):
@@ -209,18 +270,7 @@ class ControllerSpec(Part):
 
 
 def _divisor(most: float) -> BeforeValidator:
-    def divisor(value: object) -> object:
-        if value == "auto":
-            return value
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not 1 <= number <= most:
-            raise ValueError(f"give a number from 1 to {most:,}, or auto")
-        return number
-
-    return BeforeValidator(divisor)
+    return _or_auto(float, 1, most, f"a number from 1 to {most:,}")
 
 
 class ScaleSpec(Part):

@@ -28,7 +28,8 @@ from experiments.runs.processes import cores, side_by_side
 from experiments.runs.simulated_run import simulate
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import resolve
-from twin.pool import LOSS, QUEUED_SHARE, RTO_S, Tcp
+from topologies.constants import UNSCALED, Constants
+from twin.pool import LOSS, QUEUED_SHARE, Tcp
 from workloads.scale import Scale
 
 JOB_MEDIAN_BAR, JOB_P90_BAR, SUM_BAR, BYTES_BAR, CHANGE_BAR = 0.05, 0.12, 0.05, 0.01, 0.03
@@ -40,15 +41,15 @@ Times = dict[tuple[Key, str], list[float]]
 """Completion times of each job, over runs and draws."""
 
 
-def corrections(queue_bytes: int) -> Mapping[str, Tcp]:
+def corrections(constants: Constants) -> Mapping[str, Tcp]:
     """The physics, each with one correction more."""
-    queue = QUEUED_SHARE * queue_bytes
+    queue = QUEUED_SHARE * constants.queue_bytes
     return {
         "a fluid": Tcp(goodput=1.0),
         "goodput": Tcp(),
         "queues of full links": Tcp(queue_bytes=queue),
-        "losses of messages": Tcp(queue_bytes=queue, loss=LOSS, rto_s=RTO_S),
-        "slow start": Tcp.of_emulation(queue_bytes),
+        "losses of messages": Tcp(queue_bytes=queue, loss=LOSS, rto_s=constants.rto_min_s),
+        "slow start": Tcp.of_emulation(constants),
     }
 
 
@@ -66,7 +67,7 @@ class Draw:
 def simulated(draw: Draw) -> list[JobRecord]:
     """The jobs of a draw."""
     run = resolve(draw.run)
-    tcp = corrections(run.specification.network.queue_bytes)[draw.name]
+    tcp = corrections(run.specification.network.constants(draw.scale))[draw.name]
     racks = {host.name: host.rack for host in run.topology.hosts}
     return outcome.job_records(simulate(run, draw.scale, tcp=tcp, draw=draw.number), draw.scale, racks)
 
@@ -113,15 +114,15 @@ def main() -> int:
         for job in record.jobs:
             measured[key, job.job_id].append(job.completion_time_s or 0.0)
             jobs[key, job.job_id].append(job)
-        for name in corrections(0):
+        for name in corrections(UNSCALED):
             for number in range(1, options.draws + 1):
                 draws[name, key, run.seed, scale, number] = Draw(name, key, run, scale, number)
-    found: dict[str, Times] = {name: defaultdict(list) for name in corrections(0)}
+    found: dict[str, Times] = {name: defaultdict(list) for name in corrections(UNSCALED)}
     bytes_off, local_off = [0.0], [0.0]
     for draw, future in side_by_side(simulated, list(draws.values()), options.processes):
         for job in future.result():
             found[draw.name][draw.key, job.job_id].append(job.completion_time_s or 0.0)
-            if draw.name == list(corrections(0))[-1]:
+            if draw.name == list(corrections(UNSCALED))[-1]:
                 compare_bytes(job, jobs[draw.key, job.job_id], bytes_off, local_off)
     return report(measured, found, bytes_off, local_off)
 

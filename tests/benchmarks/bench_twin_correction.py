@@ -51,7 +51,7 @@ class Draw(NamedTuple):
 def simulated(draw: Draw) -> dict[str, list[float]]:
     """Of each job its time and features."""
     run = resolve(draw.run)
-    tcp = Tcp.of_emulation(run.specification.network.queue_bytes)
+    tcp = Tcp.of_emulation(run.specification.network.constants(draw.scale))
     found = simulate(run, draw.scale, tcp=tcp, draw=draw.number)
     racks = {host.name: host.rack for host in run.topology.hosts}
     jobs = outcome.job_records(found, draw.scale, racks)

@@ -2,9 +2,12 @@
 
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from topologies.constants import UNSCALED
 from topologies.emulated import host_settings, isolation
 from topologies.emulated.network import EmulationError, emulated
 from topologies.emulated.programs import ProgramError
@@ -12,6 +15,11 @@ from topologies.emulated.shaping import ShapingError
 from topologies.fat_tree import single_switch, thesis
 
 SCALE = 8
+TIMER_OF_A_CONNECTION = """
+import socket, struct, sys
+with socket.create_connection((sys.argv[1], 5201)) as connection:
+    print(struct.unpack("8xI", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 12))[0] / 1e6)
+"""
 
 
 def interfaces():
@@ -78,6 +86,28 @@ def test_hosts_use_the_chosen_congestion_control_and_the_machine_keeps_its_setti
     ):
         pass
     assert interfaces() == interfaces_before
+
+
+def test_constants_are_in_force_and_what_differs_is_reported():
+    constants = UNSCALED.scaled(SCALE, 64 * SCALE)
+    topology = single_switch(2).scaled(SCALE)
+    with emulated(topology, constants=constants) as network:
+        assert network.constants.queue_bytes == network.shapes["t1"][0].queue_bytes == constants.queue_bytes
+        subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", "add-flow", "t1", "actions=NORMAL"])
+        with network.popen("h1", ["iperf3", "-s"], stdout=subprocess.DEVNULL) as server:
+            network.wait_listening("h1", 5201)
+            argv = [sys.executable, "-c", TIMER_OF_A_CONNECTION, topology.hosts[0].ip]
+            assert 0.01 <= float(network.run("h2", argv)) < UNSCALED.rto_min_s / 2
+            server.kill()
+        network.verify_constants()
+        network.run("h2", ["ip", "link", "set", "dev", "h2-eth1", "gso_max_size", "65536"])
+        with pytest.raises(EmulationError, match=r"host h2 has .*super_frame_bytes=65536.* instead of"):
+            network.verify_constants()
+
+
+def test_no_name_server_is_asked():
+    with emulated(single_switch(2)) as network:
+        assert not Path("/etc/resolv.conf").exists() or network.run("h1", ["cat", "/etc/resolv.conf"]) == ""
 
 
 def test_no_arp_is_needed():

@@ -8,6 +8,11 @@ from pathlib import Path
 _JOURNAL = "sysctls.json"
 
 
+def exists(name: str) -> bool:
+    """Whether the kernel has a sysctl."""
+    return _path(name).exists()
+
+
 def read(name: str) -> str:
     """Value of a sysctl such as `net.core.wmem_default`, as the calling thread's network namespace sees it."""
     return _path(name).read_text().strip()

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from mininet.log import setLogLevel
 from mininet.net import VERSION, Mininet
 from mininet.node import Host, Switch
 
+from topologies.constants import UNSCALED, Constants
 from topologies.emulated import congestion_control as tcp
-from topologies.emulated import host_settings, isolation, openvswitch, programs, shaping
+from topologies.emulated import host_constants, host_settings, isolation, openvswitch, programs, shaping
 from topologies.emulated.isolation import Isolation
 from topologies.emulated.openvswitch import Datapath, OpenVSwitch
 from topologies.emulated.shaping import Shape, ShapingError
@@ -68,6 +70,7 @@ class EmulatedNetwork:
     switch: OpenVSwitch
     mininet: Mininet
     congestion_control: str
+    constants: Constants
     shapes: Mapping[str, Sequence[Shape]]
 
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
@@ -154,6 +157,18 @@ class EmulatedNetwork:
         if lines:
             raise ShapingError("traffic control is not as planned: " + "; ".join(lines))
 
+    def verify_constants(self) -> None:
+        """Compare TCP's constants on every host with the plan.
+
+        Raises:
+            EmulationError: they differ anywhere.
+        """
+        for host in self.topology.hosts:
+            with isolation.process_network(self.host_pid(host.name)):
+                found = host_constants.read_back(self.shapes[host.name][0].interface, self.constants)
+            if found != self.constants:
+                raise EmulationError(f"host {host.name} has {found} instead of {self.constants}")
+
     def shaping_state(self) -> str:
         """All that the kernel says about traffic control of this network, the same text for the same state."""
         return "".join(classes for _, classes, _ in self._traffic_control())
@@ -177,7 +192,7 @@ def emulated(
     topology: Topology,
     datapath: Datapath | None = None,
     congestion_control: str = "cubic",
-    queue_bytes: int = shaping.SWITCH_QUEUE_BYTES,
+    constants: Constants = UNSCALED,
 ) -> Iterator[EmulatedNetwork]:
     """Build the network at the capacities of `topology` and take it down at the end.
 
@@ -187,7 +202,7 @@ def emulated(
         topology: with emulated capacities (`Topology.scaled`).
         datapath: kernel or userspace; None takes the best that the machine has.
         congestion_control: TCP's, on every host.
-        queue_bytes: FIFO of every switch port.
+        constants: what takes its own time, as far as this kernel can change it.
 
     Raises:
         IsolationError: the process does not run in namespaces of its own (`topologies.emulated.isolation`).
@@ -197,11 +212,12 @@ def emulated(
     setLogLevel("error")
     _disable_ipv6()
     Mininet.inited = True  # else it raises a dozen sysctls of the machine and leaves them so
-    shapes = shaping.plan(topology, queue_bytes)
+    constants = host_constants.obtainable(constants)
+    shapes = shaping.plan(topology, constants)
     with openvswitch.running(own, datapath or openvswitch.detect_datapath()) as switch:
         mininet = Mininet(controller=None, build=False)
         try:
-            network = EmulatedNetwork(topology, own, switch, mininet, congestion_control, shapes)
+            network = EmulatedNetwork(topology, own, switch, mininet, congestion_control, constants, shapes)
             _add_nodes(network)
             _add_links(network)
             switch.vsctl(openvswitch.bridge_commands(topology, switch.datapath))
@@ -209,6 +225,7 @@ def emulated(
             _configure_hosts(network)
             openvswitch.settle_buffers(own, switch, topology)
             network.verify_shaping()
+            network.verify_constants()
             yield network
         finally:
             _stop(mininet)
@@ -250,12 +267,14 @@ def _add_links(network: EmulatedNetwork) -> None:
 
 
 def _configure_hosts(network: EmulatedNetwork) -> None:
-    """Addresses, permanent neighbour entries (no ARP is ever sent), shaping and congestion control of every host."""
+    """Addresses, permanent neighbour entries (no ARP is ever sent), shaping, congestion control and TCP's constants."""
     hosts = network.topology.hosts
     with _allowed_congestion_control(network):
         for host in hosts:
             device = shaping.interface(network.topology.host_link[host.name].a)
-            batch = ["link set lo up", f"link set {device} up", f"address add {host.ip}/{_PREFIX_LENGTH} dev {device}"]
+            address = IPv4Interface(f"{host.ip}/{_PREFIX_LENGTH}")
+            batch = ["link set lo up", f"link set {device} up", f"address add {address} dev {device}"]
+            batch += host_constants.commands(network.constants, device, address)
             batch += [
                 f"neighbour add {other.ip} lladdr {other.mac} dev {device} nud permanent"
                 for other in hosts
@@ -265,6 +284,8 @@ def _configure_hosts(network: EmulatedNetwork) -> None:
                 programs.run(["ip", "-batch", "-"], "\n".join(batch) + "\n")
                 programs.run(["tc", "-batch", "-"], _tc_batch(network.shapes[host.name]))
                 host_settings.write("net.ipv4.tcp_congestion_control", network.congestion_control)
+                for name, value in host_constants.settings(network.constants).items():
+                    host_settings.write(name, value)
                 _disable_ipv6()
 
 

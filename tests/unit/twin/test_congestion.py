@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
+from topologies.constants import UNSCALED
 from twin.clock import Clock
 from twin.congestion import Congestion
 from twin.fluid import NOWHERE, Fluid
-from twin.pool import GOODPUT, LOSS, QUEUED_SHARE, RTO_S, WINDOW_BYTES, Tcp
+from twin.pool import GOODPUT, LOSS, QUEUED_SHARE, WINDOW_BYTES, Tcp
 from workloads.scale import Scale
 
 PATH = np.array([[0, 1]])
 
 
-def arrival(busy, connects=False, asked=False, draws=(0.9,), loss=0.0, size=1e-6, window=np.inf):
+def arrival(busy, connects=False, asked=False, draws=(0.9,), loss=0.0, size=1e-6, window=np.inf, short=0.0):
     """When so much arrives that sets off at 1 s over links 0 and 1, of whose links or opposites some are busy."""
     clock = Clock()
-    congestion = Congestion(np.full(4, 5.0), np.array([2, 3, 0, 1]), np.array(draws), loss, 1.0, window)
+    congestion = Congestion(np.full(4, 5.0), np.array([2, 3, 0, 1]), np.array(draws), loss, 1.0, window, short)
     fluid = Fluid(clock, np.array([10.0, 20.0, 10.0, 20.0]), 1e-9, hops=2, congestion=congestion)
     for link in busy:
         fluid.push(fluid.add_row(np.array([[link]]), NOWHERE, lambda _: None, connects=False), np.array([1e6]), True)
@@ -41,6 +42,12 @@ def test_a_message_waits_in_the_queues_of_full_links_and_so_does_what_asks_for_i
     assert arrival(busy, connects=True) == pytest.approx(connects, abs=1e-3)
     assert arrival(busy, asked=True) == pytest.approx(asked, abs=1e-3)
     assert arrival(busy, connects=True, asked=True) == pytest.approx(connects + asked - made, abs=1e-3)
+
+
+def test_where_short_packets_go_first_only_what_is_longer_waits_and_is_lost():
+    assert arrival([0, 1, 2, 3], True, True, size=0.01, short=0.1, draws=[0.1], loss=0.5) < 0.02
+    assert arrival([0], size=0.01, short=0.001) == pytest.approx(0.5, abs=1e-2)
+    assert arrival([0, 2], True, True, size=0.01, short=0.001) == pytest.approx(0.5, abs=1e-2)
 
 
 @pytest.mark.parametrize(("draw", "times"), [(0.9, 0), (0.4, 1), (0.2, 2), (0.06, 4)])
@@ -110,8 +117,8 @@ def test_a_message_that_has_not_set_off_can_be_dropped():
 
 def test_the_divisors_divide_what_waits_in_the_cluster_and_not_what_waits_in_the_emulation():
     scale = Scale(rate_divisor=8, volume_divisor=512)
-    assert Tcp.of_emulation(73728) == Tcp(GOODPUT, QUEUED_SHARE * 73728, LOSS, RTO_S, WINDOW_BYTES)
-    cluster = Tcp.of_cluster(73728, scale)
+    assert Tcp.of_emulation(UNSCALED) == Tcp(GOODPUT, QUEUED_SHARE * 73728, LOSS, 0.2, WINDOW_BYTES)
+    cluster = Tcp.of_cluster(UNSCALED, scale)
     assert cluster.queue_bytes * 512 == pytest.approx(QUEUED_SHARE * 73728)
-    assert scale.modelled_s(cluster.rto_s) == pytest.approx(RTO_S)
+    assert scale.modelled_s(cluster.rto_s) == pytest.approx(0.2)
     assert cluster.window_bytes * 512 == pytest.approx(WINDOW_BYTES)

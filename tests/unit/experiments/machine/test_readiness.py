@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from experiments.machine import inspection
-from experiments.machine.inspection import PROGRAMS, QDISCS, Facts
+from experiments.machine.inspection import CONSTANTS, PROGRAMS, QDISCS, Facts
 from experiments.machine.readiness import Finding, can_run, examine, render, to_json
 
 GOOD = Facts(
@@ -20,6 +20,7 @@ GOOD = Facts(
     namespaces=True,
     virtual_links=True,
     qdiscs=dict.fromkeys(QDISCS, True),
+    constants=dict.fromkeys(CONSTANTS, True),
     cgroups=(2,),
     congestion_controls=("reno", "cubic"),
     default_congestion_control="cubic",
@@ -57,6 +58,7 @@ def test_a_machine_with_everything_has_nothing_to_remedy():
         ("Traffic control", {"qdiscs": {**GOOD.qdiscs, "htb": False}}, "modprobe sch_htb"),
         ("Traffic control", {"qdiscs": {**GOOD.qdiscs, "bfifo": False}}, "CONFIG_NET_SCHED"),
         ("TCP congestion control", {"congestion_controls": ("reno",)}, "network.congestion_control to reno"),
+        ("TCP constants", {"constants": {**GOOD.constants, "super_frame_bytes": False}}, "iproute2"),
         ("Open vSwitch", {"programs": without("ovsdb-tool")}, "openvswitch-switch"),
         ("Mininet", {"mininet": None}, "install mininet"),
         ("Mininet", {"programs": without("mnexec")}, "install mininet"),
@@ -84,6 +86,8 @@ def test_what_is_needed_and_missing_stops_the_testbed_and_has_a_remedy(subject, 
         ("Memory", {"memory_bytes": 2**30}),
         ("Namespaces", {"namespaces": None}),
         ("Traffic control", {"qdiscs": dict.fromkeys(QDISCS)}),
+        ("TCP constants", {"constants": dict.fromkeys(CONSTANTS)}),
+        ("TCP constants", {"constants": {**GOOD.constants, "rto_max_s": False}}),
         ("ping", {"programs": without("ping")}),
     ],
 )

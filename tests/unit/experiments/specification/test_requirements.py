@@ -5,7 +5,8 @@ import pytest
 from experiments.documents.diagnostics import SpecificationError
 from experiments.specification import plan, requirements
 from experiments.specification.specification_file import load, override
-from topologies.emulated import congestion_control, host_settings, programs
+from topologies.constants import UNSCALED
+from topologies.emulated import congestion_control, host_constants, host_settings, programs
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ def test_what_the_kernel_lacks_is_refused_with_what_it_has(kernel):
     with pytest.raises(SpecificationError) as caught:
         requirements.check(wanted("bbr"))
     assert caught.value.problems == ("network.congestion_control: 'bbr': this kernel has reno, cubic; use one of them",)
+
+
+def test_a_timer_that_the_kernel_cannot_change_is_refused_and_auto_takes_what_it_has(kernel, monkeypatch):
+    monkeypatch.setattr(host_settings, "exists", lambda name: False)
+    requirements.check(wanted("cubic"))
+    with pytest.raises(SpecificationError, match=r"network.rto_max_s: 2.0: this kernel cannot change it"):
+        requirements.check(override(wanted("cubic"), ["network.rto_max_s=2"]))
+    assert host_constants.obtainable(UNSCALED.scaled(8, 512)).rto_max_s == UNSCALED.rto_max_s
 
 
 def test_another_machine_reads_it_nevertheless(kernel):
