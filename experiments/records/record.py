@@ -146,7 +146,7 @@ class Provenance(BaseModel):
     kernel: str = ""
     datapath: str = ""
     congestion_control: str = ""
-    constants: dict[str, float] = Field(
+    constants: dict[str, bool | int | float] = Field(
         default_factory=dict, description="what takes its own time on the emulated network: queues, TCP's timers"
     )
     tc_state_sha256: str = ""
