@@ -28,6 +28,8 @@ from workloads.coordination.pool import AgentPool
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
+AGENTS_PORT = 7300
+"""The same in every run, as switches choose paths by ports."""
 COUNTING_DEADLINE_S = 10.0
 """How long, at most, a run waits for its last bytes to be counted."""
 
@@ -39,8 +41,11 @@ async def run_workload(
     scale: Scale,
     log: Path,
     on_progress: OnProgress = lambda _: None,
+    at_most_s: float | None = None,
 ) -> Outcome:
-    """Run all jobs of a run to their end; `log` gets what agents have to say, such as with whom a transfer broke off.
+    """Run all jobs of a run to their end, or for so many wall seconds at most.
+
+    `log` gets what agents have to say, such as with whom a transfer broke off.
 
     Raises:
         JobFailedError: a job failed for good.
@@ -67,8 +72,8 @@ async def run_workload(
         try:
             beside = watching, _watch_programs(network.switch, controller), *failing
             async with running(beside) as background, running(map(this.run_job, run.jobs)) as jobs:
-                await first_failure_or_all([*jobs, *background], jobs)
-                await _until_all_is_counted(interval_s, outcome.link_readings)
+                if await first_failure_or_all([*jobs, *background], jobs, at_most_s):
+                    await _until_all_is_counted(interval_s, outcome.link_readings)
         finally:
             sampler.stop()
         outcome.samples = sampler.samples()
@@ -106,6 +111,7 @@ def _agents(
         run.seed,
         racks={host.name: host.rack for host in hosts},
         started_at=started,
+        port=AGENTS_PORT,
         shared=run.specification.network.connections == "engine",
         sink=outcome.kept.append,
     )

@@ -14,6 +14,7 @@ import xxhash
 
 from workloads.agents.connection import Connection, TransferError
 from workloads.agents.content import Content, block_name
+from workloads.agents.dialing import Dialer
 from workloads.agents.usage import Usage
 from workloads.agents.wire import send_header
 from workloads.node_model import SharedResource
@@ -45,28 +46,25 @@ class BlockStore:
     """The blocks of one node.
 
     Args:
-        ip: Address to connect from.
         content: What blocks consist of.
         disk: The node's disk.
         peers: Where the other agents listen.
-        deadline_s: Of socket waits.
+        dialer: Opens connections.
         usage: Counts what crosses the network.
     """
 
     def __init__(
         self,
-        ip: str,
         content: Content,
         disk: SharedResource,
         peers: Mapping[str, Peer],
-        deadline_s: float,
+        dialer: Dialer,
         usage: Usage,
     ) -> None:
-        self._ip = ip
         self._content = content
         self._disk = disk
         self._peers = peers
-        self._deadline_s = deadline_s
+        self._dialer = dialer
         self._sizes: dict[tuple[str, int], int] = {}
         self._usage = usage
 
@@ -96,7 +94,7 @@ class BlockStore:
         Raises:
             TransferError: the connection failed, or the block is unknown there or has another size or checksum.
         """
-        connection = await Connection.open(self._ip, self._address(host), self._deadline_s)
+        connection = await self._dialer.open(self._address(host), f"read {file} {index}")
         try:
             await send_header(connection, {"op": "read", "file": file, "index": index})
             (offered,) = _REPLY.unpack(await connection.receive_exactly(_REPLY.size))
@@ -212,7 +210,7 @@ class BlockStore:
     async def _open_pipeline(self, file: str, index: int, size: int, targets: Sequence[str]) -> Connection | None:
         if not targets:
             return None
-        connection = await Connection.open(self._ip, self._address(targets[0]), self._deadline_s)
+        connection = await self._dialer.open(self._address(targets[0]), f"write {file} {index}")
         header = {"op": "write", "file": file, "index": index, "size": size, "targets": list(targets[1:])}
         try:
             await send_header(connection, header)

@@ -23,6 +23,7 @@ SCRATCH_BYTES = 1 << 20
 _LOW_WATER = 128 * 1024  # wake for this much, not for every segment
 _NOT_SENT_LOW_WATER = 25  # TCP_NOTSENT_LOWAT, tcp(7)
 _UNSENT_BYTES = 32 * 1024  # in the kernel, before whoever comes next has to wait
+_PORT_TAKEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 _SIOCOUTQ = 0x5411  # bytes that the peer has not acknowledged, tcp(7)
 SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
 """Where payload lands; whoever fills it uses it before the next `await`."""
@@ -30,6 +31,10 @@ SCRATCH = memoryview(bytearray(SCRATCH_BYTES))
 
 class TransferError(WorkloadError):
     """A transfer that cannot complete; the message says why and with whom."""
+
+
+class PortTakenError(TransferError):
+    """The own port is in use, or was until a moment ago."""
 
 
 class Connection:
@@ -47,17 +52,20 @@ class Connection:
         self._signs = True
 
     @classmethod
-    async def open(cls, source_ip: str, address: tuple[str, int], deadline_s: float) -> Connection:
-        """Connects.
+    async def open(cls, source: tuple[str, int], address: tuple[str, int], deadline_s: float) -> Connection:
+        """Connects from an address of this host; port 0 lets the kernel choose.
 
         Raises:
+            PortTakenError: another connection between the two addresses has the port.
             TransferError: refused, unreachable, or no answer within the deadline.
         """
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to other addresses may have the port
         connection = cls(sock, deadline_s, address[0])
         try:
-            sock.bind((source_ip, 0))
-            error = sock.connect_ex(address)
+            error = _bind(sock, source) or sock.connect_ex(address)
+            if error in _PORT_TAKEN:
+                raise PortTakenError(f"connecting to {address[0]} from port {source[1]}: {os.strerror(error)}")
             if error == errno.EINPROGRESS:
                 await connection._writable(f"connecting to {address[0]}")
                 error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -205,6 +213,15 @@ class Connection:
     def _unacknowledged(self) -> int:
         (size,) = struct.unpack("i", fcntl.ioctl(self._sock, _SIOCOUTQ, bytes(4)))
         return int(size)
+
+
+def _bind(sock: socket.socket, source: tuple[str, int]) -> int:
+    """Binds; the error's number, 0 if there is none."""
+    try:
+        sock.bind(source)
+    except OSError as error:
+        return error.errno or errno.EADDRINUSE
+    return 0
 
 
 def listen(ip: str, port: int) -> socket.socket:

@@ -15,6 +15,7 @@ import xxhash
 
 from workloads.agents.connection import SCRATCH, Connection, TransferError
 from workloads.agents.content import Content
+from workloads.agents.dialing import Dialer
 from workloads.agents.inbox import WINDOW_BYTES, Inboxes, InboxKey
 from workloads.agents.shared import SharedConnection
 from workloads.agents.usage import Usage
@@ -204,13 +205,11 @@ class Connections:
     """Connections of an agent's lanes: one for each exchange between two tasks, used again by later ones.
 
     Args:
-        ip: Address to connect from.
-        deadline_s: Of socket waits.
+        dialer: Opens them.
     """
 
-    def __init__(self, ip: str, deadline_s: float) -> None:
-        self._ip = ip
-        self._deadline_s = deadline_s
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._idle: dict[Pair, list[Connection]] = {}
 
     async def take(self, pair: Pair, address: tuple[str, int]) -> Connection:
@@ -220,7 +219,7 @@ class Connections:
             TransferError: it cannot be opened.
         """
         idle = self._idle.get(pair)
-        return idle.pop() if idle else await Connection.open(self._ip, address, self._deadline_s)
+        return idle.pop() if idle else await self._dialer.open(address, "tasks {} {} {}".format(*pair))
 
     def give_back(self, pair: Pair, connection: Connection) -> None:
         """Keeps a connection for the next exchange between the two tasks."""
@@ -237,13 +236,11 @@ class SharedConnections:
     """Connections of an agent's containers to others: one for each pair, used by all lanes between the two.
 
     Args:
-        ip: Address to connect from.
-        deadline_s: Of socket waits.
+        dialer: Opens them.
     """
 
-    def __init__(self, ip: str, deadline_s: float) -> None:
-        self._ip = ip
-        self._deadline_s = deadline_s
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._connections: dict[Pair, asyncio.Task[SharedConnection]] = {}
 
     async def get(self, pair: Pair, address: tuple[str, int]) -> SharedConnection:
@@ -253,11 +250,11 @@ class SharedConnections:
             TransferError: it cannot be opened.
         """
         if pair not in self._connections:
-            self._connections[pair] = asyncio.ensure_future(self._open(address))
+            self._connections[pair] = asyncio.ensure_future(self._open(pair, address))
         return await asyncio.shield(self._connections[pair])
 
-    async def _open(self, address: tuple[str, int]) -> SharedConnection:
-        connection = await Connection.open(self._ip, address, self._deadline_s)
+    async def _open(self, pair: Pair, address: tuple[str, int]) -> SharedConnection:
+        connection = await self._dialer.open(address, "containers {} {} {}".format(*pair))
         await send_header(connection, {"op": "lanes"})
         return SharedConnection(connection)
 

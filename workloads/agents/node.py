@@ -19,6 +19,7 @@ from typing import Any
 from workloads.agents.blocks import BlockStore, Peer
 from workloads.agents.connection import Connection, TransferError, listen
 from workloads.agents.content import Content
+from workloads.agents.dialing import Dialer
 from workloads.agents.exchange import Connections, Lane, Outlet, SharedConnections, reports
 from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
 from workloads.agents.shared import receive_shared
@@ -60,7 +61,6 @@ class Agent:
 
     def __init__(self, host: str, ip: str, configuration: Configure, channel: Channel[ToAgent]) -> None:
         self.host = host
-        self._ip = ip
         self._channel = channel
         self._deadline_s = configuration.deadline_s
         self._sample_s = configuration.sample_s
@@ -68,12 +68,13 @@ class Agent:
         self.cpu = SharedResource(configuration.cores, limit=1.0)
         self.disk = SharedResource(configuration.disk_bytes_per_s)
         self.inboxes = Inboxes(self._deadline_s)
-        self._connections = Connections(ip, self._deadline_s)
-        self._shared = SharedConnections(ip, self._deadline_s) if configuration.shared else None
+        dialer = Dialer(ip, self._deadline_s, configuration.seed)
+        self._connections = Connections(dialer)
+        self._shared = SharedConnections(dialer) if configuration.shared else None
         self._slots: dict[str, int] = {}
         self._peers: dict[str, Peer] = {}
         self._node = Usage()
-        self.blocks = BlockStore(ip, self._content, self.disk, self._peers, self._deadline_s, self._node)
+        self.blocks = BlockStore(self._content, self.disk, self._peers, dialer, self._node)
         self._tasks: dict[tuple[str, str, int], StageTask] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {}
         self._usage: dict[tuple[str, int], Usage] = {}

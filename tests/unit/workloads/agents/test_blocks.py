@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from workloads.agents.blocks import BlockStore, chunk_bytes
 from workloads.agents.connection import TransferError
 from workloads.agents.content import Content
+from workloads.agents.dialing import Dialer
 from workloads.agents.usage import Usage
 
 CONTENT = Content(1)
@@ -43,7 +44,7 @@ class Network:
 
 
 def store(disk, size):
-    blocks = BlockStore("127.0.0.2", CONTENT, disk, {}, 5, Usage())
+    blocks = BlockStore(CONTENT, disk, {}, Dialer("127.0.0.2", 5, 1), Usage())
     blocks.put("f", 0, size)
     return blocks
 

@@ -36,7 +36,7 @@ async def accepted(listener):
 def test_what_is_sent_arrives_unchanged_over_tcp():
     async def main():
         listener = listen(ADDRESS, 0)
-        sender = await Connection.open("127.0.0.3", listener.getsockname(), 5)
+        sender = await Connection.open(("127.0.0.3", 0), listener.getsockname(), 5)
         receiver = Connection(await accepted(listener), 5)
         data, got = bytes(range(256)) * 20_000, bytearray()
         sending = asyncio.ensure_future(sender.send(b"head", memoryview(data), b"tail"))
@@ -65,7 +65,7 @@ def test_a_silent_peer_fails_the_transfer_after_the_deadline():
 def test_a_slow_peer_below_the_low_water_mark_is_not_taken_for_silent():
     async def main():
         listener = listen(ADDRESS, 0)
-        sender = await Connection.open("127.0.0.3", listener.getsockname(), 5)
+        sender = await Connection.open(("127.0.0.3", 0), listener.getsockname(), 5)
         sock = await accepted(listener)
         receiver = Connection(sock, 0.2)
 
@@ -126,6 +126,6 @@ def test_a_refused_connection_says_so():
         address = listener.getsockname()
         listener.close()
         with pytest.raises(TransferError, match="refused"):
-            await Connection.open("127.0.0.3", address, 5)
+            await Connection.open(("127.0.0.3", 0), address, 5)
 
     asyncio.run(main())

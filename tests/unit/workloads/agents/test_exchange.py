@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workloads.agents.connection import Connection, TransferError
 from workloads.agents.content import Content
+from workloads.agents.dialing import Dialer
 from workloads.agents.exchange import Connections, Lane, Outlet, part_bytes
 from workloads.agents.inbox import WINDOW_BYTES, Inbox, Inboxes, receive_lane
 from workloads.agents.usage import Usage
@@ -194,7 +195,7 @@ def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
         lane.push(20_000_000)
         lane.end()
         address = listener.getsockname()
-        sending = asyncio.ensure_future(lane.run_remote(Connections("127.0.0.3", 0.2), address, [Usage()]))
+        sending = asyncio.ensure_future(lane.run_remote(Connections(Dialer("127.0.0.3", 0.2, 1)), address, [Usage()]))
         sock, _ = await asyncio.get_running_loop().sock_accept(listener)
         connection, box = Connection(sock, 0.2), open_inbox(Inboxes(5))
         if not alive:
