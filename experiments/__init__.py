@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from experiments.records.results_folder import ResultsFolder
     from experiments.specification.model import Specification
 
-__all__ = ["DRAWS", "run"]
-
-DRAWS = 60
-"""Simulations of every emulated run, from which the twin's prediction of it is made, where nothing else is said."""
+__all__ = ["run"]
 
 
 def run(
@@ -22,7 +19,7 @@ def run(
     *,
     force: bool = False,
     quiet: bool = False,
-    draws: int = DRAWS,
+    draws: int | None = None,
 ) -> ResultsFolder:
     """Do an experiment, as `run_testbed.py run` does, and give its results folder.
 
@@ -34,7 +31,8 @@ def run(
         output: below which folder the results go.
         force: run although the calibration of the network is out of tolerance; runs are doubtful then.
         quiet: show no progress.
-        draws: simulations of every run, two or more, from which the twin's prediction of it is made; 0 makes none.
+        draws: simulations of every run, two or more, from which the twin's prediction of it is made; 0 makes none, None
+            20, or 60 divided by the repeats if that is more.
 
     Returns:
         The folder with the records of all runs, trusted or doubtful.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _KIB = 1024
-_LEAST_QUEUE_BYTES = 24 * _KIB  # sixteen full frames
+_LEAST_QUEUE_BYTES = 48 * _KIB  # thirty-two full frames; with half of them more connections starve on full links
 _LEAST_SUPER_FRAME_BYTES = 8 * _KIB  # so that three and more of them find room in a queue
 _LEAST_RTO_S = 0.01  # no kernel's clock ticks more slowly
 _LEAST_RTO_MAX_S = 1.0  # of the kernel

@@ -22,9 +22,9 @@ from experiments.documents.terminal import TextConsole
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AggregateMeasurement, LinkMeasurement
     from experiments.runs.progress import OnProgress
+    from experiments.runs.standing_network import StandingNetwork
     from experiments.specification.resolved_run import ResolvedRun
 
 SUMMARY = "measure every link alone, then all up-links at once"
@@ -60,21 +60,22 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
 
 def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, quiet: bool) -> int:
     from experiments.runs.controller_process import listen
-    from experiments.runs.emulated_run import Conditions
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
     from experiments.runs.progress import Reporter
     from experiments.runs.rate_divisor import choose_divisor
+    from experiments.runs.standing_network import StandingNetwork
     from topologies.emulated import isolation
 
     with (
         tempfile.TemporaryDirectory() as scratch,
         listen(isolation.current(), http_port) as listener,
+        StandingNetwork(listener) as standing,
         Reporter(TextConsole(stderr=True), quiet or as_json).runs(1) as show,
         show("calibration") as on_progress,
     ):
         folder = followed(scratch)
-        divisor = choose_divisor(run, listener, folder, on_progress)
-        links, together = _measure(run, Conditions(listener, divisor), folder, quick, on_progress)
+        divisor = choose_divisor(run, standing, folder, on_progress)
+        links, together = _measure(run, standing, divisor, folder, quick, on_progress)
     if as_json:
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))
@@ -85,14 +86,16 @@ def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, qui
 
 
 def _measure(
-    run: ResolvedRun, conditions: Conditions, scratch: Path, quick: bool, on_progress: OnProgress
+    run: ResolvedRun,
+    standing: StandingNetwork,
+    divisor: float,
+    scratch: Path,
+    quick: bool,
+    on_progress: OnProgress,
 ) -> tuple[list[LinkMeasurement], AggregateMeasurement]:
-    from experiments.runs import emulated_run, network_calibration
+    from experiments.runs import network_calibration
 
-    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, on_progress) as (
-        network,
-        control,
-    ):
+    with standing.lent(run, divisor, scratch / "controller.log", on_progress) as (network, control):
         links = [] if quick else list(network_calibration.links_alone(network, progress=on_progress))
         on_progress("all up-links at once")
         duration_s = 4 * network_calibration.settled_duration_s(network.topology)

@@ -61,7 +61,7 @@ class Doing:
         force: emulate although the calibration is out of tolerance.
         processes: how many simulations at a time here.
         http_port: loopback port of the emulation's controller; 0 takes a free one.
-        draws: simulations of every emulated run, for the twin's prediction of it.
+        draws: simulations of every emulated run, for the twin's prediction of it; None leaves the number to `prediction`.
     """
 
     command: str
@@ -71,7 +71,7 @@ class Doing:
     force: bool = False
     processes: int = 1
     http_port: int = 0
-    draws: int = 0
+    draws: int | None = 0
 
 
 def experiment(
@@ -174,7 +174,7 @@ def _do_runs(doing: Doing, open_folder: Callable[[], F], show: Callable[[F], Non
         def do() -> list[str]:
             reporter, assignments = Reporter(console, doing.quiet), folder.assignments()
             problems = _work(doing, client, folder.path.parent, assignments, reporter, console)
-            if doing.draws:
+            if doing.draws != 0:
                 from experiments.runs import prediction
 
                 for line in prediction.add(assignments, doing.draws, cores(), reporter):

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from experiments import DRAWS
 from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
 from experiments.specification.job_files import is_path
@@ -110,19 +109,19 @@ def add_draws(parser: argparse.ArgumentParser) -> None:
         "--draws",
         type=int,
         metavar="N",
-        help=f"simulations of every run, for the twin's prediction of it [{DRAWS}]; 0: none",
+        help="simulations of every run, for the twin's prediction of it [60 divided by the repeats, 20 at least]; 0: none",
     )
 
 
-def draws(wanted: int | None) -> int:
-    """How many simulations of every emulated run.
+def draws(wanted: int | None) -> int | None:
+    """How many simulations of every emulated run; None when nothing is said.
 
     Raises:
         RequestError: one, which has no spread, less than none, or more than anything could use.
     """
     if wanted is not None and (wanted == 1 or not 0 <= wanted <= _MOST_DRAWS):
         raise RequestError(f"--draws {wanted}: give a number from 2 to {_MOST_DRAWS}, or 0 for no prediction")
-    return DRAWS if wanted is None else wanted
+    return wanted
 
 
 def add_allow_mixed(parser: argparse.ArgumentParser, meaning: str = _MIXED) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from experiments.runs.controller_process import listen
 from experiments.runs.emulated_run import Conditions
 from experiments.runs.progress import OnProgress, Reporter
 from experiments.runs.rate_divisor import choose_divisor, trial_key
+from experiments.runs.standing_network import StandingNetwork
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun, resolve
 from topologies.emulated import isolation
@@ -44,22 +44,22 @@ def emulate(assignments: Sequence[Assignment], cache_folder: Path, options: Opti
         ControllerError: the port is taken.
         KeyboardInterrupt, SystemExit: the user stopped it; the runs so far are in their folders.
     """
-    with listen(isolation.current(), options.http_port) as listener:
-        return campaign.do(assignments, _Emulation(listener, cache_folder, options.force).execute, reporter)
+    with listen(isolation.current(), options.http_port) as listener, StandingNetwork(listener) as standing:
+        return campaign.do(assignments, _Emulation(standing, cache_folder, options.force).execute, reporter)
 
 
 @dataclass
 class _Emulation:
     """Does runs on this machine, those that are to be compared with the same rate divisor."""
 
-    listener: socket.socket
+    standing: StandingNetwork
     cache_folder: Path
     force: bool
     _divisors: dict[str, float] = field(default_factory=dict)
 
     def execute(self, assignment: Assignment, run: Run, on_progress: OnProgress) -> RunRecord:
         resolved = resolve(run)
-        conditions = Conditions(self.listener, self._divisor(assignment.folder, resolved, on_progress), self.force)
+        conditions = Conditions(self.standing, self._divisor(assignment.folder, resolved, on_progress), self.force)
         return emulated_run.execute(resolved, assignment.folder.run(run.id), conditions, on_progress)
 
     def _divisor(self, folder: ResultsFolder, run: ResolvedRun, on_progress: OnProgress) -> float:
@@ -70,5 +70,5 @@ class _Emulation:
                 return record.scale.rate_divisor
         key = trial_key(run)
         if key not in self._divisors:
-            self._divisors[key] = choose_divisor(run, self.listener, self.cache_folder, on_progress)
+            self._divisors[key] = choose_divisor(run, self.standing, self.cache_folder, on_progress)
         return self._divisors[key]

@@ -1,13 +1,9 @@
-"""One run from nothing to its record: network up, controller ready, calibrated, workload run, network down."""
+"""One run from nothing to its record: network up or cleaned, controller ready, calibrated, workload run."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from experiments.errors import ExperimentError
@@ -16,12 +12,12 @@ from experiments.records.outcome import save
 from experiments.records.record import RunRecord, ScaleRecord, now
 from experiments.records.results_folder import RunFolder
 from experiments.runs import network_calibration
-from experiments.runs.controller_process import Controller, Options, controller
+from experiments.runs.controller_process import Controller
 from experiments.runs.progress import OnProgress
+from experiments.runs.standing_network import StandingNetwork
 from experiments.runs.workload_run import run_workload
 from experiments.specification.resolved_run import ResolvedRun
-from topologies.emulated import isolation
-from topologies.emulated.network import OPENFLOW_PORT, EmulatedNetwork, emulated
+from topologies.emulated.network import EmulatedNetwork
 from workloads.scale import Scale
 
 CALIBRATION_ATTEMPTS = 2
@@ -36,12 +32,12 @@ class Conditions:
     """How to run, beyond what the specification says.
 
     Attributes:
-        listener: socket on which the controller serves its API.
+        standing: has the network of the run before, which is used again if it is the same.
         rate_divisor: the number to use for this machine and topology.
         force: run although the calibration says that the network is not as planned; the run is doubtful then.
     """
 
-    listener: socket.socket
+    standing: StandingNetwork
     rate_divisor: float
     force: bool = False
 
@@ -65,9 +61,9 @@ def execute(
         record = RunRecord.open(run, now(), scale=divisors)
         writer.save(record)
         log = folder.path / "controller.log"
-        with network_with_controller(run, log, conditions, on_progress) as (network, control):
-            on_progress("calibrating")
-            report, problem = calibrate(run, network, control)
+        standing = conditions.standing
+        with standing.lent(run, scale.rate_divisor, log, on_progress) as (network, control):
+            report, problem = _calibrated(run, standing, network, control, on_progress)
             if problem and not conditions.force:
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
             record = record.updated(calibration=report, provenance=provenance.collect(network, run))
@@ -82,36 +78,23 @@ def execute(
             outcome.decision_share,
             scale.modelled_s(1.0),
         )
+        if fidelity.verdict != "trusted":
+            standing.forget_calibration()
         return save(run, writer, record, outcome, scale, now(), fidelity)
 
 
-@contextlib.contextmanager
-def network_with_controller(
-    run: ResolvedRun, log: Path, conditions: Conditions, on_progress: OnProgress
-) -> Iterator[tuple[EmulatedNetwork, Controller]]:
-    """The network of a run with its controller, all links discovered and all routes installed."""
-    specification = run.specification
-    own = isolation.current()
-    topology = run.topology.scaled(conditions.rate_divisor)
-    scale = Scale(conditions.rate_divisor, specification.scale.volume_divisor_for(conditions.rate_divisor))
-    chosen = specification.controller
-    options = Options(chosen.poll_interval_s, chosen.multipath, chosen.library, run.seed)
-    datapath = specification.network.datapath
-    with contextlib.ExitStack() as stack:
-        on_progress("starting the network")
-        control = stack.enter_context(controller(topology, own, OPENFLOW_PORT, conditions.listener, options, log))
-        network = stack.enter_context(
-            emulated(
-                topology,
-                datapath=None if datapath == "auto" else datapath,
-                congestion_control=specification.network.congestion_control,
-                constants=specification.network.constants(scale),
-            )
-        )
-        on_progress("waiting for the controller")
-        network.connect_controller(require_alive=control.require_alive)
-        control.wait_until_ready()
-        yield network, control
+def _calibrated(
+    run: ResolvedRun, standing: StandingNetwork, network: EmulatedNetwork, control: Controller, on_progress: OnProgress
+) -> tuple[dict[str, Any], str | None]:
+    """What `calibrate` says, or has said of this network a while ago, when all was well."""
+    report = standing.calibration()
+    if report is not None and report["shortfall"] <= run.specification.fidelity.max_rate_error:
+        return report, None
+    on_progress("calibrating")
+    report, problem = calibrate(run, network, control)
+    if problem is None:
+        standing.keep_calibration(report)
+    return {**report, "age_s": 0.0}, problem
 
 
 def calibrate(

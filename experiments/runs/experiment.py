@@ -24,7 +24,7 @@ from topologies.emulated import isolation
 
 
 def run_experiment(
-    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool, draws: int
+    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool, draws: int | None
 ) -> ResultsFolder:
     """What `experiments.run` says."""
     wanted = _specification(specification)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -22,6 +23,8 @@ from workloads.scale import Scale
 
 Draw = dict[str, JobRun]
 
+_ALL_DRAWS, _LEAST_DRAWS = 60, 20
+
 
 @dataclass(frozen=True)
 class _Order:
@@ -35,22 +38,23 @@ class _Order:
 
 @dataclass
 class _Wanted:
-    """A run that is to be predicted, and its draws as they come."""
+    """A run that is to be predicted from so many draws, and these as they come."""
 
     name: str
     folder: RunFolder
     record: RunRecord
     run: Run
     scale: ScaleRecord
+    count: int
     draws: dict[int, Future[Draw]] = field(default_factory=dict)
 
 
-def add(assignments: Iterable[Assignment], draws: int, processes: int, reporter: Reporter) -> list[str]:
+def add(assignments: Iterable[Assignment], draws: int | None, processes: int, reporter: Reporter) -> list[str]:
     """Predict the finished emulated runs that have no prediction yet; their records keep it.
 
     Args:
         assignments: the runs, some of which may have been repeated.
-        draws: simulations of each; none with 0.
+        draws: simulations of each, none with 0; None makes `usual_draws`.
         processes: how many at a time.
         reporter: shows how far it is.
 
@@ -60,11 +64,11 @@ def add(assignments: Iterable[Assignment], draws: int, processes: int, reporter:
     Raises:
         KeyboardInterrupt, SystemExit: the user stopped it; predictions so far are in the records.
     """
-    wanted = list(_unpredicted(assignments)) if draws else []
+    wanted = list(_unpredicted(assignments, draws)) if draws != 0 else []
     orders = [
         _Order(place, one.run, Scale(one.scale.rate_divisor, one.scale.volume_divisor), number)
         for place, one in enumerate(wanted)
-        for number in range(1, draws + 1)
+        for number in range(1, one.count + 1)
     ]
     try:
         return _predict(wanted, orders, processes, reporter) if orders else []
@@ -72,23 +76,28 @@ def add(assignments: Iterable[Assignment], draws: int, processes: int, reporter:
         return [f"nothing is predicted: {error}"]
 
 
+def usual_draws(repeats: int) -> int:
+    """How many draws of a run are enough: some of each run, and many of all repeats together."""
+    return max(_LEAST_DRAWS, math.ceil(_ALL_DRAWS / repeats))
+
+
 def _predict(wanted: Sequence[_Wanted], orders: Sequence[_Order], processes: int, reporter: Reporter) -> list[str]:
-    problems, draws = [], len(orders) // len(wanted)
+    problems = []
     with reporter.runs(len(wanted)) as show:
         last_s = time.monotonic()
         for order, future in side_by_side(_draw, orders, min(processes, len(orders))):
             one = wanted[order.place]
             one.draws[order.number] = future
-            if len(one.draws) == draws:
+            if len(one.draws) == one.count:
                 with show(f"{one.name}: prediction", last_s) as on_progress:
                     problem = _keep(one)
-                    on_progress(problem or f"{draws} simulations")
+                    on_progress(problem or f"{one.count} simulations")
                 problems += [f"{one.name} is not predicted: {problem}"] if problem else []
                 last_s = time.monotonic()
     return problems
 
 
-def _unpredicted(assignments: Iterable[Assignment]) -> Iterator[_Wanted]:
+def _unpredicted(assignments: Iterable[Assignment], draws: int | None) -> Iterator[_Wanted]:
     for assignment in assignments:
         for run_id in (assignment.run.id, f"{assignment.run.id}-again"):
             folder = assignment.folder.run(run_id)
@@ -97,7 +106,8 @@ def _unpredicted(assignments: Iterable[Assignment]) -> Iterator[_Wanted]:
                 continue
             if record.prediction is None and record.scale is not None:
                 run = dataclasses.replace(assignment.run, id=run_id)
-                yield _Wanted(f"{assignment.prefix}{run_id}", folder, record, run, record.scale)
+                count = usual_draws(run.specification.repeats) if draws is None else draws
+                yield _Wanted(f"{assignment.prefix}{run_id}", folder, record, run, record.scale, count)
 
 
 def _draw(order: _Order) -> Draw:

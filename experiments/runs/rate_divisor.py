@@ -6,11 +6,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
-import socket
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import PositiveFloat, TypeAdapter, ValidationError
@@ -21,39 +17,37 @@ from experiments.documents.nofollow import FileError
 from experiments.records import verdict
 from experiments.records.ownership import RATE_DIVISORS
 from experiments.records.provenance import machine_fingerprint
-from experiments.runs import emulated_run
-from experiments.runs.controller_process import Controller, ControllerError
-from experiments.runs.emulated_run import Conditions
-from experiments.runs.machine_sampler import Probes, Sampler
+from experiments.runs import network_calibration
+from experiments.runs.controller_process import ControllerError
 from experiments.runs.progress import OnProgress
+from experiments.runs.standing_network import StandingNetwork
 from experiments.runs.workload import JobFailedError
 from experiments.runs.workload_run import run_workload
-from experiments.specification.model import FidelitySpec
 from experiments.specification.resolved_run import ResolvedRun
-from topologies.emulated.network import EmulatedNetwork
 from workloads.scale import Scale
 
-HEADROOM = 2.0
-REHEARSAL_SPEED = 4.0
-REHEARSALS = 3
-"""When so many fail, it is not for the links' rates: the agents have too much to do in a second of any divisor."""
+HEADROOM = 4.0
+"""What slow links have more of than fast ones: frames for the same bytes, twice as many; and a run, bursts."""
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+REHEARSALS = 3
+_SATURATED_S = 2
+_REHEARSAL_SPEED = 4.0
+_REHEARSED_S = 3.0
 
 _FINDINGS = TypeAdapter(dict[str, PositiveFloat])
-_LOAD = {"workload", "node", "data", "network", "controller", "scale", "fidelity"}
+_LOAD = {"node", "data", "network", "controller", "scale", "fidelity"}
 
 
 def choose_divisor(
-    run: ResolvedRun, listener: socket.socket, cache_folder: Path, on_progress: OnProgress = lambda _: None
+    run: ResolvedRun, standing: StandingNetwork, cache_folder: Path, on_progress: OnProgress = lambda _: None
 ) -> float:
     """The rate divisor to use for a run.
 
-    `auto` tries the candidates from the smallest on, first with all up-links loaded at once and then with a rehearsal
-    of the run. The first that is trusted in both, with reserve in the former, shows what the machine can carry; the
-    divisor is `HEADROOM` times that one, because a run's bursts are longer. When `REHEARSALS` have failed, the first at
-    which the links have reserve counts, and when there is none, the first at which they pass. The finding is kept in
-    `cache_folder` for this machine, network and workload. When none will do, the candidate at which the network falls
-    least short is used for now: the verdict on each run says what came of it.
+    `auto` loads all up-links of the undivided network at once. What they should carry over what they do, which is as
+    much as the machine can forward, times `HEADROOM`, is the least divisor. From the next candidate on, the run is
+    rehearsed for some seconds until one is trusted, and the finding is kept in `cache_folder` for this machine, network
+    and workload. When `REHEARSALS` have failed, it is not for the links' rates, and the first candidate is used for
+    now: the verdict on each run says what came of it.
     """
     wanted = run.specification.scale.rate_divisor
     if wanted != "auto":
@@ -63,102 +57,67 @@ def choose_divisor(
     key = trial_key(run)
     if key in known:
         return known[key]
-    divisor, passed = _search(run, listener, on_progress)
+    divisor, passed = _search(run, standing, on_progress)
     if passed:
         write_text(cache, json.dumps({**known, key: divisor}, indent=1))
     else:
-        on_progress(f"no rate divisor will do on this machine as it is now; using {divisor:g}")
+        on_progress(f"no rehearsal is trusted on this machine as it is now; using rate divisor {divisor:g}")
     return divisor
 
 
-def _search(run: ResolvedRun, listener: socket.socket, on_progress: OnProgress) -> tuple[float, bool]:
-    """The best divisor, and whether it will do."""
-    trials: list[Trial] = []
-    for divisor in CANDIDATES:
-        on_progress(f"trying rate divisor {divisor:g}")
-        with tempfile.TemporaryDirectory() as scratch:
-            trials.append(_trial(run, Conditions(listener, divisor), nofollow.followed(scratch), on_progress))
-        if trials[-1].rehearsed or sum(trial.with_reserve for trial in trials) == REHEARSALS:
-            break
-    return best(trials)
+def _search(run: ResolvedRun, standing: StandingNetwork, on_progress: OnProgress) -> tuple[float, bool]:
+    """The divisor, and whether its rehearsal was trusted."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = nofollow.followed(scratch)
+        least = HEADROOM * _overload(run, standing, folder / "controller.log", on_progress)
+        candidates = worth_trying(least)
+        for divisor in candidates:
+            on_progress(f"rehearsing at rate divisor {divisor:g}")
+            if not (reasons := _doubts(run, standing, divisor, folder)):
+                return divisor, True
+            on_progress(f"not trusted: {reasons[0]}")
+    return candidates[0], False
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What came of a divisor: whether links and workload were trusted, and what the links lacked of their rates."""
-
-    divisor: float
-    passed: bool
-    with_reserve: bool
-    rehearsed: bool
-    shortfall: float
+def worth_trying(least: float) -> tuple[float, ...]:
+    """The first `REHEARSALS` candidates that are not below the least divisor, or the last one."""
+    return tuple(divisor for divisor in CANDIDATES if divisor >= least)[:REHEARSALS] or CANDIDATES[-1:]
 
 
-def best(trials: Sequence[Trial]) -> tuple[float, bool]:
-    """The divisor that follows from trials, in ascending order of theirs, and whether it will do."""
-    furthest = max(trials, key=lambda trial: (trial.rehearsed, trial.with_reserve, trial.passed))  # the first such
-    if furthest.passed:
-        return HEADROOM * furthest.divisor, True
-    return min(trials, key=lambda trial: trial.shortfall).divisor, False
-
-
-def _trial(run: ResolvedRun, conditions: Conditions, scratch: Path, on_progress: OnProgress) -> Trial:
-    plain = run.specification.fidelity
-    with emulated_run.network_with_controller(run, scratch / "controller.log", conditions, on_progress) as (
-        network,
-        control,
-    ):
-        hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
-        sampler = Sampler(Probes(network.switch.vswitchd_pid, (), hosts), time.monotonic())
-        sampler.start()
-        try:
-            report, problem = emulated_run.calibrate(run, network, control, attempts=1)
-        finally:
-            sampler.stop()
-        samples = sampler.samples()
-        with_reserve, passed = (
-            verdict.assess(samples, thresholds, report["shortfall"], problem).verdict == "trusted"
-            for thresholds in (_with_reserve(plain), plain)
+def _overload(run: ResolvedRun, standing: StandingNetwork, log: Path, on_progress: OnProgress) -> float:
+    """What the undivided up-links should carry, over what the machine forwards of it; 1 when that is all."""
+    on_progress("measuring how much the machine forwards")
+    with standing.lent(run, 1.0, log, lambda _: None) as (network, control):
+        measured = network_calibration.all_uplinks(
+            network, lambda *flow: control.path(network.topology, *flow), _SATURATED_S
         )
-        rehearsed = False
-        if with_reserve:
-            on_progress("rehearsing")
-            rehearsed = _rehearsed(run, network, control, conditions.rate_divisor, scratch / "agents.log")
-        return Trial(conditions.rate_divisor, passed, with_reserve, rehearsed, report["shortfall"])
+    return max(1.0, measured.fair_mbps / measured.measured_mbps) if measured.measured_mbps else 1.0
 
 
-def _rehearsed(run: ResolvedRun, network: EmulatedNetwork, control: Controller, rate_divisor: float, log: Path) -> bool:
-    """Whether the run's own workload is trusted in a fraction of its time, with bursts instead of steady streams.
+def _doubts(run: ResolvedRun, standing: StandingNetwork, divisor: float, folder: Path) -> tuple[str, ...]:
+    """Why the first seconds of the run's own workload, in a fraction of their time, are not trusted.
 
-    One too short to be sampled proves nothing and is let pass.
+    A workload too short to be sampled proves nothing and is let pass.
     """
-    volume_divisor = run.specification.scale.volume_divisor_for(rate_divisor)
+    volume_divisor = run.specification.scale.volume_divisor_for(divisor)
     undisturbed = dataclasses.replace(run, specification=run.specification.model_copy(update={"failures": ()}))
+    hurried = Scale(divisor, _REHEARSAL_SPEED * volume_divisor)
     try:
-        hurried = Scale(rate_divisor, REHEARSAL_SPEED * volume_divisor)
-        outcome = asyncio.run(run_workload(undisturbed, network, control, hurried, log))
-    except (JobFailedError, ControllerError):
-        return False
-    samples = outcome.samples
-    speed = Scale(rate_divisor, volume_divisor).modelled_s(1.0)
-    return not samples or verdict.assess(samples, run.specification.fidelity, None, speed=speed).verdict == "trusted"
-
-
-def _with_reserve(thresholds: FidelitySpec) -> FidelitySpec:
-    """Stricter thresholds, for a load that is steadier than a run's."""
-    return thresholds.model_copy(
-        update={
-            "max_rate_error": thresholds.max_rate_error / 2,
-            "max_receive_delay_s": thresholds.max_receive_delay_s / 4,
-            "max_receive_drop_share": thresholds.max_receive_drop_share / 10,
-        }
-    )
+        with standing.lent(run, divisor, folder / "controller.log", lambda _: None) as (network, control):
+            agents_log = folder / "agents.log"
+            work = run_workload(undisturbed, network, control, hurried, agents_log, at_most_s=_REHEARSED_S)
+            samples = asyncio.run(work).samples
+    except (JobFailedError, ControllerError) as error:
+        return (str(error),)
+    speed = Scale(divisor, volume_divisor).modelled_s(1.0)
+    return verdict.assess(samples, run.specification.fidelity, None, speed=speed).reasons if samples else ()
 
 
 def trial_key(run: ResolvedRun) -> str:
     """The same for runs that a machine carries alike: on one network, with one workload, whatever the strategy."""
     load = run.specification.model_dump_json(include=_LOAD)
-    text = "\n".join([machine_fingerprint(), run.topology.to_json(), load])
+    jobs = [(planned.at_s, planned.job, planned.files) for planned in run.jobs]
+    text = "\n".join([machine_fingerprint(), run.topology.to_json(), load, repr(jobs)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,10 +21,19 @@ async def running(coroutines: Iterable[Coroutine[Any, Any, None]]) -> AsyncItera
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def first_failure_or_all(watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until all `wanted` tasks are done; the first exception of a `watched` one is raised at once."""
+async def first_failure_or_all(
+    watched: Sequence[asyncio.Task[None]], wanted: Sequence[asyncio.Task[None]], at_most_s: float | None = None
+) -> bool:
+    """Wait until all `wanted` tasks are done, or for so many seconds; returns whether they are.
+
+    The first exception of a `watched` one is raised at once.
+    """
+    clock = asyncio.get_running_loop().time
+    end = math.inf if at_most_s is None else clock() + at_most_s
     pending = set(watched)
-    while any(task in pending for task in wanted):
-        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    while any(task in pending for task in wanted) and (left := end - clock()) > 0:
+        timeout = None if math.isinf(left) else left
+        done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+    return not any(task in pending for task in wanted)

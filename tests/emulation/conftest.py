@@ -6,6 +6,7 @@ import pytest
 
 from experiments.runs import emulated_run, network_calibration
 from experiments.runs.controller_process import listen
+from experiments.runs.standing_network import StandingNetwork
 from experiments.specification import plan as runs
 from experiments.specification.resolved_run import resolve
 from tests.emulation.running_controller import connected
@@ -63,17 +64,18 @@ def small_network(tmp_path_factory):
     """The network of small experiments, and its controller."""
     directory = tmp_path_factory.mktemp("small")
     (run,) = map(resolve, runs.runs_of(specification(directory, strategies=["default"])))
-    with listen(isolation.current()) as listener:
-        conditions = emulated_run.Conditions(listener, RATE_DIVISOR)
-        log = directory / "controller.log"
-        with emulated_run.network_with_controller(run, log, conditions, lambda _: None) as both:
-            yield both
+    with (
+        listen(isolation.current()) as listener,
+        StandingNetwork(listener) as standing,
+        standing.lent(run, RATE_DIVISOR, directory / "controller.log", lambda _: None) as both,
+    ):
+        yield both
 
 
 @pytest.fixture
 def on_small_network(small_network, monkeypatch):
     """Runs are done on this network, which they leave as it was, instead of each on one of its own."""
-    monkeypatch.setattr(emulated_run, "network_with_controller", lambda *_: contextlib.nullcontext(small_network))
+    monkeypatch.setattr(StandingNetwork, "lent", lambda *_: contextlib.nullcontext(small_network))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from experiments.report.html.build import write_report
 from experiments.runs import emulated_campaign, emulated_run, prediction
 from experiments.runs.controller_process import listen
 from experiments.runs.progress import Reporter
+from experiments.runs.standing_network import StandingNetwork
 from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
@@ -51,6 +52,29 @@ def test_every_run_is_finished_and_judged(experiment):
         assert record.makespan_s == max(job.finished_s for job in record.jobs)
         assert [(job.job_id, job.submitted_s) for job in record.jobs] == [("join-1", 0), ("join-2", pytest.approx(3))]
         assert all(len(job.placement) == 6 for job in record.jobs)
+
+
+def test_the_network_of_the_first_run_serves_the_others_and_is_calibrated_again_when_one_was_doubtful(experiment):
+    folder, _ = experiment
+    before = None
+    for record in sorted(folder.records(), key=lambda record: record.started_at):
+        kept = before is not None and before.fidelity.verdict == "trusted"
+        assert (record.calibration["age_s"] > 0) == kept
+        assert record.provenance.tc_state_sha256 == (before or record).provenance.tc_state_sha256
+        before = record
+
+
+def test_connections_between_the_same_containers_on_the_same_hosts_have_the_same_ports_in_every_run(experiment):
+    folder, _ = experiment
+    ends = ["job", "container", "peer_task", "host", "peer"]
+    ports = [
+        run.events().filter(pl.col("source_port") > 0, kind="transfer").select(*ends, "source_port", "destination_port")
+        for run in folder.runs()
+    ]
+    both = ports[0].unique().join(ports[1].unique(), on=ends)
+    assert len(both) > 5
+    assert both.filter(pl.col("source_port") != pl.col("source_port_right")).is_empty()
+    assert both.filter(pl.col("destination_port") != pl.col("destination_port_right")).is_empty()
 
 
 def test_a_doubtful_run_was_tried_again(experiment):
@@ -166,8 +190,8 @@ def prepared(tmp_path, on_small_network):
     wanted = specification(tmp_path, strategies=["default"], fidelity={"max_rate_error": 0.15})
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
     (run,) = map(resolve, plan.runs_of(wanted))
-    with listen(isolation.current()) as listener:
-        yield run, folder.run(run.id), functools.partial(emulated_run.Conditions, listener, RATE_DIVISOR)
+    with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
+        yield run, folder.run(run.id), functools.partial(emulated_run.Conditions, standing, RATE_DIVISOR)
 
 
 def test_a_run_without_cpu_to_spare_is_doubtful(prepared, short_calibration):

@@ -12,6 +12,7 @@ import pytest
 from experiments.records.results_folder import ResultsFolder
 from experiments.runs import emulated_run
 from experiments.runs.controller_process import listen
+from experiments.runs.standing_network import StandingNetwork
 from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
@@ -41,8 +42,8 @@ def execute(tmp_path):
         wanted = specification(tmp_path, **document)
         folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
         (run,) = map(resolve, plan.runs_of(folder.specification()))
-        with listen(isolation.current()) as listener:
-            conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
+        with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
+            conditions = emulated_run.Conditions(standing, RATE_DIVISOR, force=True)
             return folder.run(run.id), emulated_run.execute(run, folder.run(run.id), conditions, on_progress)
 
     return run_it

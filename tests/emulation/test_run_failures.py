@@ -18,6 +18,7 @@ import pytest
 from experiments.records.results_folder import ResultsFolder
 from experiments.runs import controller_process, emulated_run
 from experiments.runs.controller_process import Controller, ControllerError, listen
+from experiments.runs.standing_network import StandingNetwork
 from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
 from tests.emulation.small_run import RATE_DIVISOR, specification
@@ -38,8 +39,8 @@ def prepared(tmp_path, **changed):
     wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
     folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
     (run,) = map(resolve, plan.runs_of(wanted))
-    with listen(isolation.current()) as listener:
-        conditions = emulated_run.Conditions(listener, RATE_DIVISOR, force=True)
+    with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
+        conditions = emulated_run.Conditions(standing, RATE_DIVISOR, force=True)
         yield folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)
 
 

@@ -8,6 +8,7 @@ time that one command an interface takes. This is the only module that imports M
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,10 @@ OPENFLOW_PORT = 6653
 _ESTABLISHED, _LISTENING = "01", "0A"  # of TCP sockets in proc(5)
 _PREFIX_LENGTH = 8
 _LINK_GROUP = 1
+_SETTINGS = {
+    "net.ipv4.tcp_tw_reuse": "1",  # a port is free for the next connection at once
+    "net.ipv4.tcp_retries2": "255",  # who uses a connection says when to give it up, not the kernel after 15 attempts
+}
 
 
 class EmulationError(NetworkError):
@@ -169,6 +174,33 @@ class EmulatedNetwork:
             if found != self.constants:
                 raise EmulationError(f"host {host.name} has {found} instead of {self.constants}")
 
+    def verify(self) -> None:
+        """Compare traffic control, TCP's constants and the links' state with the plan.
+
+        Raises:
+            ShapingError, EmulationError: they differ anywhere.
+        """
+        self.verify_shaping()
+        self.verify_constants()
+        links = json.loads(programs.run(["ip", "-j", "link", "show", "group", str(_LINK_GROUP)]))
+        down = sorted(
+            link["ifname"] for link in links if link and "LOWER_UP" not in link["flags"]
+        )  # {}: of another group
+        if down:
+            raise EmulationError(f"links are down at {', '.join(down)}")
+
+    def renew(self) -> None:
+        """Make it as it was when it had been built: no controller, no flows, nothing that TCP remembers of its peers.
+
+        Raises:
+            ShapingError, EmulationError: it is not as planned.
+        """
+        self.switch.clear(self.topology)
+        for host in self.topology.hosts:
+            with isolation.process_network(self.host_pid(host.name)):
+                programs.run(["ip", "tcp_metrics", "flush", "all"])
+        self.verify()
+
     def shaping_state(self) -> str:
         """All that the kernel says about traffic control of this network, the same text for the same state."""
         return "".join(classes for _, classes, _ in self._traffic_control())
@@ -224,8 +256,7 @@ def emulated(
             programs.run(["tc", "-batch", "-"], _tc_batch(next(network._by_namespace())[0]))
             _configure_hosts(network)
             openvswitch.settle_buffers(own, switch, topology)
-            network.verify_shaping()
-            network.verify_constants()
+            network.verify()
             yield network
         finally:
             _stop(mininet)
@@ -284,6 +315,8 @@ def _configure_hosts(network: EmulatedNetwork) -> None:
                 programs.run(["ip", "-batch", "-"], "\n".join(batch) + "\n")
                 programs.run(["tc", "-batch", "-"], _tc_batch(network.shapes[host.name]))
                 host_settings.write("net.ipv4.tcp_congestion_control", network.congestion_control)
+                for name, value in _SETTINGS.items():
+                    host_settings.write(name, value)
                 for name, value in host_constants.settings(network.constants).items():
                     host_settings.write(name, value)
                 _disable_ipv6()

@@ -87,6 +87,11 @@ def controller_commands(topology: Topology, target: str) -> list[str]:
     return arguments[1:]
 
 
+def no_controller_commands(topology: Topology) -> list[str]:
+    """The one `ovs-vsctl` transaction that takes the controller from every bridge, as its arguments."""
+    return [word for switch in topology.switches for word in ("--", "del-controller", switch.name)][1:]
+
+
 def environment(isolation: Isolation) -> dict[str, str]:
     """Environment variables by which ovs-vsctl, ovs-ofctl and ovs-appctl find this run's Open vSwitch."""
     return {f"OVS_{kind}DIR": str(isolation.directory / "ovs") for kind in ("RUN", "LOG", "DB")}
@@ -104,6 +109,13 @@ class OpenVSwitch:
     def vsctl(self, arguments: Sequence[str]) -> str:
         """Run one ovs-vsctl transaction and return its output."""
         return programs.run(["ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=30", *arguments])
+
+    def clear(self, topology: Topology) -> None:
+        """Take controller, flows and groups from every bridge."""
+        self.vsctl(no_controller_commands(topology))
+        for switch in topology.switches:
+            for command in ("del-flows", "del-groups"):
+                programs.run(["ovs-ofctl", "-OOpenFlow13", command, switch.name])
 
     def require_alive(self) -> None:
         """Look whether the daemons run.

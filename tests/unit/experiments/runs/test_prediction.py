@@ -41,6 +41,11 @@ def test_every_job_of_every_run_is_predicted_with_the_data_and_placement_of_the_
         assert record.prediction.summed_time.sd_s > 0  # ways differ from draw to draw
 
 
+@pytest.mark.parametrize(("repeats", "draws"), [(1, 60), (2, 30), (3, 20), (7, 20)])
+def test_repeats_share_the_draws_but_each_has_some(repeats, draws):
+    assert prediction.usual_draws(repeats) == draws
+
+
 def test_the_same_draws_give_the_same_prediction_and_none_is_made_twice(folder, monkeypatch):
     prediction.add(folder.assignments(), 3, 1, QUIET)
     first = [record.prediction for record in folder.records()]

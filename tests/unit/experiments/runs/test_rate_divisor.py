@@ -1,4 +1,4 @@
-"""The divisor that `auto` takes follows from what its trials found."""
+"""The divisor that `auto` takes follows from what the machine forwards and from rehearsals."""
 
 import json
 from typing import Any
@@ -7,34 +7,29 @@ import pytest
 
 from experiments.records.ownership import RATE_DIVISORS
 from experiments.runs import rate_divisor
-from experiments.runs.rate_divisor import HEADROOM, Trial, best, choose_divisor, trial_key
+from experiments.runs.rate_divisor import choose_divisor, trial_key, worth_trying
 from experiments.specification import plan, specification_file
 from experiments.specification.resolved_run import resolve
 
-
-def trial(divisor, stages, shortfall=0.0):
-    """Trusted in so many of: the links barely, the links with reserve, the workload."""
-    return Trial(divisor, stages > 0, stages > 1, stages > 2, shortfall)
+NO_NETWORK: Any = None
 
 
 @pytest.mark.parametrize(
-    ("trials", "chosen"),
-    [
-        ([trial(1, 0), trial(2, 1), trial(4, 2), trial(8, 3)], 8),
-        ([trial(1, 3)], 1),
-        ([trial(1, 0), trial(2, 1), trial(4, 2), trial(8, 2), trial(16, 2)], 4),
-        ([trial(1, 0), trial(2, 1), trial(4, 0), trial(8, 1)], 2),
-    ],
+    ("least", "tried"),
+    [(1.0, (1, 2, 4)), (4.0, (4, 8, 16)), (6.6, (8, 16, 32)), (40, (64,)), (65, (64,)), (1e9, (64,))],
 )
-def test_the_first_that_came_furthest_is_taken_with_headroom(trials, chosen):
-    assert best(trials) == (HEADROOM * chosen, True)
+def test_candidates_that_are_not_below_the_least_divisor_are_tried_but_not_all(least, tried):
+    assert worth_trying(least) == tried
 
 
-def test_where_none_will_do_the_one_that_lacks_least_is_used_for_now():
-    assert best([trial(1, 0, 0.6), trial(2, 0, 0.3), trial(4, 0, 0.4)]) == (2, False)
-
-
-NO_LISTENER: Any = None
+@pytest.mark.parametrize(
+    ("overload", "trusted", "found"), [(1.0, 4.0, (4.0, True)), (1.7, 16.0, (16.0, True)), (1.7, 64.0, (8.0, False))]
+)
+def test_the_first_candidate_whose_rehearsal_is_trusted_is_taken(overload, trusted, found, monkeypatch, tmp_path):
+    monkeypatch.setattr(rate_divisor, "_overload", lambda *_: overload)
+    monkeypatch.setattr(rate_divisor, "_doubts", lambda *given: () if given[2] >= trusted else ("too fast",))
+    assert choose_divisor(first_run(), NO_NETWORK, tmp_path) == found[0]
+    assert (tmp_path / RATE_DIVISORS).exists() == found[1]
 
 
 def first_run(*assignments):
@@ -59,7 +54,7 @@ def test_a_damaged_cache_is_made_anew(content, tmp_path, monkeypatch):
     run = first_run()
     (tmp_path / RATE_DIVISORS).write_bytes(content.encode("latin-1"))
     monkeypatch.setattr(rate_divisor, "_search", lambda *_: (16.0, True))
-    assert choose_divisor(run, NO_LISTENER, tmp_path) == 16.0
+    assert choose_divisor(run, NO_NETWORK, tmp_path) == 16.0
     assert json.loads((tmp_path / RATE_DIVISORS).read_text()) == {trial_key(run): 16.0}
     monkeypatch.setattr(rate_divisor, "_search", lambda *_: pytest.fail("it is known"))
-    assert choose_divisor(run, NO_LISTENER, tmp_path) == 16.0
+    assert choose_divisor(run, NO_NETWORK, tmp_path) == 16.0

@@ -20,7 +20,7 @@ def test_those_beside_end_with_those_that_are_wanted_and_their_failure_is_raised
 
     async def main(*beside):
         async with running([work("a", 0.01), work("b", 0)]) as wanted, running(beside) as others:
-            await first_failure_or_all([*wanted, *others], wanted)
+            assert await first_failure_or_all([*wanted, *others], wanted)
 
     asyncio.run(main(work("watcher", 60), work("quick", 0)))
     assert sorted(ended) == ["a", "b", "quick", "watcher"]
@@ -28,3 +28,12 @@ def test_those_beside_end_with_those_that_are_wanted_and_their_failure_is_raised
     with pytest.raises(KeyError):
         asyncio.run(main(work("fails", 0, KeyError("x"))))
     assert sorted(ended) == ["a", "b", "fails"]
+
+
+def test_nobody_is_waited_for_any_longer_than_said():
+    async def main():
+        async with running([asyncio.sleep(60), asyncio.sleep(0)]) as wanted:
+            assert not await first_failure_or_all(wanted, wanted, at_most_s=0.05)
+            assert [task.done() for task in wanted] == [False, True]
+
+    asyncio.run(main())
