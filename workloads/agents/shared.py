@@ -306,14 +306,15 @@ class _Arriving:
         inbox = self._inbox = await self._inboxes.find(self._key)
         window = max(BUFFER_BYTES, WINDOW_BYTES // inbox.sources)
         while self._totals is None:
-            if self._granted - self._received <= window // 2:
-                while not await inbox.room():
-                    continue
-                grant = window - (self._granted - self._received)
-                self._granted += grant
-                await self._frames.send(self._number, _Kind.CREDIT, length=grant)
-            self._changed.clear()
-            await self._changed.wait()
+            self._changed.clear()  # before looking: much may arrive while room or a turn to send is waited for
+            if self._granted - self._received > window // 2:
+                await self._changed.wait()
+                continue
+            while not await inbox.room():
+                continue
+            grant = window - (self._granted - self._received)
+            self._granted += grant
+            await self._frames.send(self._number, _Kind.CREDIT, length=grant)
         if self._totals != (self._received, self._digest.intdigest()):
             size = f"{self._received} bytes with another size or checksum than sent"
             inbox.fail(f"partition of task {self._source}: {size}")

@@ -108,6 +108,22 @@ def test_all_that_lanes_carry_arrives_and_is_acknowledged():
     run(main)
 
 
+def test_a_lane_ends_whose_last_bytes_come_while_its_consumer_lags_behind():
+    async def main():
+        ends = Ends()
+        inbox = ends.inbox("x")
+        size = WINDOW_BYTES * 3 // 2  # what has been granted when there is no room for more, or a little less
+        sending = ends.send(lane_of("x", size))
+        while inbox.received < size:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # and the end
+        assert await drain(inbox) == size
+        await sending
+        await ends.close()
+
+    run(main)
+
+
 def test_a_consumer_that_does_nothing_holds_up_its_own_lane_alone_and_memory_stays_bounded():
     async def main():
         ends = Ends()
