@@ -1,14 +1,14 @@
-"""Networks as functions of their parameters: the two-tier fat tree, the single switch, and the presets."""
+"""Networks as functions of their parameters: the two-tier fat tree, and the single switch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from topologies.topology import Endpoint, Host, Link, Switch, Topology, TopologyError
 
-_CORE_DPID = 0x100
-_EDGE_DPID = 0x200
-_MOST_RACKS = 1000
+CORE_DPID = 0x100
+EDGE_DPID = 0x200
+MOST_RACKS = 1000
 _MOST_HOSTS = 100_000
 _MOST_UPLINKS = 100_000
 
@@ -56,16 +56,16 @@ def fat_tree(
     if uplink_mbps is None:
         uplink_mbps = uplink_port_mbps(hosts_per_rack, host_mbps, blocking_factor, uplink_ports_per_rack)
 
-    hosts, links = _racks_of_hosts(racks, hosts_per_rack, host_mbps)
-    cores = tuple(Switch(f"c{core}", _CORE_DPID + core, "core") for core in range(1, core_switches + 1))
-    edges = tuple(Switch(f"t{rack}", _EDGE_DPID + rack, "edge", rack) for rack in range(1, racks + 1))
+    hosts, links = racks_of_hosts(racks, hosts_per_rack, host_mbps)
+    cores = tuple(Switch(f"c{core}", CORE_DPID + core, "core") for core in range(1, core_switches + 1))
+    edges = tuple(Switch(f"t{rack}", EDGE_DPID + rack, "edge", rack) for rack in range(1, racks + 1))
     links += _uplinks(edges, cores, hosts_per_rack, uplink_ports_per_rack // core_switches, uplink_mbps)
     return Topology(name, tuple(hosts), edges + cores, tuple(links))
 
 
 def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_ports_per_rack: int) -> None:
     for field, value, most in (
-        ("racks", racks, _MOST_RACKS),
+        ("racks", racks, MOST_RACKS),
         ("hosts_per_rack", hosts_per_rack, 254),
         ("core_switches", core_switches, 255),
         ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
@@ -105,11 +105,12 @@ def single_switch(hosts: int = 64, host_mbps: float = 1000.0, name: str = "singl
     """
     if not 1 <= hosts <= 254:
         raise TopologyError(f"hosts {hosts}: give a number from 1 to 254")
-    members, links = _racks_of_hosts(1, hosts, host_mbps)
-    return Topology(name, tuple(members), (Switch("t1", _EDGE_DPID + 1, "edge", 1),), tuple(links))
+    members, links = racks_of_hosts(1, hosts, host_mbps)
+    return Topology(name, tuple(members), (Switch("t1", EDGE_DPID + 1, "edge", 1),), tuple(links))
 
 
-def _racks_of_hosts(racks: int, hosts_per_rack: int, host_mbps: float) -> tuple[list[Host], list[Link]]:
+def racks_of_hosts(racks: int, hosts_per_rack: int, host_mbps: float) -> tuple[list[Host], list[Link]]:
+    """Hosts `h1`..., and their links to the first ports of edge switches `t1`..., one a rack."""
     hosts: list[Host] = []
     links: list[Link] = []
     for rack in range(1, racks + 1):
@@ -123,10 +124,3 @@ def _racks_of_hosts(racks: int, hosts_per_rack: int, host_mbps: float) -> tuple[
 def thesis(blocking_factor: float = 5.0) -> Topology:
     """NeAwa's testbed (thesis, 6.4.1): 4 racks of 2 hosts, 2 core switches, 8 up-link ports a rack."""
     return fat_tree(blocking_factor=blocking_factor, name="thesis")
-
-
-PRESETS: Mapping[str, Callable[..., Topology]] = {
-    "thesis": thesis,
-    "fat-tree": fat_tree,
-    "single-switch": single_switch,
-}

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import networkx as nx
 import numpy as np
@@ -22,8 +22,10 @@ from topologies.errors import NetworkError
 
 SCHEMA_VERSION = 1
 
-Tier = Literal["edge", "core"]
+Tier = Literal["edge", "aggregation", "core"]
 Direction = Literal["up", "down"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""From the hosts upwards."""
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _LAST_PORT = 65279  # of Open vSwitch
@@ -46,7 +48,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """An OpenFlow switch; `rack` is None on the core tier."""
+    """An OpenFlow switch; `rack` is None but on the edge tier."""
 
     name: str
     dpid: int

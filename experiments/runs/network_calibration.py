@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from topologies.emulated import programs
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
 from topologies.fairness import max_min_rates
-from topologies.topology import Direction, Host, Link, Topology
+from topologies.topology import Direction, Endpoint, Host, Topology
 
 LINK_TOLERANCE = 0.01
 AGGREGATE_TOLERANCE = 0.05
@@ -100,7 +100,7 @@ def links_alone(
     Several links are measured at a time, but no two whose connections, acknowledgements included, could share a link.
     Links out of tolerance are measured once more: a fault of a link stays, a stall of the machine does not.
     """
-    rounds = list(link_rounds(network.topology))
+    rounds = link_rounds(network.topology)
     for number, trials in enumerate(rounds, 1):
         progress(f"links alone, round {number} of {len(rounds)}")
         measured = _alone(network, trials, duration_s)
@@ -116,7 +116,7 @@ def _alone(
     pairs = [(hosts[trial.sender], hosts[trial.receiver], 1) for trial in trials]
     with contextlib.ExitStack() as stack:
         for trial, (source, destination, _) in zip(trials, pairs, strict=True):
-            stack.enter_context(_steered(source, destination, trial.up, trial.down))
+            stack.enter_context(_steered(source, destination, trial.steps))
         rates_mbps, _ = _loaded(network, pairs, duration_s)
     return [
         LinkMeasurement(
@@ -185,20 +185,18 @@ def settled_duration_s(topology: Topology) -> int:
 
 
 @contextlib.contextmanager
-def _steered(source: Host, destination: Host, up: Link, down: Link) -> Iterator[None]:
-    """Lead what `source` sends to `destination` over two up-links; host links need no leading."""
-    if up.a.node == source.name:
-        yield
-        return
+def _steered(source: Host, destination: Host, steps: Iterable[Endpoint]) -> Iterator[None]:
+    """Lead what `source` sends to `destination` out of these switch ports."""
     match = f"cookie={_COOKIE},priority={_PRIORITY},ip,nw_src={source.ip},nw_dst={destination.ip}"
-    entries = [(up.a.node, f"{match},actions=output:{up.a.port_no}")]
-    entries += [(down.b.node, f"{match},actions=output:{down.b.port_no}")]
+    steered = []
     try:
-        for switch, entry in entries:
-            programs.run(["ovs-ofctl", "-OOpenFlow13", "add-flow", switch, entry])
+        for step in steps:
+            steered.append(step.node)
+            entry = f"{match},actions=output:{step.port_no}"
+            programs.run(["ovs-ofctl", "-OOpenFlow13", "add-flow", step.node, entry])
         yield
     finally:
-        for switch, _ in entries:
+        for switch in steered:
             programs.run(["ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1"])
 
 

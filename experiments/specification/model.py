@@ -3,111 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from experiments.documents.diagnostics import nearest
-from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_bytes, parse_mbps
+from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_bytes
 from experiments.specification.jobs import WorkloadSpec
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
+from experiments.specification.topology import TopologySpec, with_network
 from placement.request import Weights
 from topologies.constants import UNSCALED, Constants
 from topologies.emulated.shaping import FRAME_BYTES
-from topologies.fat_tree import PRESETS
-from topologies.topology import Topology
 from workloads.scale import Scale
 from workloads.schedule import LATEST_S
 
 SCHEMA_VERSION: Final = 1
-MODELLED_S_PER_WALL_S: Final = 64
+MODELLED_S_PER_WALL_S: Final = 128
 
 MOST_RUNS = 100_000
-_SLOWEST_MBPS, _FASTEST_MBPS = 0.01, 10_000_000.0
 _LONGEST_QUEUE_BYTES = 2**32 - 1  # of tc
 _LARGEST_SUPER_FRAME_BYTES = 2**16
 
 Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class TopologySpec(Shorthand):
-    """The network: a preset of `topologies.fat_tree.PRESETS`, its parameters, and the blocking factors to compare."""
-
-    preset: str = "thesis"
-    parameters: dict[str, Any] = Field(
-        default={}, description="Arguments of the preset; those in Mbit/s may be written as 1 Gbit/s"
-    )
-    blocking_factor: Annotated[tuple[float, ...], Field(max_length=1000), OneOrMore()] = Field(
-        default=(), description="Host bandwidth of a rack over its up-link bandwidth; 1 is non-blocking"
-    )
-
-    @field_validator("preset")
-    @classmethod
-    def _known(cls, preset: str) -> str:
-        if preset not in PRESETS:
-            raise ValueError(f"unknown topology; {nearest(preset, PRESETS)}")
-        return preset
-
-    @field_validator("blocking_factor")
-    @classmethod
-    def _positive(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
-        for factor in factors:
-            if not (math.isfinite(factor) and factor > 0):
-                raise ValueError(f"blocking factor {factor:g}; give numbers above 0, 1 is non-blocking")
-        if len(set(factors)) < len(factors):
-            raise ValueError("a factor is given twice; use `repeats` to measure it again")
-        return factors
-
-    @field_validator("parameters")
-    @classmethod
-    def _accepted(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        accepted = _parameters_of(info.data["preset"]) if "preset" in info.data else parameters
-        for name in parameters:
-            if name == "blocking_factor":
-                raise ValueError("give the blocking factor as topology.blocking_factor")
-            if name not in accepted:
-                raise ValueError(f"unknown parameter {name!r}; {nearest(name, accepted)}")
-        return {name: parse_mbps(value) if name.endswith("_mbps") else value for name, value in parameters.items()}
-
-    @model_validator(mode="after")
-    def _builds(self) -> TopologySpec:
-        if self.blocking_factor and "blocking_factor" not in _parameters_of(self.preset):
-            raise ValueError(f"blocking_factor: the topology {self.preset!r} has no up-links; remove it")
-        for factor in {min(self.blocking_factor), max(self.blocking_factor)} if self.blocking_factor else self.factors:
-            for link in self.build(factor).links:
-                if not _SLOWEST_MBPS <= link.capacity_mbps <= _FASTEST_MBPS:
-                    hint = (
-                        f"give rates and blocking factors that leave {_SLOWEST_MBPS:g} to {_FASTEST_MBPS:,.0f} Mbit/s"
-                    )
-                    raise ValueError(f"link {link.id}: {link.capacity_mbps:g} Mbit/s; {hint}")
-        return self
-
-    @property
-    def factors(self) -> tuple[float | None, ...]:
-        """The blocking factors to run: as given, else the preset's own; one None for a network that has none."""
-        return self.blocking_factor or (_parameters_of(self.preset).get("blocking_factor"),)
-
-    def build(self, blocking_factor: float | None) -> Topology:
-        """The network with one of the blocking factors.
-
-        Raises:
-            ValueError: parameters that make no network.
-        """
-        factor = {} if blocking_factor is None else {"blocking_factor": blocking_factor}
-        try:
-            return PRESETS[self.preset](**self.parameters, **factor)
-        except TypeError as error:
-            raise ValueError(f"{error}; give whole numbers for counts and rates in Mbit/s") from error
-
-
-def _parameters_of(preset: str) -> dict[str, Any]:
-    """Parameters that a topology preset takes, with their defaults."""
-    return {name: parameter.default for name, parameter in inspect.signature(PRESETS[preset]).parameters.items()}
 
 
 class WeightsSpec(Part):
@@ -359,6 +280,11 @@ class Specification(Part):
     )
     failures: Annotated[tuple[FailureSpec, ...], Field(max_length=1000)] = ()
     fidelity: FidelitySpec = FidelitySpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _network(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can hold
+        return with_network(value)
 
     @field_validator("strategies")
     @classmethod

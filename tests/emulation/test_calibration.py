@@ -1,10 +1,12 @@
-"""The calibration of a network with many hosts watches all of them while all of them send."""
+"""Calibration on networks of many hosts, of three tiers, and of links with different rates."""
 
 import subprocess
 
 import pytest
 
-from experiments.runs import network_calibration
+from experiments.runs import calibration_pairs, network_calibration
+from tests.emulation.running_controller import connected
+from topologies.clos import k_ary_fat_tree, leaf_spine
 from topologies.emulated.network import emulated
 from topologies.fat_tree import single_switch
 
@@ -28,6 +30,33 @@ def test_all_hosts_of_a_large_network_send_while_their_links_are_watched(measure
             assert found.flows == 256
             assert found.loaded_directions == HOSTS
             trial.expect("error", found.error, -0.1, 0.1)
+
+
+def one_of_each_kind(topology):
+    """The first round that measures a link between two tiers at a rate, for each pair of tiers and each rate."""
+    kinds: dict[tuple[str, str, float], list[calibration_pairs.LinkTrial]] = {}
+    for trials in calibration_pairs.link_rounds(topology):
+        for trial in trials:
+            kinds.setdefault((trial.up.a.node[0], trial.up.b.node[0], trial.capacity_mbps), [trial])
+    return list(kinds.values())
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize(
+    ("topology", "kinds"),
+    [(k_ary_fat_tree(4, core_mbps=500).scaled(32), 3), (leaf_spine(3, 2, 2, spine_mbps=[400, 100]).scaled(16), 3)],
+    ids=["three tiers", "unequal spines"],
+)
+def test_links_of_every_tier_and_rate_are_found_and_carry_what_they_should(
+    topology, kinds, tmp_path, measured, monkeypatch
+):
+    monkeypatch.setattr(network_calibration, "link_rounds", one_of_each_kind)
+    with emulated(topology) as network, connected(network, tmp_path):
+        for trial in measured():
+            found = list(network_calibration.links_alone(network))
+            assert len(found) == kinds
+            for link in found:
+                trial.expect(f"{link.up} at {link.planned_mbps:g}", link.error, -0.01, 0.01)
 
 
 def test_a_host_alone_has_nobody_to_send_to_and_lacks_nothing():

@@ -1,4 +1,4 @@
-"""A drawing of the network: core switches above, edge switches below them, hosts at the bottom."""
+"""A drawing of the network: the tiers of its switches one below the other, hosts at the bottom."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from experiments.documents import numerals
 from experiments.report.palette import heat_colour
-from topologies.topology import Link, Topology
+from topologies.topology import TIERS, Link, Topology
 
 _STEPS = (22.0, 40.0)
 """Least and largest distance between two hosts; the names of hosts fit into the least."""
@@ -17,6 +17,7 @@ _WIDTH = 320.0
 
 _LARGE = 520.0
 _MARGIN = 18
+_TOP, _BETWEEN_TIERS, _ABOVE_HOSTS = 28.0, 90.0, 82.0
 _FAN = 3.2
 """Distance between parallel links."""
 
@@ -59,13 +60,13 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
     """A network whose links have the colour of their mean utilisation, by link id and direction."""
     nodes: dict[str, Node] = {}
     hosts = [host.name for rack in topology.racks.values() for host in topology.hosts if host.name in rack]
-    tiers = (("core", 28.0), ("edge", 118.0))
-    has_core = any(switch.tier == "core" for switch in topology.switches)
-    shift = 0.0 if has_core else -82.0
+    used = {switch.tier for switch in topology.switches}
+    tiers = [(tier, _TOP + _BETWEEN_TIERS * row) for row, tier in enumerate(t for t in reversed(TIERS) if t in used)]
+    bottom = tiers[-1][1] + _ABOVE_HOSTS
     step = min(_STEPS[1], max(_STEPS[0], _WIDTH / len(hosts)))
     box = min(30.0, 0.94 * step)
     for index, host in enumerate(hosts):
-        nodes[host] = Node(host, "host", _MARGIN + (index + 0.5) * step, 200 + shift, box)
+        nodes[host] = Node(host, "host", _MARGIN + (index + 0.5) * step, bottom, box)
     width = max(2 * _MARGIN + len(hosts) * step, 240.0)
     for tier, y in tiers:
         members = [switch for switch in topology.switches if switch.tier == tier]
@@ -73,8 +74,9 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
             below = [
                 nodes[link.a.node].x for link in topology.links if link.b.node == switch.name and link.a.node in hosts
             ]
-            middle = sum(below) / len(below) if below else width * (index + 0.5) / len(members)
-            nodes[switch.name] = Node(switch.name, tier, middle, y + shift, 42.0)
+            room = width / len(members)
+            middle = sum(below) / len(below) if below else room * (index + 0.5)
+            nodes[switch.name] = Node(switch.name, tier, middle, y, min(42.0, 0.94 * room))
     groups: dict[tuple[str, str], list[Link]] = {}
     for link in topology.links:
         groups.setdefault((link.a.node, link.b.node), []).append(link)
@@ -83,7 +85,7 @@ def draw(topology: Topology, utilisation: Mapping[tuple[str, str], float]) -> Dr
         for parallel in groups.values()
         for index, link in enumerate(parallel)
     ]
-    return Drawing(width, 232 + shift, width > _LARGE, tuple(nodes.values()), tuple(wires))
+    return Drawing(width, bottom + 32, width > _LARGE, tuple(nodes.values()), tuple(wires))
 
 
 def _wire(link: Link, below: Node, above: Node, offset: float, utilisation: Mapping[tuple[str, str], float]) -> Wire:

@@ -5,7 +5,7 @@ import json
 import jsonschema_rs
 import pytest
 
-from topologies.fat_tree import PRESETS
+from topologies.presets import PRESETS
 from topologies.schema import json_schema
 
 VALIDATOR = jsonschema_rs.validator_for(json_schema())

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies.fat_tree import PRESETS, fat_tree, single_switch, thesis, uplink_port_mbps
+from topologies.fat_tree import fat_tree, single_switch, thesis, uplink_port_mbps
+from topologies.presets import PRESETS
 from topologies.topology import Endpoint, Link, Topology, TopologyError
 
 fat_trees = st.builds(

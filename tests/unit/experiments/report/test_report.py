@@ -28,6 +28,7 @@ from experiments.report.html.scales import axis, change_axis, time_axis
 from experiments.report.html.shares import largest_cell
 from tests.unit.experiments.report.pages import checked
 from tests.unit.experiments.synthetic import START, results, specification
+from topologies.clos import k_ary_fat_tree, leaf_spine
 from topologies.fat_tree import single_switch, thesis
 
 
@@ -243,7 +244,7 @@ def test_the_network_over_time_is_drawn_from_the_samples_of_each_part(cell):
     assert mean_utilisation(cell, cell.end_s, 2 * cell.end_s) == {}
 
 
-@pytest.mark.parametrize("topology", [thesis(), single_switch(8)])
+@pytest.mark.parametrize("topology", [thesis(), single_switch(8), k_ary_fat_tree(4), k_ary_fat_tree(6), leaf_spine()])
 def test_every_link_is_drawn_once_and_inside(topology):
     sheet = draw(topology, {})
     assert len(sheet.wires) == len(topology.links)

@@ -1,6 +1,7 @@
 """Calibration measures every link direction once, no two that disturb each other, and reports honest errors."""
 
 from collections import Counter
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from experiments.runs.network_calibration import (
     LinkMeasurement,
     aggregate,
 )
+from topologies.clos import k_ary_fat_tree, leaf_spine
 from topologies.emulated.shaping import interface
 from topologies.fat_tree import fat_tree, single_switch, thesis
 
@@ -40,7 +42,16 @@ def directions(topology):
     )
 
 
-@given(fat_trees(least_racks=2, least_hosts=2))
+networks = st.one_of(
+    fat_trees(least_racks=2, least_hosts=2),
+    st.builds(k_ary_fat_tree, st.sampled_from([4, 6, 8]), blocking_factor=st.floats(1, 8)),
+    st.builds(
+        leaf_spine, st.integers(2, 6), st.integers(2, 4), st.just(3), spine_mbps=st.permutations([100, 250, 400])
+    ),
+)
+
+
+@given(networks)
 def test_every_direction_of_every_link_is_measured_exactly_once(topology):
     assert directions(topology) == {(link.id, way): 1 for link in topology.links for way in ("up", "down")}
 
@@ -55,7 +66,7 @@ def test_only_links_that_no_pair_of_hosts_can_have_alone_are_left_out(topology):
     assert left_out == alone_in_rack | between_racks
 
 
-@given(fat_trees())
+@given(st.one_of(fat_trees(), networks))
 def test_connections_of_one_round_share_no_rack_and_follow_links_that_join(topology):
     rack_of = {host.name: host.rack for host in topology.hosts}
     for trials in link_rounds(topology):
@@ -64,9 +75,15 @@ def test_connections_of_one_round_share_no_rack_and_follow_links_that_join(topol
         for trial in trials:
             assert trial.up.b.node == trial.down.b.node
             assert trial.sender != trial.receiver
-            assert trial.capacity_mbps == min(trial.up.capacity_mbps, trial.down.capacity_mbps)
-            for host, link in ((trial.sender, trial.up), (trial.receiver, trial.down)):
-                assert host == link.a.node or topology.host_link[host].b.node == link.a.node
+            path = [*trial.ascent, *trial.descent]
+            assert trial.capacity_mbps == min(link.capacity_mbps for link in path)
+            nodes = [trial.sender, *(link.b.node for link in trial.ascent), *(link.a.node for link in trial.descent)]
+            assert len(set(nodes)) == len(nodes) == len(path) + 1
+            assert all({link.a.node, link.b.node} == {*step} for link, step in zip(path, pairwise(nodes), strict=True))
+            assert [topology.link_at[step] for step in trial.steps] == path[1:-1]
+            assert [step.node for step in trial.steps] == nodes[1:-2]
+        links = [link for trial in trials for link in (*trial.ascent, *trial.descent)]
+        assert len(links) == len(set(links))
 
 
 @given(fat_trees())
