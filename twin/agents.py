@@ -45,6 +45,7 @@ class Surroundings:
     Attributes:
         report: Takes what the agent of a host says.
         agents: By host.
+        window_bytes: How far a producer may be ahead of a lane.
         shared: Whether all lanes between two containers use one connection.
         boxes: Of the tasks that are running.
     """
@@ -54,6 +55,7 @@ class Surroundings:
     routes: Routes
     report: Callable[[str, FromAgent], None]
     agents: Mapping[str, Agent]
+    window_bytes: int
     shared: bool = True
     boxes: Boxes = field(default_factory=dict)
 
@@ -172,7 +174,7 @@ class Agent:
             raise _refused_by(next(host for at, host in zip(consumers, hosts, strict=True) if at not in boxes))
         links, connects = self._connect(job, task, hosts)
         way = Way(links, np.array([boxes[consumer] for consumer in consumers]), routes.version, connects)
-        return Outlet(self._around.fluid, output, way, self._around.clock.now)
+        return Outlet(self._around.fluid, output, way, self._around.clock.now, self._around.window_bytes)
 
     def _connect(self, job: str, task: int, hosts: Sequence[str]) -> tuple[Ints, bool]:
         """Links of connections from a task to others, and whether these have yet to be made."""

@@ -12,7 +12,6 @@ from twin.compiling import Floats, Ints
 from twin.fluid import Fluid
 from twin.rows import share
 from workloads.agents.exchange import part_bytes
-from workloads.agents.inbox import WINDOW_BYTES
 from workloads.protocol import LaneReports, TaskInput, TaskOutput
 
 
@@ -77,9 +76,10 @@ class Outlet:
         order: What is to be sent to whom.
         way: Of the lanes.
         now: Seconds on the clock.
+        window_bytes: How far a lane may lag behind.
     """
 
-    def __init__(self, fluid: Fluid, order: TaskOutput, way: Way, now: float) -> None:
+    def __init__(self, fluid: Fluid, order: TaskOutput, way: Way, now: float, window_bytes: int) -> None:
         self.total = order.bytes
         self.emitted = 0
         self.way = way
@@ -87,18 +87,19 @@ class Outlet:
         self._fluid = fluid
         self._order = order
         self._began_s = now
+        self._window_bytes = window_bytes
         self._weights = np.array(order.lanes.weights, np.int64)
         self._produced = 0
         self._pushed = np.zeros(len(self._weights), np.int64)
         self._ended = Signal()
-        parts = np.array([*map(part_bytes, order.lanes.bytes)], np.float64)
+        parts = np.array([part_bytes(size, window_bytes) for size in order.lanes.bytes], np.float64)
         self._row = fluid.add_row(way.links, way.inboxes, self._ended.fire, parts, way.connects)
 
     def emit(self, size: int) -> Process:
         """Hands over so many produced bytes and waits while a lane lags behind."""
         self._produced += size
         self._push(final=False)
-        yield self._fluid.drained(self._row, WINDOW_BYTES)
+        yield self._fluid.drained(self._row, self._window_bytes)
 
     def finish(self) -> Process:
         """Sends the rest and waits until it has arrived; returns a report on each lane."""

@@ -19,6 +19,7 @@ from workloads.coordination.coordinator import Coordinator
 from workloads.node_model import NodeModel
 from workloads.protocol import FromAgent, Ready, ToAgent, UsageSample
 from workloads.scale import Scale
+from workloads.volumes import window_bytes
 
 GOODPUT = 1448 / 1514
 """Payload of a full frame over what a link's rate counts (TCP over IPv4 and Ethernet, with time stamps)."""
@@ -107,7 +108,8 @@ class SimulatedPool(Coordinator):
         congestion = self._congestion(tcp, np.random.default_rng([seed, 3, draw]))
         self.fluid = Fluid(clock, self._capacity.copy(), scale.wall_s(INTERVAL_S), self.routes.hops, congestion)
         self._agents: dict[str, Agent] = {}
-        around = Surroundings(clock, self.fluid, self.routes, self._receive, self._agents, shared)
+        window = window_bytes(scale)
+        around = Surroundings(clock, self.fluid, self.routes, self._receive, self._agents, window, shared)
         self._agents.update({host: Agent(host, node_model.cores, around) for host in hosts})
 
     def _congestion(self, tcp: Tcp, rng: np.random.Generator) -> Congestion:

@@ -89,7 +89,7 @@ class Task:
         inboxes, reads = self._inboxes, self._order.reads
         numbers = np.array([inbox.number for inbox in inboxes], np.int64)
         expected = sum(inbox.expected for inbox in inboxes)
-        least = max(part_bytes(expected), expected // _PARTS)
+        least = max(part_bytes(expected, self._around.window_bytes), expected // _PARTS)
         while inboxes:
             self._changed = Signal()
             complete = all(inbox.complete for inbox in inboxes)

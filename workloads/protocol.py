@@ -18,6 +18,7 @@ class Configure(NamedTuple):
         deadline_s: of waits for sockets.
         sample_s: between reports of usage.
         shared: whether all lanes between two containers use one connection, as in engines, or each its own.
+        window_bytes: how far a producer may be ahead of a lane, and what arrives ahead of the task that takes it.
     """
 
     seed: int
@@ -26,6 +27,7 @@ class Configure(NamedTuple):
     deadline_s: float
     sample_s: float
     shared: bool
+    window_bytes: int
 
 
 class Peers(NamedTuple):

@@ -12,6 +12,15 @@ from workloads.scale import Scale
 from workloads.splits import BlockKey, Key, Split
 
 _WEIGHT_UNIT = 1 << 20
+_WINDOW_BYTES = 64 * 2**20
+_LEAST_WINDOW_BYTES = 32 * 1024
+
+
+def window_bytes(scale: Scale) -> int:
+    """How far, on the wire, a producer may be ahead of a lane, and what arrives ahead of the task that takes it: 64 MiB
+    of the model, so that a slow lane holds its producer up alike at every volume divisor, as far as frames allow.
+    """
+    return max(_LEAST_WINDOW_BYTES, scale.wire_bytes(_WINDOW_BYTES))
 
 
 @dataclass(frozen=True)

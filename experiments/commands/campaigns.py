@@ -61,7 +61,7 @@ class Doing:
         force: emulate although the calibration is out of tolerance.
         processes: how many simulations at a time here.
         http_port: loopback port of the emulation's controller; 0 takes a free one.
-        draws: simulations of every emulated run, for the twin's prediction of it; None leaves the number to `prediction`.
+        draws: simulations of every emulated run, for the twin's prediction of it; None: as many as are usual.
     """
 
     command: str

@@ -24,7 +24,11 @@ from topologies.emulated import isolation
 
 
 def run_experiment(
-    specification: Specification | Mapping[str, Any] | str | Path, output: Path, force: bool, quiet: bool, draws: int | None
+    specification: Specification | Mapping[str, Any] | str | Path,
+    output: Path,
+    force: bool,
+    quiet: bool,
+    draws: int | None,
 ) -> ResultsFolder:
     """What `experiments.run` says."""
     wanted = _specification(specification)

@@ -31,7 +31,7 @@ HEADROOM = 4.0
 CANDIDATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 REHEARSALS = 3
 _SATURATED_S = 2
-_REHEARSAL_SPEED = 4.0
+_REHEARSAL_SPEED = 1.5
 _REHEARSED_S = 3.0
 
 _FINDINGS = TypeAdapter(dict[str, PositiveFloat])
@@ -97,7 +97,8 @@ def _overload(run: ResolvedRun, standing: StandingNetwork, log: Path, on_progres
 def _doubts(run: ResolvedRun, standing: StandingNetwork, divisor: float, folder: Path) -> tuple[str, ...]:
     """Why the first seconds of the run's own workload, in a fraction of their time, are not trusted.
 
-    A workload too short to be sampled proves nothing and is let pass.
+    Agents may wait for a core longer by as much as they have more to do. A workload too short to be sampled proves
+    nothing and is let pass.
     """
     volume_divisor = run.specification.scale.volume_divisor_for(divisor)
     undisturbed = dataclasses.replace(run, specification=run.specification.model_copy(update={"failures": ()}))
@@ -109,7 +110,7 @@ def _doubts(run: ResolvedRun, standing: StandingNetwork, divisor: float, folder:
             samples = asyncio.run(work).samples
     except (JobFailedError, ControllerError) as error:
         return (str(error),)
-    speed = Scale(divisor, volume_divisor).modelled_s(1.0)
+    speed = Scale(divisor, volume_divisor).modelled_s(1.0) / _REHEARSAL_SPEED
     return verdict.assess(samples, run.specification.fidelity, None, speed=speed).reasons if samples else ()
 
 

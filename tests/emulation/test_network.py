@@ -108,19 +108,23 @@ def test_constants_are_in_force_and_what_differs_is_reported():
 def test_a_network_that_is_renewed_forgets_flows_and_peers_and_one_that_is_not_as_planned_is_not():
     topology = single_switch(2)
     with emulated(topology) as network:
-        for command in (["add-group", "t1", "group_id=1,type=all,bucket=output:1"], ["add-flow", "t1", "actions=NORMAL"]):
-            subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", *command])
         network.switch.vsctl(["set-controller", "t1", "tcp:127.0.0.1:1"])
-        with network.popen("h1", ["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL):
+        for command in (
+            ["add-group", "t1", "group_id=1,type=all,bucket=output:1"],
+            ["add-flow", "t1", "actions=NORMAL"],
+        ):
+            subprocess.check_call(["ovs-ofctl", "-OOpenFlow13", *command])
+        with network.popen("h1", ["iperf3", "-s"], stdout=subprocess.DEVNULL) as server:
             network.wait_listening("h1", 5201)
             network.run("h2", ["iperf3", "-c", topology.hosts[0].ip, "-n", "1M"])
+            server.kill()
         peers = ["ip", "tcp_metrics", "show"]
         assert topology.hosts[0].ip in network.run("h2", peers)
         network.renew()
         assert network.run("h2", peers) == ""
         assert network.switch.vsctl(["get-controller", "t1"]) == ""
-        for command in ("dump-flows", "dump-groups"):
-            listed = subprocess.check_output(["ovs-ofctl", "-OOpenFlow13", command, "t1"], text=True)
+        for table in ("flows", "groups"):
+            listed = subprocess.check_output(["ovs-ofctl", "-OOpenFlow13", f"dump-{table}", "t1"], text=True)
             assert "actions=" not in listed
         network.set_link(topology.links[1].id, up=False)
         with pytest.raises(EmulationError, match=f"down at {interface(topology.links[1].b)}"):

@@ -16,7 +16,7 @@ import xxhash
 from workloads.agents.connection import SCRATCH, Connection, TransferError
 from workloads.agents.content import Content
 from workloads.agents.dialing import Dialer
-from workloads.agents.inbox import WINDOW_BYTES, Inboxes, InboxKey
+from workloads.agents.inbox import Inboxes, InboxKey
 from workloads.agents.shared import SharedConnection
 from workloads.agents.usage import Usage
 from workloads.agents.wire import (
@@ -39,11 +39,12 @@ Pair = tuple[str, int, int]
 """Job, producing task and consuming task, or their containers."""
 
 
-def part_bytes(expected: int) -> int:
+def part_bytes(expected: int, window_bytes: int) -> int:
     """How much of `expected` wire bytes is worth a step: a quarter, so that a pipeline stays one at every volume
-    divisor, but not so little that the switches have more frames to forward than they can.
+    divisor, but not so little that the switches have more frames to forward than they can, nor so much that it is
+    waited for although the window is full.
     """
-    return min(_MOST_PART_BYTES, max(_LEAST_PART_BYTES, expected // _PARTS))
+    return min(_MOST_PART_BYTES, window_bytes // 2, max(_LEAST_PART_BYTES, expected // _PARTS))
 
 
 @dataclass
@@ -72,13 +73,13 @@ def reports(parcels: Sequence[Parcel]) -> LaneReports:
 class Lane:
     """From one producing task to one consuming task.
 
-    It waits for a part of the `expected` bytes, for a sign of life that is due, or for the end.
+    It waits for so many bytes that a step is worth it, for a sign of life that is due, or for the end.
     """
 
-    def __init__(self, content: Content, key: InboxKey, source: int, expected: int, moved: asyncio.Event) -> None:
+    def __init__(self, content: Content, key: InboxKey, source: int, step_bytes: int, moved: asyncio.Event) -> None:
         self.parcel = Parcel(source, key[2])
         self.queued = 0
-        self._flush_bytes = part_bytes(expected)
+        self._flush_bytes = step_bytes
         self._content = content
         self._key = key
         self._moved = moved
@@ -275,6 +276,7 @@ class Outlet:
         kind: "repartition" divides what is emitted by `weights`, "broadcast" sends all of it on every lane, "forward"
             has a single lane.
         start: Starts the coroutine that runs a lane.
+        window_bytes: How far a lane may lag behind.
     """
 
     def __init__(
@@ -284,11 +286,13 @@ class Outlet:
         weights: Sequence[int],
         moved: asyncio.Event,
         start: Callable[[Lane], asyncio.Task[None]],
+        window_bytes: int,
     ) -> None:
         self._lanes = lanes
         self._kind = kind
         self._weights = weights
         self._moved = moved
+        self._window_bytes = window_bytes
         self._pushed = [0] * len(lanes)
         self._emitted = 0
         self._running = [start(lane) for lane in lanes]
@@ -304,7 +308,7 @@ class Outlet:
         self._emitted += size
         self._push(final=False)
         waited = False
-        while max(lane.queued for lane in self._lanes) > WINDOW_BYTES:
+        while max(lane.queued for lane in self._lanes) > self._window_bytes:
             waited = True
             self._check()
             self._moved.clear()

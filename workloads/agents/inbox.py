@@ -1,7 +1,6 @@
 """Where tasks receive: an inbox for each exchange that a task consumes.
 
-An inbox stops reading when its task lags behind by `WINDOW_BYTES`, so backpressure reaches the producers and memory
-stays bounded.
+An inbox stops reading when its task lags behind by its window, so backpressure reaches the producers.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from workloads.agents.connection import Connection, TransferError
 from workloads.agents.usage import Usage
 from workloads.agents.wire import ACKNOWLEDGED, ALIVE, END_MARK, FRAME, FRAME_BYTES, TOTALS, wait_for
 
-WINDOW_BYTES = 512 * 1024
-
 InboxKey = tuple[str, str, int]
 """Job, exchange, consuming task."""
 
@@ -28,6 +25,7 @@ class Inbox:
     sources: int
     changed: asyncio.Event
     usage: Usage
+    window_bytes: int
     received: int = 0
     consumed: int = 0
     ended: dict[int, int] = field(default_factory=dict)  # source task -> bytes
@@ -50,12 +48,12 @@ class Inbox:
         Raises:
             TransferError: the consumer has failed or ended.
         """
-        if self.backlog >= WINDOW_BYTES and self.failure is None:
+        if self.backlog >= self.window_bytes and self.failure is None:
             self._room.clear()
             await wait_for(self._room, at_most_s)
         if self.failure is not None:
             raise TransferError(self.failure)
-        return self.backlog < WINDOW_BYTES
+        return self.backlog < self.window_bytes
 
     def arrive(self, size: int) -> None:
         """Notes payload."""

@@ -20,7 +20,7 @@ from workloads.agents.blocks import BlockStore, Peer
 from workloads.agents.connection import Connection, TransferError, listen
 from workloads.agents.content import Content
 from workloads.agents.dialing import Dialer
-from workloads.agents.exchange import Connections, Lane, Outlet, SharedConnections, reports
+from workloads.agents.exchange import Connections, Lane, Outlet, SharedConnections, part_bytes, reports
 from workloads.agents.inbox import Inboxes, InboxKey, receive_lane
 from workloads.agents.shared import receive_shared
 from workloads.agents.tasks import StageTask
@@ -64,6 +64,7 @@ class Agent:
         self._channel = channel
         self._deadline_s = configuration.deadline_s
         self._sample_s = configuration.sample_s
+        self.window_bytes = configuration.window_bytes
         self._content = Content(configuration.seed)
         self.cpu = SharedResource(configuration.cores, limit=1.0)
         self.disk = SharedResource(configuration.disk_bytes_per_s)
@@ -132,7 +133,7 @@ class Agent:
         moved = asyncio.Event()
         consumers, hosts = output.lanes.consumers, dict(zip(output.lanes.consumers, output.lanes.hosts, strict=True))
         lanes = [
-            Lane(self._content, (job, output.exchange, consumer), task, expected, moved)
+            Lane(self._content, (job, output.exchange, consumer), task, part_bytes(expected, self.window_bytes), moved)
             for consumer, expected in zip(consumers, output.lanes.bytes, strict=True)
         ]
 
@@ -147,7 +148,7 @@ class Agent:
             containers = task // self._slots[job], lane.parcel.destination // self._slots[job]
             return self._loop.create_task(lane.run_shared(self._shared, containers, address, usages))
 
-        return Outlet(lanes, output.kind, output.lanes.weights, moved, start)
+        return Outlet(lanes, output.kind, output.lanes.weights, moved, start, self.window_bytes)
 
     async def _run_task(self, task: StageTask) -> None:
         key = (task.order.job, task.order.stage, task.order.task)

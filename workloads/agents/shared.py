@@ -19,7 +19,7 @@ from typing import Any
 import xxhash
 
 from workloads.agents.connection import Buffer, Connection, TransferError
-from workloads.agents.inbox import WINDOW_BYTES, Inbox, Inboxes
+from workloads.agents.inbox import Inbox, Inboxes
 from workloads.agents.usage import Usage
 from workloads.agents.wire import TOTALS
 
@@ -304,7 +304,7 @@ class _Arriving:
     async def _work(self) -> None:
         """Grants credit as the inbox has room, and acknowledges in the end."""
         inbox = self._inbox = await self._inboxes.find(self._key)
-        window = max(BUFFER_BYTES, WINDOW_BYTES // inbox.sources)
+        window = max(BUFFER_BYTES, inbox.window_bytes // inbox.sources)
         while self._totals is None:
             self._changed.clear()  # before looking: much may arrive while room or a turn to send is waited for
             if self._granted - self._received > window // 2:

@@ -34,6 +34,7 @@ class Surroundings(Protocol):
     cpu: SharedResource
     inboxes: Inboxes
     host: str
+    window_bytes: int
 
     def report(self, message: FromAgent) -> None:
         """Tells the coordinator."""
@@ -84,7 +85,12 @@ class StageTask:
             TransferError: an input, output or write failed.
         """
         inputs = [
-            _Input(item.exchange, item.bytes, item.cpu_s, Inbox(item.sources, self._changed, self.usage))
+            _Input(
+                item.exchange,
+                item.bytes,
+                item.cpu_s,
+                Inbox(item.sources, self._changed, self.usage, self.agent.window_bytes),
+            )
             for item in self.order.inputs
         ]
         for item in inputs:
@@ -128,7 +134,7 @@ class StageTask:
         """Takes what has arrived, computes for it, and passes on the share of the output that it yields."""
         due: float | None = None
         expected = sum(item.expected for item in inputs)
-        least = part_bytes(expected)
+        least = part_bytes(expected, self.agent.window_bytes)
         while not all(item.inbox.complete and not item.inbox.backlog for item in inputs):
             for item in inputs:
                 if item.inbox.failure:

@@ -19,6 +19,7 @@ from workloads.coordination.events import Event
 from workloads.node_model import NodeModel
 from workloads.protocol import Configure, FromAgent, Peers, Ready, ToAgent, UsageRow, UsageSample
 from workloads.scale import Scale
+from workloads.volumes import window_bytes
 
 Spawn = Callable[[str, Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
 
@@ -143,7 +144,13 @@ class AgentPool(Coordinator):
         await asyncio.get_running_loop().create_connection(lambda: handle.channel, sock=ours)
         disk_bytes_per_s = self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6)
         configuration = Configure(
-            self._seed, self._node_model.cores, disk_bytes_per_s, self._deadline_s, self._sample_s, self._shared
+            self._seed,
+            self._node_model.cores,
+            disk_bytes_per_s,
+            self._deadline_s,
+            self._sample_s,
+            self._shared,
+            window_bytes(self._scale),
         )
         handle.channel.send(configuration)
 

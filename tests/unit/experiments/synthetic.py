@@ -47,8 +47,8 @@ VERSIONS = {"python": "3.11.7", "placement-testbed": "0.1.0"}
 
 
 def specification(*assignments: str) -> Specification:
-    """The preset with some values replaced."""
-    return override(load("thesis"), assignments)
+    """One repeat of the preset with some values replaced."""
+    return override(load("thesis"), ["repeats=1", *assignments])
 
 
 def results(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.unit.workloads.loopback import blocks_of
 from workloads.job import Exchange, Job, JobError, Read, Stage
 from workloads.scale import Scale
-from workloads.volumes import plan_job
+from workloads.volumes import plan_job, window_bytes
 
 
 def planned(sizes, exchange, containers=4, volume_divisor=1.0, further=(), **stage):
@@ -92,3 +92,12 @@ def test_a_forward_follows_what_arrives_at_its_source():
 def test_a_forward_from_a_stage_that_reads_is_even():
     plans, _ = planned([1000], Exchange("scan", 600, kind="forward"), containers=4)
     assert [plans["sink"].exchanges[0].expected_bytes(task) for task in range(3)] == [200, 200, 200]
+
+
+@given(st.floats(1, 1e6))
+def test_a_producer_may_be_ahead_by_the_same_modelled_bytes_as_far_as_a_frame_allows(volume_divisor):
+    scale = Scale(8, volume_divisor)
+    window = window_bytes(scale)
+    if volume_divisor <= 2048:
+        assert scale.modelled_bytes(window) == pytest.approx(64 * 2**20, rel=2e-5)
+    assert window >= 32 * 1024

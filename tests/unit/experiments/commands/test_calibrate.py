@@ -13,7 +13,7 @@ from topologies.emulated import isolation
 
 
 def test_what_is_measured_is_said_line_by_line_in_what_is_no_terminal(capsys, monkeypatch):
-    def measured(run, conditions, scratch, quick, on_progress):
+    def measured(run, standing, divisor, scratch, quick, on_progress):
         on_progress("links alone, round 1 of 9")
         return [], AggregateMeasurement(32, 8, 8, fair_mbps=10.0, measured_mbps=10.0)
 

@@ -14,7 +14,7 @@ from tests.emulation.small_run import specification
 from tests.unit.experiments.synthetic import START, results, swept
 from tests.unit.experiments.synthetic import specification as wanted
 
-SWEEP = "name: small\nbase: thesis\nset: {strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
+SWEEP = "name: small\nbase: thesis\nset: {repeats: 1, strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from experiments.runs import dask_cluster
 from experiments.specification.sweep_file import loads
 from tests.unit.experiments.synthetic import START, specification, swept, write_run
 
-SWEEP = "name: small\nbase: thesis\nset: {strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
+SWEEP = "name: small\nbase: thesis\nset: {repeats: 1, strategies: [default, neawa]}\nvary: {data.replication: [1, 3]}\n"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_list_has_every_point_and_its_runs(capsys, file):
 
 
 def test_a_sweep_needs_no_file(capsys):
-    words = ("--vary", "workload.preset=q3-mid,kmeans-mid", "topology.blocking_factor=[1, 5],2", "--seed", "7")
+    words = ("--vary", "workload.preset=q3-mid,kmeans-mid", "topology.blocking_factor=[1, 5],2", "--repeats", "1")
     document = listed(capsys, *words)
     assert [point["values"] for point in document["points"]] == [
         {"workload.preset": workload, "topology.blocking_factor": factors}
@@ -83,7 +83,7 @@ def test_run_and_sweep_send_to_each_other(refused, tmp_path):
     ("repeats", "said"), [("1", "has 2 planned; give more"), ("soon", "repeats: 'soon'"), ("3", "needs root")]
 )
 def test_repeats_beside_resume_are_more_or_refused(refused, tmp_path, repeats, said):
-    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("repeats: 1", "repeats: 2")), START)
     before = {path: path.read_bytes() for path in folder.path.rglob("*.yaml")}
     (line,) = refused("sweep", "--resume", str(folder.path), "--repeats", repeats)
     assert said in line

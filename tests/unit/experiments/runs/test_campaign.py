@@ -10,8 +10,7 @@ from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs import campaign
 from experiments.runs.progress import Reporter
 from experiments.specification.plan import runs_of
-from experiments.specification.specification_file import load
-from tests.unit.experiments.synthetic import START, results, write_run
+from tests.unit.experiments.synthetic import START, results, specification, write_run
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_doubtful_run_is_repeated_once_also_when_resumed(folder):
 
 
 def test_a_run_that_fails_before_it_has_a_record_gets_one(tmp_path):
-    folder = ResultsFolder.create(tmp_path, load("thesis"), START)
+    folder = ResultsFolder.create(tmp_path, specification(), START)
 
     def execute(_assignment, _run, _say):
         raise TimeoutError("no divisor will do")

@@ -31,7 +31,7 @@ from tests.unit.experiments.synthetic import START, write_run
 SWEEP = """
 name: small
 base: thesis
-set: {strategies: [default, neawa]}
+set: {repeats: 1, strategies: [default, neawa]}
 vary: {data.replication: [1, 3]}
 """
 EMULATED = dask_cluster.Wanted("emulated", force=False)
@@ -210,7 +210,7 @@ def test_the_runs_are_done_in_the_checkout_wherever_the_worker_was_started(folde
 
 
 def test_a_task_has_all_strategies_of_a_point_and_repeat(tmp_path):
-    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("set: {", "set: {repeats: 2, ")), START)
+    folder = SweepFolder.create(tmp_path, loads(SWEEP.replace("repeats: 1", "repeats: 2")), START)
     tasks = [task for task, _ in dask_cluster._tasks(folder.assignments(), EMULATED)]
     assert [(task.prefix, task.run_ids) for task in tasks] == [
         ("p01-replication1/", ("r00-bf5-default", "r00-bf5-neawa")),

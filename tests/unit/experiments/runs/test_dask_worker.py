@@ -7,8 +7,7 @@ import pytest
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.runs import dask_worker, emulated_campaign, emulated_run, rate_divisor
 from experiments.specification.plan import runs_of
-from experiments.specification.specification_file import load
-from tests.unit.experiments.synthetic import SCALE, START, results
+from tests.unit.experiments.synthetic import SCALE, START, results, specification
 from topologies.emulated import isolation
 
 
@@ -31,7 +30,7 @@ def test_a_divisor_is_searched_once_for_all_tasks_of_a_machine(used, tmp_path, m
     found = iter([(16.0, True)])
     monkeypatch.setattr(rate_divisor, "_search", lambda *_: next(found))
     for task in ("first", "second"):
-        assert do(ResultsFolder.create(tmp_path / task, load("thesis"), START)) == []
+        assert do(ResultsFolder.create(tmp_path / task, specification(), START)) == []
     assert used == [16.0] * 6
 
 

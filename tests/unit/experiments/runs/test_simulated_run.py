@@ -1,6 +1,7 @@
 """Whole runs by the twin, with the failures of their specification."""
 
 from collections import Counter
+from statistics import mean
 
 import pytest
 
@@ -8,6 +9,7 @@ from experiments.runs.simulated_run import simulate
 from experiments.runs.workload import JobFailedError
 from experiments.specification import plan
 from experiments.specification.resolved_run import resolve
+from experiments.specification.specification_file import load
 from tests.emulation.small_run import specification
 from tests.unit.workloads.loopback import assert_conserved, moved, moved_by
 from workloads.scale import Scale
@@ -88,3 +90,15 @@ def test_what_up_links_are_read_to_carry_is_what_crossed_racks(run_one):
     assert all(link["tx_bytes"] == 0 for link in first["links"])
     assert len(between) == pytest.approx(last["links"][0]["age_s"] / 0.1, abs=2)
     assert max(link["utilisation"] for reading in between for link in reading["links"]) == pytest.approx(1, abs=0.05)
+
+
+def test_job_times_depend_little_on_the_volume_divisor():
+    run = resolve(plan.runs_of(load("thesis"))[0])
+
+    def mean_s(scale):
+        outcomes = [simulate(run, scale, draw=draw) for draw in range(1, 7)]
+        return mean(
+            scale.modelled_s(job.finished_s - job.submitted_s) for outcome in outcomes for job in outcome.results
+        )
+
+    assert mean_s(Scale(8, 1024)) == pytest.approx(mean_s(Scale(8, 128)), rel=0.04)

@@ -109,7 +109,7 @@ def test_the_thesis_preset_is_the_thesis_experiment():
     thesis = load("thesis")
     assert thesis.topology.blocking_factor == (5.0,)
     assert [strategy.label for strategy in thesis.strategies] == ["default", "neawa", "coloc"]
-    assert (thesis.workload.preset, thesis.seed, thesis.repeats) == ("mixed-high", 1, 1)
+    assert (thesis.workload.preset, thesis.seed, thesis.repeats) == ("mixed-high", 1, 3)
     assert (thesis.scale.rate_divisor, thesis.scale.volume_divisor) == ("auto", "auto")
     assert thesis.topology.build(5.0).link_by_id["t1-c2/3"].capacity_mbps == pytest.approx(50)
 

@@ -13,11 +13,12 @@ from workloads.agents.connection import Connection, TransferError
 from workloads.agents.content import Content
 from workloads.agents.dialing import Dialer
 from workloads.agents.exchange import Connections, Lane, Outlet, part_bytes
-from workloads.agents.inbox import WINDOW_BYTES, Inbox, Inboxes, receive_lane
+from workloads.agents.inbox import Inbox, Inboxes, receive_lane
 from workloads.agents.usage import Usage
 from workloads.agents.wire import FRAME_BYTES, receive_header, send_header
 
 CONTENT = Content(1)
+WINDOW_BYTES = 512 * 1024
 
 
 def connections(deadline_s=5.0):
@@ -26,16 +27,20 @@ def connections(deadline_s=5.0):
 
 
 def open_inbox(inboxes, task=0, sources=1):
-    inbox = Inbox(sources, asyncio.Event(), Usage())
+    inbox = Inbox(sources, asyncio.Event(), Usage(), WINDOW_BYTES)
     inboxes.open(("j", "x", task), inbox)
     return inbox
 
 
 def local_outlet(inboxes, tasks, kind="repartition", weights=None, expected=10**6):
     moved = asyncio.Event()
-    lanes = [Lane(CONTENT, ("j", "x", task), 0, expected, moved) for task in range(tasks)]
+    lanes = [Lane(CONTENT, ("j", "x", task), 0, part_bytes(expected, WINDOW_BYTES), moved) for task in range(tasks)]
     loop = asyncio.get_running_loop()
-    return Outlet(lanes, kind, weights or [1] * tasks, moved, lambda lane: loop.create_task(lane.run_local(inboxes)))
+
+    def start(lane):
+        return loop.create_task(lane.run_local(inboxes))
+
+    return Outlet(lanes, kind, weights or [1] * tasks, moved, start, WINDOW_BYTES)
 
 
 async def drain(inbox):
@@ -77,9 +82,10 @@ def test_everything_emitted_arrives(kind):
     asyncio.run(main())
 
 
-@given(st.integers(min_value=0, max_value=10**12))
-def test_a_part_is_a_quarter_within_bounds(expected):
-    assert part_bytes(expected) == min(65536, max(8192, expected // 4))
+@given(st.integers(min_value=0, max_value=10**12), st.integers(min_value=2**15, max_value=2**26))
+def test_a_part_is_a_quarter_within_bounds_and_fits_the_window_twice(expected, window):
+    assert part_bytes(expected, window) == min(65536, max(8192, expected // 4), window // 2)
+    assert 2 * part_bytes(expected, window) <= window
 
 
 @pytest.mark.parametrize("expected", [24_000, 200_000, 1_000_000])
@@ -191,7 +197,7 @@ def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
     async def main():
         listener = socket.create_server(("127.0.0.2", 0))
         listener.setblocking(False)
-        lane = Lane(CONTENT, ("j", "x", 0), 0, 20_000_000, asyncio.Event())
+        lane = Lane(CONTENT, ("j", "x", 0), 0, 65_536, asyncio.Event())
         lane.push(20_000_000)
         lane.end()
         address = listener.getsockname()
@@ -215,7 +221,7 @@ def test_a_sender_waits_for_a_slow_consumer_but_not_for_a_frozen_agent(alive):
 
 
 def test_a_partition_that_comes_twice_fails_the_consumer():
-    box = Inbox(2, asyncio.Event(), Usage())
+    box = Inbox(2, asyncio.Event(), Usage(), WINDOW_BYTES)
     box.end(0, 5)
     box.end(0, 5)
     assert "twice" in box.failure

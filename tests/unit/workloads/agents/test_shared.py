@@ -12,11 +12,12 @@ import xxhash
 from workloads.agents.connection import Connection, TransferError
 from workloads.agents.content import Content
 from workloads.agents.exchange import Lane
-from workloads.agents.inbox import WINDOW_BYTES, Inbox, Inboxes
+from workloads.agents.inbox import Inbox, Inboxes
 from workloads.agents.shared import BUFFER_BYTES, SharedConnection, receive_shared
 from workloads.agents.usage import Usage
 
 CONTENT = Content(1)
+WINDOW_BYTES = 512 * 1024
 OPEN, DATA, END, CREDIT = range(4)
 
 
@@ -52,7 +53,7 @@ class Ends:
         await self.receiving
 
     def inbox(self, exchange, sources=1):
-        inbox = Inbox(sources, asyncio.Event(), Usage())
+        inbox = Inbox(sources, asyncio.Event(), Usage(), WINDOW_BYTES)
         self.inboxes.open(("j", exchange, 0), inbox)
         return inbox
 
@@ -72,7 +73,7 @@ class Ends:
 
 
 def lane_of(exchange, *sizes, source=0):
-    lane = Lane(CONTENT, ("j", exchange, 0), source, sum(sizes), asyncio.Event())
+    lane = Lane(CONTENT, ("j", exchange, 0), source, min(65_536, sum(sizes)), asyncio.Event())
     for size in sizes:
         lane.push(size)
     lane.end()
@@ -247,7 +248,7 @@ def test_ends_that_live_wait_for_each_other_as_long_as_it_takes():
     async def main():
         ends = Ends(deadline_s=0.3)
         inbox = ends.inbox("x")
-        lane = Lane(CONTENT, ("j", "x", 0), 0, 10_000_000, asyncio.Event())
+        lane = Lane(CONTENT, ("j", "x", 0), 0, 65_536, asyncio.Event())
         sending = ends.send(lane)
         await asyncio.sleep(1)  # the source computes
         lane.push(10_000_000)

@@ -163,6 +163,23 @@ def test_several_jobs_run_at_once_without_touching_each_other():
         assert_conserved(result)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("volume_divisor", [1024, 4096])
+def test_large_partitions_pass_small_windows(shared, volume_divisor):
+    size = 250_000 * volume_divisor
+    block_map, sizes = blocks_of("j/in", [size] * 20, [("h1",), ("h2",), ("h3",)])
+    job = shuffle_job(20 * size, 20 * size)
+
+    async def main():
+        async with pool(scale=Scale(1, volume_divisor), shared=shared) as agents:
+            await agents.store(block_map, sizes)
+            return await run(agents, job, block_map)
+
+    result = asyncio.run(main())
+    assert_conserved(result)
+    assert exchanged(result).total() == 5_000_000
+
+
 def test_reading_and_computing_take_their_modelled_time():
     # One task: 8 blocks of 10 MB at 100 MB/s and 0.05 s of CPU each = 8 * (0.1 + 0.05) s modelled, at half the rate.
     block_map, sizes = blocks_of("j/in", [10_000_000] * 8, [("h2",)])
