@@ -34,7 +34,6 @@ class TopologySpec(Shorthand):
     blocking_factor: Annotated[tuple[float, ...], Field(max_length=1000), OneOrMore()] = Field(
         default=(), description="Host bandwidth of a rack over its up-link bandwidth; 1 is non-blocking"
     )
-
     file: str | None = Field(
         default=None,
         description="Instead of a preset: a JSON document after docs/topology.schema.json, relative to `folder`",

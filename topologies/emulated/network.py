@@ -182,10 +182,9 @@ class EmulatedNetwork:
         """
         self.verify_shaping()
         self.verify_constants()
-        links = json.loads(programs.run(["ip", "-j", "link", "show", "group", str(_LINK_GROUP)]))
-        down = sorted(
-            link["ifname"] for link in links if link and "LOWER_UP" not in link["flags"]
-        )  # {}: of another group
+        listed = json.loads(programs.run(["ip", "-j", "link", "show", "group", str(_LINK_GROUP)]))
+        links = filter(None, listed)  # those of other groups are listed, too, with nothing in them
+        down = sorted(link["ifname"] for link in links if "LOWER_UP" not in link["flags"])
         if down:
             raise EmulationError(f"links are down at {', '.join(down)}")
 
