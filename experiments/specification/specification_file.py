@@ -14,6 +14,13 @@ from experiments.documents.yaml_document import Document
 from experiments.specification import catalogue
 from experiments.specification.model import Specification
 
+_INSTEAD: Mapping[str, dict[str, Any]] = {
+    "workload.preset": {"jobs": []},
+    "topology.preset": {"network": None},
+    "topology.file": {"blocking_factor": [], "parameters": {}},
+}
+"""What goes when something else is given in its place, by the path of that."""
+
 
 def preset_names() -> tuple[str, ...]:
     """Names of the experiments that come with the testbed; those of sweeps are in `sweep_file`."""
@@ -102,8 +109,8 @@ def _assign(document: dict[str, Any], dotted_path: str, value: object) -> None:
             raise SpecificationError([f"{dotted_path}: no key {part!r}; {nearest(part, inner)}"])
         inner = inner[key]
     key = _key(inner, last, dotted_path)
-    if key == "preset" and isinstance(inner, dict) and "jobs" in inner:
-        inner["jobs"] = []
+    if isinstance(inner, dict):
+        inner.update(_INSTEAD.get(dotted_path, {}))
     inner[key] = value
 
 

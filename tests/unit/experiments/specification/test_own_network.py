@@ -40,8 +40,10 @@ def test_a_file_can_take_the_place_of_another_network(tmp_path, monkeypatch):
     (tmp_path / "other.json").write_text(other.to_json())
     changed = override(specification, ["topology.file=other.json"])
     assert changed.topology.build(None) == other
+    assert override(changed, ["topology.preset=thesis"]).topology.factors == (5.0,)
     monkeypatch.chdir(tmp_path)
     assert override(load("thesis"), ["topology={file: other.json}"]).topology.build(None) == other
+    assert override(load("thesis"), ["topology.file=other.json"]).topology.factors == (None,)
 
 
 @pytest.mark.parametrize(
