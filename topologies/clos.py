@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from topologies.fat_tree import CORE_DPID, EDGE_DPID, MOST_RACKS, racks_of_hosts, uplink_port_mbps
+from topologies.fat_tree import (
+    CORE_DPID,
+    EDGE_DPID,
+    MOST_RACKS,
+    check_blocking_factor,
+    check_count,
+    racks_of_hosts,
+    uplink_port_mbps,
+)
 from topologies.topology import Endpoint, Link, Switch, Topology, TopologyError
 
 _AGGREGATION_DPID = 0x1000
@@ -39,9 +47,10 @@ def k_ary_fat_tree(
     """
     if not 4 <= k <= _LARGEST_K or k % 2:
         raise TopologyError(f"k {k}: give an even number from 4 to {_LARGEST_K}")
+    check_blocking_factor(blocking_factor)
     half = k // 2
     if uplink_mbps is None:
-        uplink_mbps = uplink_port_mbps(half, host_mbps, _positive(blocking_factor), half)
+        uplink_mbps = uplink_port_mbps(half, host_mbps, blocking_factor, half)
     hosts, links = racks_of_hosts(k * half, half, host_mbps)
     edges = tuple(Switch(f"t{rack}", EDGE_DPID + rack, "edge", rack) for rack in range(1, k * half + 1))
     above = tuple(Switch(f"a{place}", _AGGREGATION_DPID + place, "aggregation") for place in range(1, k * half + 1))
@@ -84,10 +93,10 @@ def leaf_spine(
         ("hosts_per_leaf", hosts_per_leaf, 254),
         ("spines", spines, 254),
     ):
-        if not 1 <= value <= most:
-            raise TopologyError(f"{field} {value}: give a number from 1 to {most}")
+        check_count(field, value, most)
+    check_blocking_factor(blocking_factor)
     if spine_mbps is None:
-        spine_mbps = [uplink_port_mbps(hosts_per_leaf, host_mbps, _positive(blocking_factor), spines)] * spines
+        spine_mbps = [uplink_port_mbps(hosts_per_leaf, host_mbps, blocking_factor, spines)] * spines
     if len(spine_mbps) != spines:
         raise TopologyError(f"spine_mbps: {len(spine_mbps)} rates for {spines} spines; give one for each")
     hosts, links = racks_of_hosts(leaves, hosts_per_leaf, host_mbps)
@@ -106,9 +115,3 @@ def _full_mesh(
 
 def _link(below: Switch, below_port: int, above: Switch, above_port: int, mbps: float) -> Link:
     return Link(f"{below.name}-{above.name}", Endpoint(below.name, below_port), Endpoint(above.name, above_port), mbps)
-
-
-def _positive(blocking_factor: float) -> float:
-    if not blocking_factor > 0:
-        raise TopologyError(f"blocking_factor {blocking_factor}: give a number above 0; 1 is non-blocking")
-    return blocking_factor

@@ -51,8 +51,7 @@ def fat_tree(
         TopologyError: a parameter out of range.
     """
     _check_counts(racks, hosts_per_rack, core_switches, uplink_ports_per_rack)
-    if not blocking_factor > 0:
-        raise TopologyError(f"blocking_factor {blocking_factor}: give a number above 0; 1 is non-blocking")
+    check_blocking_factor(blocking_factor)
     if uplink_mbps is None:
         uplink_mbps = uplink_port_mbps(hosts_per_rack, host_mbps, blocking_factor, uplink_ports_per_rack)
 
@@ -63,6 +62,26 @@ def fat_tree(
     return Topology(name, tuple(hosts), edges + cores, tuple(links))
 
 
+def check_blocking_factor(blocking_factor: float) -> None:
+    """Refuse what divides nothing.
+
+    Raises:
+        TopologyError: it is not above 0.
+    """
+    if not blocking_factor > 0:
+        raise TopologyError(f"blocking_factor {blocking_factor}: give a number above 0; 1 is non-blocking")
+
+
+def check_count(field: str, value: int, most: int) -> None:
+    """Refuse a number of things that is not from 1 to `most`.
+
+    Raises:
+        TopologyError: it is not; the message names the field.
+    """
+    if not 1 <= value <= most:
+        raise TopologyError(f"{field} {value}: give a number from 1 to {most}")
+
+
 def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_ports_per_rack: int) -> None:
     for field, value, most in (
         ("racks", racks, MOST_RACKS),
@@ -70,8 +89,7 @@ def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_po
         ("core_switches", core_switches, 255),
         ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
     ):
-        if not 1 <= value <= most:
-            raise TopologyError(f"{field} {value}: give a number from 1 to {most}")
+        check_count(field, value, most)
     for field, value, most in (
         ("hosts_per_rack", hosts_per_rack, _MOST_HOSTS),
         ("uplink_ports_per_rack", uplink_ports_per_rack, _MOST_UPLINKS),
@@ -103,8 +121,7 @@ def single_switch(hosts: int = 64, host_mbps: float = 1000.0, name: str = "singl
     Raises:
         TopologyError: a parameter out of range.
     """
-    if not 1 <= hosts <= 254:
-        raise TopologyError(f"hosts {hosts}: give a number from 1 to 254")
+    check_count("hosts", hosts, 254)
     members, links = racks_of_hosts(1, hosts, host_mbps)
     return Topology(name, tuple(members), (Switch("t1", EDGE_DPID + 1, "edge", 1),), tuple(links))
 

@@ -109,7 +109,7 @@ def add_draws(parser: argparse.ArgumentParser) -> None:
         "--draws",
         type=int,
         metavar="N",
-        help="simulations of every run, for the twin's prediction of it [60 over the repeats, but 20]; 0: none",
+        help="simulations of every run, for the twin's prediction of it [60 / repeats, at least 20]; 0: none",
     )
 
 

@@ -25,7 +25,7 @@ def ring(topology: Topology) -> Iterator[tuple[Host, Host]]:
 
 @dataclass(frozen=True)
 class LinkTrial:
-    """One connection that is led up one `path` of links and down another; the highest two are looked at.
+    """One connection that is led up some links and down others; the highest two are looked at.
 
     Attributes:
         sender, receiver: hosts at its ends.
