@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +78,7 @@ class SimulatedPool(Coordinator):
     Args:
         clock: Tells the time, in wall seconds.
         topology: The modelled network.
-        node_model: Resources of a node.
+        node_models: Resources of each node.
         scale: The divisors.
         seed: Of split order, replica choices, and the ways of connections.
         tcp: What it does at full links.
@@ -89,7 +90,7 @@ class SimulatedPool(Coordinator):
         self,
         clock: Clock,
         topology: Topology,
-        node_model: NodeModel,
+        node_models: Mapping[str, NodeModel],
         scale: Scale,
         seed: int,
         tcp: Tcp = Tcp(),
@@ -102,7 +103,7 @@ class SimulatedPool(Coordinator):
         self.routes = Routes(topology, np.random.default_rng([seed, 2, draw]))
         self._goodput = tcp.goodput
         rates = [tcp.goodput * topology.link_by_id[link].capacity_mbps * 1e6 / 8 for link, _ in self.routes.directed]
-        disks = [node_model.disk_mb_per_s * 1e6] * len(hosts)
+        disks = [node_models[host].disk_mb_per_s * 1e6 for host in hosts]
         self._capacity = np.array([*rates, *disks, 0.0]) / scale.rate_divisor  # the last is that of nowhere
         self._down: set[str] = set()
         congestion = self._congestion(tcp, np.random.default_rng([seed, 3, draw]))
@@ -110,7 +111,7 @@ class SimulatedPool(Coordinator):
         self._agents: dict[str, Agent] = {}
         window = window_bytes(scale)
         around = Surroundings(clock, self.fluid, self.routes, self._receive, self._agents, window, shared)
-        self._agents.update({host: Agent(host, node_model.cores, around) for host in hosts})
+        self._agents.update({host: Agent(host, node_models[host].cores, around) for host in hosts})
 
     def _congestion(self, tcp: Tcp, rng: np.random.Generator) -> Congestion:
         links, number = len(self.routes.directed), np.arange(len(self._capacity))

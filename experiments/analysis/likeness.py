@@ -11,7 +11,7 @@ from experiments.records.record import Kind, RunRecord
 
 _ORIGIN = ("machine", "kernel", "versions", "datapath", "congestion_control")
 """What of a run's provenance must be the same for its times to be compared."""
-_SPECIFIED = ("workload", "node", "data", "network", "failures")
+_SPECIFIED = ("workload", "node", "nodes", "data", "network", "failures")
 """What of its specification must be."""
 
 

@@ -20,7 +20,6 @@ from topologies.topology import Topology
 from twin import event_loop
 from twin.clock import Clock
 from twin.pool import SimulatedPool, Tcp
-from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
 
@@ -52,12 +51,10 @@ def simulate(
 async def _simulate(
     run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress, tcp: Tcp | None, draw: int
 ) -> Outcome:
-    node = run.specification.node
     tcp = tcp or Tcp.of_cluster(run.specification.network.constants(Scale()), scale)
     outcome = Outcome(time.time())
-    model = NodeModel(int(node.cores), node.disk_mb_per_s)
     shared = run.specification.network.connections == "engine"
-    pool = SimulatedPool(clock, run.topology, model, scale, run.seed, tcp, draw, shared)
+    pool = SimulatedPool(clock, run.topology, run.node_models, scale, run.seed, tcp, draw, shared)
     this = Workload(run, pool, scale, outcome, on_progress, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
     links = _Links(pool, run.topology, scale, outcome)

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from experiments.documents.quantities import Bytes, MegabytesPerSecond, parse_bytes
+from experiments.documents.quantities import Bytes, parse_bytes
 from experiments.specification.jobs import WorkloadSpec
+from experiments.specification.nodes import NodeSpec, NodesSpec, with_rates
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
 from experiments.specification.topology import TopologySpec, with_network
 from placement.request import Weights
 from topologies.constants import UNSCALED, Constants
 from topologies.emulated.shaping import FRAME_BYTES
+from topologies.topology import Topology
 from workloads.scale import Scale
 from workloads.schedule import LATEST_S
 
@@ -79,20 +81,6 @@ class StrategySpec(Shorthand):
         if isinstance(value, Mapping) and isinstance(value.get("name"), str) and not value.get("label"):
             return {**value, "label": value["name"].rpartition(":")[2]}
         return value
-
-
-class NodeSpec(Part):
-    """What every node of the modelled cluster has (thesis, 6.4.1)."""
-
-    slots: Annotated[int, Field(ge=1, le=10_000)] = Field(default=8, description="Containers that fit at once")
-    cores: Annotated[int, Field(ge=1, le=10_000)] = 8
-    memory_bytes: Bytes = 32 * 2**30
-    disk_mb_per_s: MegabytesPerSecond = Field(default=150.0, description="Shared by all readers of the node")
-
-    @property
-    def memory_mb(self) -> int:
-        """Memory in MiB, the unit of containers."""
-        return self.memory_bytes // 2**20
 
 
 class DataSpec(Part):
@@ -247,6 +235,9 @@ class FidelitySpec(Part):
     max_receive_delay_s: Threshold = Field(
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
+    max_packet_delay_s: Threshold = Field(
+        default=0.04, description="What datagrams take longer than the queues of their path explain, 99th percentile"
+    )
     max_decision_share: Share = Field(
         default=0.01, description="Share of the jobs' times that they may wait for the strategy to place them"
     )
@@ -266,6 +257,9 @@ class Specification(Part):
     strategies: Annotated[tuple[StrategySpec, ...], Field(min_length=1), OneOrMore()]
     workload: WorkloadSpec
     node: NodeSpec = NodeSpec()
+    nodes: Annotated[tuple[NodesSpec, ...], Field(max_length=1000), OneOrMore()] = Field(
+        default=(), description="Nodes that differ from `node`"
+    )
     data: DataSpec = DataSpec()
     network: NetworkSpec = NetworkSpec()
     controller: ControllerSpec = ControllerSpec()
@@ -301,6 +295,14 @@ class Specification(Part):
                 f"repeats: {self.repeats}: makes {self.run_count:,} runs; give at most {MOST_RUNS:,} in all"
             )
         return self
+
+    def build_topology(self, blocking_factor: float | None) -> Topology:
+        """The modelled network with one of the blocking factors, and its hosts' own rates.
+
+        Raises:
+            ValueError: parameters that make no network.
+        """
+        return with_rates(self.topology.build(blocking_factor), self.nodes)
 
     @property
     def run_count(self) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from experiments.specification.model import ColocationSpec, Specification, StrategySpec
+from experiments.specification.nodes import of_hosts
 from placement import Cluster, Colocation, ContainerRequest, File, Hops, Node, PlacementError, Weights
 from topologies.topology import Topology
 from workloads.job import Job
@@ -12,10 +11,12 @@ from workloads.profiles import Profile
 
 
 def nodes(specification: Specification, topology: Topology) -> list[Node]:
-    """The machines, which are alike but for their racks."""
-    node = specification.node
-    vcores = max(node.slots, math.floor(node.cores))
-    return [Node(host.name, host.rack, node.slots, node.memory_mb, vcores) for host in topology.hosts]
+    """The machines."""
+    each = of_hosts(specification.node, specification.nodes, topology)
+    return [
+        Node(host.name, host.rack, node.slots, node.memory_mb, max(node.slots, node.cores))
+        for host, node in zip(topology.hosts, each.values(), strict=True)
+    ]
 
 
 def cluster(specification: Specification, topology: Topology) -> Cluster:
@@ -33,14 +34,16 @@ def files(specification: Specification, job: Job) -> tuple[File, ...]:
 
 def colocation(specification: Specification, strategy: StrategySpec, job: Job) -> Colocation | None:
     """What a user of CoLoc describes before loading a job's files: that they belong together, on as many nodes as the
-    strategy's `colocation` says or else as the job's workers need. None for a job that is not described or reads
-    nothing.
+    strategy's `colocation` says or else as the job's workers need where slots are fewest. None for a job that is not
+    described or reads nothing.
     """
     wanted = strategy.colocation or ColocationSpec()
     described = wanted.jobs is None or job.job_id in wanted.jobs or job.profile in wanted.jobs
     if not (job.files and described):
         return None
-    needed = -(-(job.containers - 1) // specification.node.slots)
+    usual = specification.node.slots
+    slots = min([usual, *(kind.slots or usual for kind in specification.nodes)])
+    needed = -(-(job.containers - 1) // slots)
     return Colocation(
         signature=job.profile,
         files=tuple(job.files),

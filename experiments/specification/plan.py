@@ -9,6 +9,7 @@ from experiments.documents.diagnostics import Path, SpecificationError, nearest,
 from experiments.specification import modelled_cluster, strategy_modules
 from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification, StrategySpec
+from experiments.specification.nodes import problems as node_problems
 from experiments.specification.workload import submissions
 from placement import Hooks, Node, strategy_names
 from topologies.topology import Topology
@@ -35,7 +36,7 @@ class Run:
 
     def build_topology(self) -> Topology:
         """The modelled network of this run, with undivided capacities."""
-        return self.specification.topology.build(self.blocking_factor)
+        return self.specification.build_topology(self.blocking_factor)
 
 
 def runs_of(specification: Specification) -> tuple[Run, ...]:
@@ -63,7 +64,10 @@ def check(specification: Specification) -> None:
         SpecificationError: unknown names, options that a strategy does not take, jobs larger than the cluster, more
             blocks than can be placed, failures of things that do not exist; one line for each.
     """
-    topology = specification.topology.build(specification.topology.factors[0])
+    topology = specification.build_topology(specification.topology.factors[0])
+    found = [problem(*one) for one in node_problems(specification.nodes, topology)]
+    if found:
+        raise SpecificationError(found)
     found = [
         *_strategies(specification),
         *_workload(specification, topology),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.specification import modelled_cluster
+from experiments.specification.nodes import of_hosts
 from experiments.specification.plan import Run
 from experiments.specification.workload import submissions
 from placement import Cluster, Colocation, ContainerRequest, File
 from topologies.topology import Topology
 from workloads.job import Job
+from workloads.node_model import NodeModel
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class ResolvedRun(Run):
     topology: Topology
     cluster: Cluster
     jobs: tuple[PlannedJob, ...]
+
+    @property
+    def node_models(self) -> dict[str, NodeModel]:
+        """What the agent of each host models."""
+        nodes = of_hosts(self.specification.node, self.specification.nodes, self.topology)
+        return {host: node.model for host, node in nodes.items()}
 
     def build_topology(self) -> Topology:
         """The network, which has been built already."""

@@ -116,13 +116,13 @@ def pool_on(network: Any, sink: Callable[[Event], None] | None = None) -> AgentP
         return process
 
     addresses = {host.name: host.ip for host in network.topology.hosts}
-    return AgentPool(addresses, start, FREE, Scale(), 1, sink=sink, sample_s=0.25)
+    return AgentPool(addresses, start, dict.fromkeys(addresses, FREE), Scale(), 1, sink=sink, sample_s=0.25)
 
 
 async def start_up(count: int) -> tuple[float, float]:
     """Wall seconds until so many agents are ready, and the resident memory of the largest in MB."""
     began = time.monotonic()
-    async with AgentPool(hosts(count), spawn, FREE, Scale(), 1) as pool:
+    async with AgentPool(hosts(count), spawn, dict.fromkeys(hosts(count), FREE), Scale(), 1) as pool:
         return time.monotonic() - began, max(memory_mb(pid) for pid in pool.pids.values())
 
 
@@ -140,7 +140,9 @@ async def mixed_high(start: Spawn) -> dict[str, float]:
     block_map = {block: tuple(names[i] for i in rng.permutation(8)[:3]) for block in sizes}
     slots = list(rng.permutation([name for name in names for _ in range(8)]))
     events: list[Event | Transfers] = []
-    async with AgentPool(hosts(8), start, NodeModel(), scale, 1, racks=racks(8), sink=events.append) as pool:
+    async with AgentPool(
+        hosts(8), start, dict.fromkeys(hosts(8), NodeModel()), scale, 1, racks=racks(8), sink=events.append
+    ) as pool:
         await pool.store(block_map, sizes)
         before, own, began = {pid: cpu_s(pid) for pid in pool.pids.values()}, time.process_time(), time.monotonic()
 

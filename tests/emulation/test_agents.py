@@ -37,7 +37,14 @@ def pool(running, node=FREE, scale=None, **options):
         return running.popen(host, argv, pass_fds=descriptors)
 
     addresses = {host.name: host.ip for host in running.topology.hosts}
-    return AgentPool(addresses, spawn, node, scale or Scale(), 5, **options)
+    return AgentPool(
+        addresses,
+        spawn,
+        node if isinstance(node, dict) else dict.fromkeys(addresses, node),
+        scale or Scale(),
+        5,
+        **options,
+    )
 
 
 def reading(size, count, cpu_s=0.0, job_id="j", containers=2, slots=1):
@@ -88,6 +95,17 @@ def test_disks_and_cores_take_the_modelled_time(network, measured):
         busy = reading(1 * MB, 16, cpu_s=16 * 8.0, containers=3, slots=8)
         computed = run(network, [(busy, ("h3", "h1", "h1"), [("h1",)], 1 * MB, 16)], node, scale)
         expect_seconds(trial, computed, 16 * 8 / 8, scale)
+
+
+@pytest.mark.measured
+def test_nodes_that_differ_take_their_own_time(network, measured):
+    size = 6 * MB
+    nodes = {"h1": NodeModel(disk_mb_per_s=2.0), "h2": NodeModel(disk_mb_per_s=4.0), "h3": FREE}
+    for trial in measured():
+        jobs = [(reading(size, 1, job_id=host), ("h3", host), [(host,)], size, 1) for host in ("h1", "h2")]
+        slow, fast = run(network, jobs, nodes)
+        expect_seconds(trial, [slow], 6 / 2.0)
+        expect_seconds(trial, [fast], 6 / 4.0)
 
 
 @pytest.mark.measured

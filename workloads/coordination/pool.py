@@ -50,7 +50,7 @@ class AgentPool(Coordinator):
     Args:
         hosts: IP address of each host, by name.
         spawn: Starts `argv` on a host with the given descriptors inherited.
-        node_model: Resources of a node.
+        node_models: Resources of each node.
         scale: The divisors.
         seed: Of contents, split order and replica choices.
         racks: Rack of each host, to prefer near replicas; without it none is nearer.
@@ -69,7 +69,7 @@ class AgentPool(Coordinator):
         self,
         hosts: Mapping[str, str],
         spawn: Spawn,
-        node_model: NodeModel,
+        node_models: Mapping[str, NodeModel],
         scale: Scale,
         seed: int,
         *,
@@ -85,7 +85,7 @@ class AgentPool(Coordinator):
         super().__init__(tuple(hosts), racks, scale, seed, self._send, lambda: time.monotonic() - since, since)
         self._addresses = dict(hosts)
         self._spawn = spawn
-        self._node_model = node_model
+        self._node_models = dict(node_models)
         self._port = port
         self._deadline_s = deadline_s
         self._sample_s = sample_s
@@ -142,11 +142,11 @@ class AgentPool(Coordinator):
         finally:
             theirs.close()
         await asyncio.get_running_loop().create_connection(lambda: handle.channel, sock=ours)
-        disk_bytes_per_s = self._scale.wire_rate(self._node_model.disk_mb_per_s * 1e6)
+        node = self._node_models[host]
         configuration = Configure(
             self._seed,
-            self._node_model.cores,
-            disk_bytes_per_s,
+            node.cores,
+            self._scale.wire_rate(node.disk_mb_per_s * 1e6),
             self._deadline_s,
             self._sample_s,
             self._shared,

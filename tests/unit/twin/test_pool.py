@@ -33,7 +33,8 @@ LINK = GOODPUT * 100e6 / 8  # bytes a second of an up-link
 
 
 def pool(topology=RACKS, node=FAST, seed=7):
-    return SimulatedPool(Clock(), topology, node, Scale(), seed)
+    nodes = node if isinstance(node, dict) else {host.name: node for host in topology.hosts}
+    return SimulatedPool(Clock(), topology, nodes, Scale(), seed)
 
 
 def at(agents, time_s, act, *arguments):
@@ -186,6 +187,20 @@ def test_a_job_that_stands_still_fails_at_its_deadline():
     result = finish(agents, main())
     assert result.failed == "not finished after 500 s; unfinished stages: scan, sink"
     assert result.finished_s == pytest.approx(500)
+
+
+def test_nodes_that_differ_take_their_own_time():
+    nodes = {"h1": NodeModel(disk_mb_per_s=10), "h2": NodeModel(disk_mb_per_s=20), "h3": FAST, "h4": FAST}
+    for host, expected_s in (("h1", 10), ("h2", 5)):
+        block_map, sizes = blocks_of("j/in", [100 * MB], [(host,)])
+        agents = pool(node=nodes)
+
+        async def main(agents=agents, block_map=block_map, sizes=sizes, host=host):
+            await agents.store(block_map, sizes)
+            return await run(agents, scan(100 * MB), block_map, placement=("h3", host))
+
+        result = finish(agents, main())
+        assert result.finished_s - result.started_s == pytest.approx(expected_s, rel=0.02)
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------

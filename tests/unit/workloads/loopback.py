@@ -41,7 +41,8 @@ def racks(count):
 async def pool(count=3, node=FAST, scale=None, events=None, **options):
     sink = None if events is None else events.append
     scale = scale or Scale()
-    async with AgentPool(hosts(count), spawn, node, scale, 7, racks=racks(count), sink=sink, **options) as running:
+    nodes = node if isinstance(node, dict) else dict.fromkeys(hosts(count), node)
+    async with AgentPool(hosts(count), spawn, nodes, scale, 7, racks=racks(count), sink=sink, **options) as running:
         yield running
 
 

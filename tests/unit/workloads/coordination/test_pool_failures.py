@@ -250,7 +250,7 @@ def test_an_agent_that_cannot_start_is_named():
         return subprocess.Popen(["false"], pass_fds=fds)
 
     async def main():
-        async with AgentPool({"h1": "127.0.0.2"}, spawn, FAST, Scale(), 1):
+        async with AgentPool({"h1": "127.0.0.2"}, spawn, {"h1": FAST}, Scale(), 1):
             pass
 
     with pytest.raises(AgentError, match="agent of h1"):
