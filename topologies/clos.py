@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from topologies.fat_tree import (
+    AGGREGATION_DPID,
     CORE_DPID,
     EDGE_DPID,
+    MOST_IN_RACK,
     MOST_RACKS,
     check_blocking_factor,
     check_count,
@@ -16,7 +18,6 @@ from topologies.fat_tree import (
 )
 from topologies.topology import Endpoint, Link, Switch, Topology, TopologyError
 
-_AGGREGATION_DPID = 0x1000
 _LARGEST_K = 32
 
 
@@ -53,7 +54,7 @@ def k_ary_fat_tree(
         uplink_mbps = uplink_port_mbps(half, host_mbps, blocking_factor, half)
     hosts, links = racks_of_hosts(k * half, half, host_mbps)
     edges = tuple(Switch(f"t{rack}", EDGE_DPID + rack, "edge", rack) for rack in range(1, k * half + 1))
-    above = tuple(Switch(f"a{place}", _AGGREGATION_DPID + place, "aggregation") for place in range(1, k * half + 1))
+    above = tuple(Switch(f"a{place}", AGGREGATION_DPID + place, "aggregation") for place in range(1, k * half + 1))
     cores = tuple(Switch(f"c{core}", CORE_DPID + core, "core") for core in range(1, half * half + 1))
     for pod, lower, upper in product(range(k), range(half), range(half)):
         edge, middle = edges[pod * half + lower], above[pod * half + upper]
@@ -90,7 +91,7 @@ def leaf_spine(
     """
     for field, value, most in (
         ("leaves", leaves, MOST_RACKS),
-        ("hosts_per_leaf", hosts_per_leaf, 254),
+        ("hosts_per_leaf", hosts_per_leaf, MOST_IN_RACK),
         ("spines", spines, 254),
     ):
         check_count(field, value, most)

@@ -8,6 +8,8 @@ from topologies.topology import Endpoint, Host, Link, Switch, Topology, Topology
 
 CORE_DPID = 0x100
 EDGE_DPID = 0x200
+AGGREGATION_DPID = 0x1000
+MOST_IN_RACK = 254
 MOST_RACKS = 1000
 _MOST_HOSTS = 100_000
 _MOST_UPLINKS = 100_000
@@ -85,7 +87,7 @@ def check_count(field: str, value: int, most: int) -> None:
 def _check_counts(racks: int, hosts_per_rack: int, core_switches: int, uplink_ports_per_rack: int) -> None:
     for field, value, most in (
         ("racks", racks, MOST_RACKS),
-        ("hosts_per_rack", hosts_per_rack, 254),
+        ("hosts_per_rack", hosts_per_rack, MOST_IN_RACK),
         ("core_switches", core_switches, 255),
         ("uplink_ports_per_rack", uplink_ports_per_rack, 10_000),
     ):
@@ -121,7 +123,7 @@ def single_switch(hosts: int = 64, host_mbps: float = 1000.0, name: str = "singl
     Raises:
         TopologyError: a parameter out of range.
     """
-    check_count("hosts", hosts, 254)
+    check_count("hosts", hosts, MOST_IN_RACK)
     members, links = racks_of_hosts(1, hosts, host_mbps)
     return Topology(name, tuple(members), (Switch("t1", EDGE_DPID + 1, "edge", 1),), tuple(links))
 
@@ -132,10 +134,16 @@ def racks_of_hosts(racks: int, hosts_per_rack: int, host_mbps: float) -> tuple[l
     links: list[Link] = []
     for rack in range(1, racks + 1):
         for place in range(1, hosts_per_rack + 1):
-            name, (high, low) = f"h{len(hosts) + 1}", divmod(rack, 256)
-            hosts.append(Host(name, rack, f"10.{high}.{low}.{place}", f"02:00:0a:{high:02x}:{low:02x}:{place:02x}"))
+            name = f"h{len(hosts) + 1}"
+            hosts.append(host_at(name, rack, place))
             links.append(Link(f"{name}-t{rack}", Endpoint(name, 1), Endpoint(f"t{rack}", place), host_mbps))
     return hosts, links
+
+
+def host_at(name: str, rack: int, place: int) -> Host:
+    """A host with the addresses of its place, 1 to 254, in its rack, 1 to 1000."""
+    high, low = divmod(rack, 256)
+    return Host(name, rack, f"10.{high}.{low}.{place}", f"02:00:0a:{high:02x}:{low:02x}:{place:02x}")
 
 
 def thesis(blocking_factor: float = 5.0) -> Topology:
