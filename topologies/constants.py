@@ -50,6 +50,16 @@ class Constants:
             max(_LEAST_RTO_MAX_S, self.rto_max_s * pace),
         )
 
+    def longest_wait_s(self, capacity_mbps: float) -> float:
+        """For how long a full switch port of this rate holds a small packet up.
+
+        Where short packets go first not at all: they have a share of the rate to themselves, for which they need not
+        wait until the packet before them has been paid for. Else the whole queue and a super-frame that is being sent.
+        """
+        if self.short_packets_first:
+            return 0.0
+        return (self.queue_bytes + self.super_frame_bytes) * 8 / (capacity_mbps * 1e6)
+
 
 UNSCALED = Constants()
 """Those of Linux, and the smallest queue that takes a full super-frame."""

@@ -14,7 +14,12 @@ from experiments.records.results_folder import ResultsFolder, RunFolder
 from experiments.records.series import Columns, SeriesError
 from experiments.records.sweep_folder import SweepFolder
 
-_TABLES = (("events", series.EVENTS), ("links", series.LINKS), ("fidelity", series.FIDELITY))
+_TABLES = (
+    ("events", series.EVENTS),
+    ("links", series.LINKS),
+    ("fidelity", series.FIDELITY),
+    ("delays", series.DELAYS),
+)
 
 
 def describe(folder: ResultsFolder) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from experiments.records import conversion, frames, verdict
 from experiments.records.conversion import Decision, Racks
 from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
-from experiments.records.verdict import Sample
+from experiments.records.verdict import Watched
 from experiments.specification.plan import Run
 from workloads.coordination.events import Event, JobResult, Transfers, one_by_one
 from workloads.scale import Scale
@@ -33,7 +33,7 @@ class Outcome:
     deciding_s: float = 0.0
     kept: list[Event | Transfers] = field(default_factory=list)
     link_readings: list[Mapping[str, Any]] = field(default_factory=list)
-    samples: tuple[Sample, ...] = ()
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def events(self) -> list[Event]:
@@ -77,7 +77,9 @@ def save(
     events = frames.events(outcome.kept, scale, origin_s)
     writer.save_events(events)
     writer.save_links(link_frame(outcome, scale))
-    writer.save_fidelity(verdict.rows(outcome.samples))
+    writer.save_fidelity(verdict.rows(outcome.watched.samples))
+    if outcome.watched.delays is not None:
+        writer.save_delays(map(asdict, outcome.watched.delays.links))
     matrix = conversion.traffic_matrix(events, tuple(racks)) if len(racks) <= MOST_HOSTS else None
     finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
     writer.save(finished)

@@ -2,7 +2,7 @@
 
 results/<time>-<name>/
     specification.yaml
-    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet
+    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet, delays.parquet
     summary.json, datapackage.json, report.html, figures/
 """
 
@@ -79,6 +79,10 @@ class RunFolder:
         """Rows of fidelity.parquet (`series.FIDELITY`), none when there is no such file."""
         return series.read(self.path / "fidelity.parquet", series.FIDELITY)
 
+    def delays(self) -> pl.DataFrame:
+        """Rows of delays.parquet (`series.DELAYS`), none when there is no such file."""
+        return series.read(self.path / "delays.parquet", series.DELAYS)
+
     @contextlib.contextmanager
     def writing(self, now: Callable[[], datetime]) -> Iterator[RunWriter]:
         """The run's only writer; a run whose block raises is recorded as failed, with the exception as its reason.
@@ -135,6 +139,10 @@ class RunWriter:
     def save_fidelity(self, rows: series.Rows) -> None:
         """Write fidelity.parquet from rows with the columns of `series.FIDELITY` and further numbers."""
         series.write(self.folder.path / "fidelity.parquet", rows, series.FIDELITY)
+
+    def save_delays(self, rows: series.Rows) -> None:
+        """Write delays.parquet from rows with the columns of `series.DELAYS`."""
+        series.write(self.folder.path / "delays.parquet", rows, series.DELAYS)
 
 
 @dataclass(frozen=True)

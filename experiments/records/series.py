@@ -82,6 +82,20 @@ FIDELITY: Columns = {
 }
 """Columns of fidelity.parquet; further numeric columns are kept."""
 
+DELAYS: Columns = {
+    "link": ("string", "link id of the topology"),
+    "direction": ("string", "up: away from the hosts, down: towards them"),
+    "datagrams": ("integer", "small datagrams that were sent on a path over it, during the run"),
+    "lost": ("integer", "how many of them never arrived"),
+    "excess_s_mean": (
+        "number",
+        "for how long they were on their way beyond what the queues explain, wall seconds, mean",
+    ),
+    "excess_s_p99": ("number", "its 99th percentile"),
+    "excess_s_max": ("number", "the greatest"),
+}
+"""Columns of delays.parquet."""
+
 
 class SeriesError(ExperimentError, ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""

@@ -2,7 +2,8 @@
 
 An emulation that lacks CPU does not fail, it measures something else. What that looks like is sampled all the time:
 the CPU left idle or stolen by other guests, how long the switches and the agents waited for a core, how long packets
-waited in front of the switches or were lost there, and what the links' own queues did.
+waited in front of the switches or were lost there, what the links' own queues did, and how long datagrams were on
+their way.
 
 The switches' CPU share is recorded and not judged: the userspace datapath looks at all of its ports whenever it wakes
 up, so that it reads near a whole core long before it is saturated. Saturation shows as packets that wait.
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.records.delays import Delays
 from experiments.records.record import Fidelity
 from experiments.specification.model import MODELLED_S_PER_WALL_S, FidelitySpec
 
@@ -49,13 +51,28 @@ class Sample:
     segments_sent: int
 
 
+@dataclass
+class Watched:
+    """What was seen during a run.
+
+    Attributes:
+        samples: of the machine.
+        delays: of datagrams; None when too few arrived to tell, or when none could be sent.
+        unprobed: why none could be.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    delays: Delays | None = None
+    unprobed: str | None = None
+
+
 def rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
     """Rows of fidelity.parquet."""
     return [{name: float(value) for name, value in asdict(sample).items()} for sample in samples]
 
 
 def assess(
-    samples: Sequence[Sample],
+    watched: Watched,
     thresholds: FidelitySpec,
     rate_shortfall: float | None,
     forced: str | None = None,
@@ -65,7 +82,7 @@ def assess(
     """The verdict on a run.
 
     Args:
-        samples: of the whole run.
+        watched: what was seen during the whole run.
         thresholds: from where on a figure makes the run doubtful.
         rate_shortfall: by how much the calibration before the run fell short, relatively; None when there was none.
         forced: why the run should have been refused, when it was run all the same.
@@ -73,10 +90,18 @@ def assess(
             many times faster than a real cluster's; None when nothing was placed.
         speed: modelled seconds in a second on the wall.
     """
-    if not samples:
+    if not watched.samples:
         return Fidelity(verdict="doubtful", reasons=("the run was too short to be sampled",))
-    figures = {**_figures(samples), "rate_shortfall": rate_shortfall, "decision_share": decision_share}
-    reasons = [*([forced] if forced else []), *_reasons(figures, thresholds, speed)]
+    delays = watched.delays
+    figures = {
+        **_figures(watched.samples),
+        "rate_shortfall": rate_shortfall,
+        "decision_share": decision_share,
+        "packet_delay_s_p99": None if delays is None else delays.excess_s_p99,
+    }
+    held_up = f"datagrams were held up, most on {delays.slowest}" if delays else ""
+    problems = filter(None, (forced, watched.unprobed))
+    reasons = [*problems, *_reasons(figures, thresholds, speed, held_up)]
     return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
 
 
@@ -96,7 +121,9 @@ def _figures(samples: Sequence[Sample]) -> dict[str, float | None]:
     }
 
 
-def _reasons(figures: Mapping[str, float | None], thresholds: FidelitySpec, speed: float) -> Iterator[str]:
+def _reasons(
+    figures: Mapping[str, float | None], thresholds: FidelitySpec, speed: float, held_up: str
+) -> Iterator[str]:
     """A line for each figure that is beyond its threshold."""
     if (idle := figures["cpu_idle_p05"]) is not None and idle < thresholds.min_cpu_idle:
         yield f"cpu_idle_p05 {idle:.2f} is below {thresholds.min_cpu_idle:g}: the machine had no CPU to spare"
@@ -109,6 +136,7 @@ def _reasons(figures: Mapping[str, float | None], thresholds: FidelitySpec, spee
             "the agents waited for a core",
         ),
         ("receive_delay_s_p95", thresholds.max_receive_delay_s, "packets waited for the switches"),
+        ("packet_delay_s_p99", thresholds.max_packet_delay_s, held_up),
         ("receive_drop_share", thresholds.max_receive_drop_share, "packets were lost before the switches"),
         ("rate_shortfall", thresholds.max_rate_error, "links did not carry what they should"),
         ("decision_share", thresholds.max_decision_share, "jobs waited for the strategy to decide"),

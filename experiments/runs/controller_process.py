@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psutil
@@ -107,15 +107,21 @@ class Controller:
                 return document
 
     def path(
-        self, topology: Topology, source: str, destination: str, source_port: int, destination_port: int
+        self,
+        topology: Topology,
+        source: str,
+        destination: str,
+        source_port: int,
+        destination_port: int,
+        protocol: Literal["tcp", "udp"] = "tcp",
     ) -> list[tuple[str, Direction]]:
-        """Directed links that a TCP connection between two hosts crosses, as the switches hash it.
+        """Directed links that a flow between two hosts crosses, as the switches hash it.
 
         Raises:
             ControllerError: the controller cannot tell.
         """
         ports = {"src_port": source_port, "dst_port": destination_port}
-        answer = self.get("/v1/paths", src=source, dst=destination, **ports)
+        answer = self.get("/v1/paths", src=source, dst=destination, protocol=protocol, **ports)
         if answer["selected"] is None:
             raise ControllerError(f"path from {source} to {destination}: {answer['selected_by']}")
         path: list[tuple[str, Direction]] = []

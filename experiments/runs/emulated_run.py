@@ -71,7 +71,7 @@ def execute(
             outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", on_progress))
             network.verify_shaping()
         fidelity = verdict.assess(
-            outcome.samples,
+            outcome.watched,
             specification.fidelity,
             report["shortfall"],
             problem,

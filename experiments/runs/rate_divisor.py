@@ -17,6 +17,7 @@ from experiments.documents.nofollow import FileError
 from experiments.records import verdict
 from experiments.records.ownership import RATE_DIVISORS
 from experiments.records.provenance import machine_fingerprint
+from experiments.records.verdict import Watched
 from experiments.runs import network_calibration
 from experiments.runs.controller_process import ControllerError
 from experiments.runs.progress import OnProgress
@@ -35,7 +36,7 @@ _REHEARSAL_SPEED = 1.5
 _REHEARSED_S = 3.0
 
 _FINDINGS = TypeAdapter(dict[str, PositiveFloat])
-_LOAD = {"node", "data", "network", "controller", "scale", "fidelity"}
+_LOAD = {"node", "nodes", "data", "network", "controller", "scale", "fidelity"}
 
 
 def choose_divisor(
@@ -107,11 +108,12 @@ def _doubts(run: ResolvedRun, standing: StandingNetwork, divisor: float, folder:
         with standing.lent(run, divisor, folder / "controller.log", lambda _: None) as (network, control):
             agents_log = folder / "agents.log"
             work = run_workload(undisturbed, network, control, hurried, agents_log, at_most_s=_REHEARSED_S)
-            samples = asyncio.run(work).samples
+            watched = asyncio.run(work).watched
     except (JobFailedError, ControllerError) as error:
         return (str(error),)
     speed = Scale(divisor, volume_divisor).modelled_s(1.0) / _REHEARSAL_SPEED
-    return verdict.assess(samples, run.specification.fidelity, None, speed=speed).reasons if samples else ()
+    machine = Watched(watched.samples)  # the first burst holds datagrams up longer than the rest of a run does
+    return verdict.assess(machine, run.specification.fidelity, None, speed=speed).reasons if machine.samples else ()
 
 
 def trial_key(run: ResolvedRun) -> str:

@@ -17,15 +17,14 @@ from experiments.documents.nofollow import appending
 from experiments.records.outcome import Outcome
 from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.failures import RecordEvent
-from experiments.runs.machine_sampler import Probes, Sampler
 from experiments.runs.progress import OnProgress
 from experiments.runs.tasks import first_failure_or_all, running
+from experiments.runs.watching import probed_paths, watched
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.openvswitch import OpenVSwitch
 from workloads.coordination.pool import AgentPool
-from workloads.node_model import NodeModel
 from workloads.scale import Scale
 
 AGENTS_PORT = 7300
@@ -54,6 +53,7 @@ async def run_workload(
         OpenVSwitchError: the switches ended or were stopped.
     """
     specification = run.specification
+    paths = await asyncio.to_thread(probed_paths, network.topology, controller)
     outcome = Outcome(time.time())
     started = time.monotonic()
     async with _agents(run, network, scale, started, outcome, log) as pool:
@@ -61,22 +61,18 @@ async def run_workload(
         on_progress("loading data")
         await this.load(over_network=specification.data.load == "network")
         this.manager.warm_up(run.jobs[0].request)
-        sampler = Sampler(_probes(network, pool), started)
-        sampler.start()
         outcome.link_readings.append(await asyncio.to_thread(controller.get, "/v1/links"))
-        this.origin_s = pool.clock()
         reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
         interval_s = specification.controller.poll_interval_s
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
         failing = this.failures(_Emulated(network, pool))
-        try:
-            beside = watching, _watch_programs(network.switch, controller), *failing
+        beside = watching, _watch_programs(network.switch, controller), *failing
+        agents = tuple(pool.pids.values())
+        with watched(outcome.watched, network, paths, agents, run.seed, started, log):
+            this.origin_s = pool.clock()
             async with running(beside) as background, running(map(this.run_job, run.jobs)) as jobs:
                 if await first_failure_or_all([*jobs, *background], jobs, at_most_s):
                     await _until_all_is_counted(interval_s, outcome.link_readings)
-        finally:
-            sampler.stop()
-        outcome.samples = sampler.samples()
     return outcome
 
 
@@ -97,7 +93,7 @@ class _Emulated:
 def _agents(
     run: ResolvedRun, network: EmulatedNetwork, scale: Scale, started: float, outcome: Outcome, log: Path
 ) -> AgentPool:
-    node, hosts = run.specification.node, network.topology.hosts
+    hosts = network.topology.hosts
 
     def spawn(host: str, argv: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
         with appending(log) as log_file:
@@ -106,7 +102,7 @@ def _agents(
     return AgentPool(
         {host.name: host.ip for host in hosts},
         spawn,
-        NodeModel(int(node.cores), node.disk_mb_per_s),
+        run.node_models,
         scale,
         run.seed,
         racks={host.name: host.rack for host in hosts},
@@ -115,11 +111,6 @@ def _agents(
         shared=run.specification.network.connections == "engine",
         sink=outcome.kept.append,
     )
-
-
-def _probes(network: EmulatedNetwork, pool: AgentPool) -> Probes:
-    hosts = tuple(network.host_pid(host.name) for host in network.topology.hosts)
-    return Probes(network.switch.vswitchd_pid, tuple(pool.pids.values()), hosts)
 
 
 async def _watch_links(

@@ -20,8 +20,11 @@ FRAME_BYTES = 1514  # a full one, with its Ethernet header
 _CREDIT_S = 0.004  # late timers on a busy machine cost nothing up to here
 _MOST_CREDIT_BYTES = 64 * 1024  # one TCP segmentation super-frame
 _SHARES = 20  # of the rate: one is kept for long packets, however many short ones come
-_SHORT = "u32 match u16 0 0xff00 at 2"  # total length of the IP packet below 256 bytes
+_IS_SHORT = "u32 match u16 0 0xff00 at 2"  # total length of the IP packet below 256 bytes
 _TOLERANCE = 0.002  # tc prints rates rounded to a tenth of a per cent
+
+WHOLE, LONG, SHORT = "1:", "10:", "20:"
+"""Handles of a port's queues: the whole, that of long packets, or of all where there is no other, and of short ones."""
 
 HOST_QUEUE_BYTES = 1000 * FRAME_BYTES  # what Linux' default queue of 1000 packets holds
 
@@ -61,18 +64,18 @@ class Shape:
         link = f"class add {device} parent 1: classid 1:1 htb {rate} {burst}"
         if not self.short_first:
             return (
-                f"qdisc add {device} root handle 1: htb default 1",
+                f"qdisc add {device} root handle {WHOLE} htb default 1",
                 link,
-                f"qdisc add {device} parent 1:1 handle 10: {fifo}",
+                f"qdisc add {device} parent 1:1 handle {LONG} {fifo}",
             )
         return (
-            f"qdisc add {device} root handle 1: htb default 2",
+            f"qdisc add {device} root handle {WHOLE} htb default 2",
             link,
             f"class add {device} parent 1:1 classid 1:2 htb {share} {burst} prio 1",
             f"class add {device} parent 1:1 classid 1:3 htb {share} {burst} prio 0",
-            f"qdisc add {device} parent 1:2 handle 10: {fifo}",
-            f"qdisc add {device} parent 1:3 handle 20: {fifo}",
-            f"filter add {device} parent 1: protocol ip {_SHORT} flowid 1:3",
+            f"qdisc add {device} parent 1:2 handle {LONG} {fifo}",
+            f"qdisc add {device} parent 1:3 handle {SHORT} {fifo}",
+            f"filter add {device} parent 1: protocol ip {_IS_SHORT} flowid 1:3",
         )
 
 

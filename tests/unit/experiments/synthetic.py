@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 
 from experiments.records.conversion import Decision
+from experiments.records.delays import Delays, LinkDelays
 from experiments.records.draws import predicted
 from experiments.records.outcome import Outcome, save
 from experiments.records.prediction import Cause, JobPrediction, LinkUse, PredictedTime, Prediction
 from experiments.records.record import Kind, RunRecord
 from experiments.records.results_folder import ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
-from experiments.records.verdict import Sample, assess
+from experiments.records.verdict import Sample, Watched, assess
 from experiments.runs.network_calibration import AggregateMeasurement
 from experiments.specification.model import Specification
 from experiments.specification.plan import Run, runs_of
 from experiments.specification.specification_file import load, override
 from experiments.specification.sweep import Sweep
 from placement import CostTerms
-from topologies.topology import Topology
+from topologies.topology import Direction, Topology
 from workloads.coordination.coordinator import AgentError
 from workloads.coordination.events import Event, JobResult, StageResult, Transfers
 from workloads.scale import Scale
@@ -162,9 +163,9 @@ def write_run(
             raise AgentError("agent of h3: process ended before it was ready")
         outcome = _outcome(run, rng, doubtful)
         if kind == "simulated":
-            outcome.samples, outcome.link_readings, fidelity = (), [], None
+            outcome.watched, outcome.link_readings, fidelity = Watched(), [], None
         else:
-            fidelity = assess(outcome.samples, run.specification.fidelity, 0.012, None, outcome.decision_share)
+            fidelity = assess(outcome.watched, run.specification.fidelity, 0.012, None, outcome.decision_share)
         save(run, writer, record, outcome, SCALE, ended, fidelity)
 
 
@@ -180,8 +181,19 @@ def _outcome(run: Run, rng: np.random.Generator, doubtful: bool) -> Outcome:
     outcome.deciding_s = 0.05
     outcome.kept.sort(key=lambda event: event.times_s[0] if isinstance(event, Transfers) else event.time_s)
     outcome.link_readings += _readings(topology, outcome.results, _spreading(run), rng)
-    outcome.samples = _samples(rng, doubtful)
+    outcome.watched = Watched(_samples(rng, doubtful), _delays(topology, rng))
     return outcome
+
+
+def _delays(topology: Topology, rng: np.random.Generator) -> Delays:
+    ways: tuple[Direction, ...] = ("up", "down")
+    delays_s = rng.exponential(0.001, size=(len(topology.links), 2, 200))
+    links = tuple(
+        LinkDelays(link.id, way, 200, 0, float(mine.mean()), float(np.percentile(mine, 99)), float(mine.max()))
+        for link, both in zip(topology.links, delays_s, strict=True)
+        for way, mine in zip(ways, both, strict=True)
+    )
+    return Delays(links, float(np.percentile(delays_s, 99)))
 
 
 def _spreading(run: Run) -> float:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records import series
-from experiments.records.verdict import Sample, assess, rows
+from experiments.records import series, verdict
+from experiments.records.delays import Delays, LinkDelays
+from experiments.records.verdict import Sample, Watched, rows
 from experiments.runs.machine_sampler import _Counters, _sample
 from experiments.specification.model import FidelitySpec
 from topologies.emulated.kernel_counters import frames_received, queues, receive_queues, tcp_counters
@@ -37,6 +38,10 @@ LIMITS = FidelitySpec()
 
 def samples(count=20, **changed):
     return [replace(GOOD, time_wall_s=0.5 * number, **changed) for number in range(1, count + 1)]
+
+
+def assess(seen, limits=LIMITS, rate_shortfall=0.0, forced=None, delays=None, **others):
+    return verdict.assess(Watched(tuple(seen), delays), limits, rate_shortfall, forced, **others)
 
 
 def test_agents_may_wait_longer_on_the_wall_where_modelled_time_is_slower():
@@ -284,3 +289,20 @@ def test_tcp_counters_are_found_by_name():
     counted = tcp_counters(SNMP)
     assert (counted["OutSegs"], counted["RetransSegs"], counted["MaxConn"]) == (2665, 1, -1)
     assert tcp_counters(Path("/proc/net/snmp").read_text())["OutSegs"] >= 0
+
+
+def held_up(worst_s, slowest="t1-c1 up"):
+    name, way = slowest.split()
+    return Delays((LinkDelays(name, way, 200, 0, worst_s, worst_s, worst_s),), worst_s)
+
+
+def test_a_link_that_holds_datagrams_up_is_named():
+    assert assess(samples(), delays=held_up(0.04)).verdict == "trusted"
+    doubtful = assess(samples(), delays=held_up(0.041))
+    assert doubtful.reasons == ("packet_delay_s_p99 0.041 is above 0.04: datagrams were held up, most on t1-c1 up",)
+    assert assess(samples()).figures["packet_delay_s_p99"] is None
+
+
+def test_a_run_whose_datagrams_could_not_be_sent_is_doubtful():
+    seen = Watched(tuple(samples()), None, "delay probe: ended with exit code -9")
+    assert verdict.assess(seen, LIMITS, 0.0).reasons == ("delay probe: ended with exit code -9",)
