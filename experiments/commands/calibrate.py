@@ -15,7 +15,6 @@ from rich.table import Table
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
 from experiments.commands.options import Description
-from experiments.documents.diagnostics import SpecificationError, problem
 from experiments.documents.nofollow import followed
 from experiments.documents.terminal import TextConsole
 
@@ -45,16 +44,8 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
     Raises:
         SpecificationError: there is more than one.
     """
-    from experiments.specification import plan, requirements
-    from experiments.specification.resolved_run import resolve
-
     options.check_port(http_port)
-    specification = options.specification(**described)
-    if len(specification.topology.factors) > 1:
-        hint = "one network is calibrated at a time; give one, such as --blocking-factor 5"
-        raise SpecificationError([problem(("topology", "blocking_factor"), list(specification.topology.factors), hint)])
-    requirements.check(specification)
-    first = resolve(plan.runs_of(specification)[0])
+    first = options.only_network(**described)
     return answer_isolated(lambda: _calibrate(first, http_port, quick, as_json, quiet))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from experiments.documents.diagnostics import SpecificationError, problem
 from experiments.documents.nofollow import followed
 from experiments.errors import RequestError
 from experiments.specification.job_files import is_path
@@ -15,6 +16,8 @@ from experiments.specification.model import Specification
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from experiments.specification.resolved_run import ResolvedRun
 
 EXAMPLE_FOLDER = "results/20260101T120000-thesis"
 OUTPUT = Path("results")
@@ -184,6 +187,23 @@ def specification(**described: Unpack[Description]) -> Specification:
     result = specification_file.override(named, described["assignments"])
     plan.check(result)
     return result
+
+
+def only_network(**described: Unpack[Description]) -> ResolvedRun:
+    """The first run of the specification that is described, ready for this machine, for what is about its network.
+
+    Raises:
+        SpecificationError: there is more than one network, or the machine cannot emulate it.
+    """
+    from experiments.specification import plan, requirements
+    from experiments.specification.resolved_run import resolve
+
+    chosen = specification(**described)
+    if len(chosen.topology.factors) > 1:
+        hint = "one network is measured at a time; give one, such as --blocking-factor 5"
+        raise SpecificationError([problem(("topology", "blocking_factor"), list(chosen.topology.factors), hint)])
+    requirements.check(chosen)
+    return resolve(plan.runs_of(chosen)[0])
 
 
 def from_here(name: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.runs.calibration_pairs import LinkTrial, link_rounds, ring
-from topologies.emulated import programs
+from topologies.emulated import programs, shaping
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
 from topologies.fairness import max_min_rates
@@ -117,7 +117,7 @@ def _alone(
     with contextlib.ExitStack() as stack:
         for trial, (source, destination, _) in zip(trials, pairs, strict=True):
             stack.enter_context(_steered(source, destination, trial.steps))
-        rates_mbps, _ = _loaded(network, pairs, duration_s)
+        rates_mbps, _ = loaded(network, pairs, duration_s)
     return [
         LinkMeasurement(
             trial.up.id, trial.down.id, trial.capacity_mbps, rates_mbps[interface(trial.down.ends("down")[0])], attempt
@@ -143,11 +143,11 @@ def all_uplinks(
         return aggregate(topology, (), {})
     flows = max(1, min(flows_per_host, _MOST_CONNECTIONS // len(partners)))
     pairs = [(source, destination, flows) for source, destination in partners]
-    rates_mbps, clients = _loaded(network, pairs, duration_s)
+    rates_mbps, clients = loaded(network, pairs, duration_s)
     paths = [
         path_of(source.name, destination.name, *ports)
         for (source, destination, _), client in zip(pairs, clients, strict=True)
-        for ports in _ports(client)
+        for ports in connection_ports(client)
     ]
     return aggregate(topology, paths, rates_mbps)
 
@@ -200,20 +200,26 @@ def _steered(source: Host, destination: Host, steps: Iterable[Endpoint]) -> Iter
             programs.run(["ovs-ofctl", "-OOpenFlow13", "del-flows", switch, f"cookie={_COOKIE}/-1"])
 
 
-def _loaded(
-    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int
+def loaded(
+    network: EmulatedNetwork, pairs: Sequence[tuple[Host, Host, int]], duration_s: int, queue: str = shaping.WHOLE
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The wire rates, Mbit/s, of all switch ports while so many connections send between all pairs, and what iperf3's
     clients say of them; what is sent in the first third of the time is not counted.
+
+    Args:
+        network: where.
+        pairs: sending and receiving host, and their number of connections.
+        duration_s: how long, wall seconds.
+        queue: which packets are counted: all, or those of one of a port's queues (`topologies.emulated.shaping`).
     """
     with _connections(network, pairs) as clients:
         for number, (_, destination, flows) in enumerate(pairs):
             # and one that controls them; on a full network some are tried several times
             network.wait_connected(destination.name, _PORT + number, flows + 1, timeout_s=_CONNECTED_WITHIN_S)
         time.sleep(_settling_s(duration_s))
-        begin_s, before = _sent_bytes()
+        begin_s, before = _sent_bytes(queue)
         time.sleep(duration_s - _settling_s(duration_s))
-        end_s, after = _sent_bytes()
+        end_s, after = _sent_bytes(queue)
         if any(client.poll() is not None for client in clients):
             raise CalibrationError("iperf3: a connection ended while all were watched")
         for client in clients:
@@ -251,10 +257,10 @@ def _settling_s(duration_s: int) -> int:
     return max(1, duration_s // 3)
 
 
-def _sent_bytes() -> tuple[float, dict[str, int]]:
+def _sent_bytes(queue: str) -> tuple[float, dict[str, int]]:
     """Now, and the bytes that every switch port has sent, from the queues of the kernel."""
     qdiscs = json.loads(programs.run(["tc", "-j", "-s", "qdisc", "show"]))
-    return time.monotonic(), {queue["dev"]: int(queue["bytes"]) for queue in qdiscs if queue["kind"] == "htb"}
+    return time.monotonic(), {one["dev"]: int(one["bytes"]) for one in qdiscs if one["handle"] == queue}
 
 
 def _document(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -269,6 +275,6 @@ def _document(process: subprocess.Popen[str]) -> dict[str, Any]:
     return document
 
 
-def _ports(document: dict[str, Any]) -> list[tuple[int, int]]:
+def connection_ports(document: dict[str, Any]) -> list[tuple[int, int]]:
     """Source and destination ports of a client's connections."""
     return [(one["local_port"], one["remote_port"]) for one in document["start"]["connected"]]

@@ -81,7 +81,7 @@ def test_a_job_of_what_is_no_run(refused, tmp_path):
 def test_calibration_of_several_networks(refused):
     (line,) = refused("calibrate", "--blocking-factor", "1", "5")
     assert line.startswith("topology.blocking_factor: ")
-    assert "one network is calibrated at a time" in line
+    assert "one network is measured at a time" in line
 
 
 def test_an_unknown_profile(refused):
