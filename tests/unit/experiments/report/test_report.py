@@ -297,7 +297,7 @@ def test_tables_of_another_version_are_described_as_they_are_and_damaged_ones_ar
     run.links().drop("drops").with_columns(extra=1.0).write_parquet(run.path / "links.parquet")
     (run.path / "fidelity.parquet").write_bytes(b"PAR1")
     tables = {one["path"]: one["schema"] for one in datapackage.describe(made)["resources"] if "schema" in one}
-    assert {Path(path).name for path in tables} == {"events.parquet", "links.parquet"}
+    assert {Path(path).name for path in tables} == {"events.parquet", "links.parquet", "delays.parquet"}
     (links,) = [schema for path, schema in tables.items() if path.endswith("links.parquet")]
     names = [field["name"] for field in links["fields"]]
     assert names == pl.read_parquet(run.path / "links.parquet").columns
