@@ -11,7 +11,7 @@ from experiments.records.record import Fidelity
 from experiments.records.verdict import Watched
 from experiments.runs import network_calibration
 from experiments.runs.controller_process import Controller
-from experiments.runs.watching import probed_paths, watched
+from experiments.runs.watching import ready_to_watch
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated import shaping
 from topologies.emulated.network import EmulatedNetwork
@@ -76,8 +76,11 @@ def measure(
     name, pairs = pattern
     topology = network.topology
     hosts = {host.name: host for host in topology.hosts}
-    found, probed = Watched(), probed_paths(topology, controller)
-    with watched(found, network, probed, (), run.seed, time.monotonic(), log):
+    found = Watched()
+    with (
+        ready_to_watch(network, controller, run.seed, log) as watch,
+        watch.watching(found, agents=(), started=time.monotonic()),
+    ):
         connections = [(hosts[source], hosts[destination], 1) for source, destination in pairs]
         rates_mbps, clients = network_calibration.loaded(network, connections, duration_s, shaping.LONG)
     paths = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -19,7 +20,7 @@ from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.failures import RecordEvent
 from experiments.runs.progress import OnProgress
 from experiments.runs.tasks import first_failure_or_all, running
-from experiments.runs.watching import probed_paths, watched
+from experiments.runs.watching import ready_to_watch
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated.network import EmulatedNetwork
@@ -53,10 +54,11 @@ async def run_workload(
         OpenVSwitchError: the switches ended or were stopped.
     """
     specification = run.specification
-    paths = await asyncio.to_thread(probed_paths, network.topology, controller)
     outcome = Outcome(time.time())
     started = time.monotonic()
-    async with _agents(run, network, scale, started, outcome, log) as pool:
+    async with contextlib.AsyncExitStack() as stack:
+        watch = stack.enter_context(ready_to_watch(network, controller, run.seed, log))
+        pool = await stack.enter_async_context(_agents(run, network, scale, started, outcome, log))
         this = Workload(run, pool, scale, outcome, on_progress)
         on_progress("loading data")
         await this.load(over_network=specification.data.load == "network")
@@ -67,8 +69,7 @@ async def run_workload(
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
         failing = this.failures(_Emulated(network, pool))
         beside = watching, _watch_programs(network.switch, controller), *failing
-        agents = tuple(pool.pids.values())
-        with watched(outcome.watched, network, paths, agents, run.seed, started, log):
+        with watch.watching(outcome.watched, tuple(pool.pids.values()), started):
             this.origin_s = pool.clock()
             async with running(beside) as background, running(map(this.run_job, run.jobs)) as jobs:
                 if await first_failure_or_all([*jobs, *background], jobs, at_most_s):

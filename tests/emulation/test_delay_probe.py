@@ -26,6 +26,7 @@ def paths(small_network):
 def felt(network, paths, log, disturb=lambda: time.sleep(4)):
     """What datagrams feel while something happens."""
     with probing(network, paths, 1, log) as probe:
+        probe.start()
         time.sleep(0.5)
         disturb()
         found = probe.finish()

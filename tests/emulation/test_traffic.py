@@ -21,4 +21,4 @@ def test_hosts_receive_what_tcp_should_make_of_a_pattern(name, small_network, tm
         assert (found.pattern, found.connections) == (name, len(pairs))
         assert 0 < found.fair_mbps <= found.expected_mbps * 1.0001 <= found.ideal_mbps * 1.0002
         assert found.fidelity.figures["packet_delay_s_p99"] is not None
-        trial.expect("error", found.error, -0.1, 0.1)
+        trial.expect("error", found.error, -0.1, 0.2)

@@ -1,8 +1,9 @@
 """A program that sends small datagrams through an emulated network and says how long each was on its way.
 
-    (echo PLAN; sleep 10) | python -m topologies.emulated.delay_probe > DATAGRAMS.npy
+    (echo PLAN; sleep 1; echo; sleep 10) | python -m topologies.emulated.delay_probe > DATAGRAMS
 
-It sends at random times (RFC 2330, 11.1.1) until its standard input ends. A datagram passes by the queue of its host's
+It makes ready upon the first line, sends from the second one on at random times (RFC 2330, 11.1.1) until its standard
+input ends, and prints a `ROW` for each datagram. A datagram passes by the queue of its host's
 interface and carries the time when it was sent; the kernel keeps the time when it arrived on the other host, so that
 it does not matter when this program gets to look (one-way delay, RFC 7679).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import random
 import select
@@ -23,19 +25,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import IO
 
-import numpy as np
-import numpy.typing as npt
-
 from topologies.emulated import isolation
 
 PORT = 7301
 """UDP port where datagrams arrive, on every host."""
 DATAGRAM_BYTES = 54
 """Of a datagram's frame, with its Ethernet header."""
-ROW = np.dtype([("flow", "i4"), ("sent_s", "f8"), ("delay_s", "f8")])
-"""One datagram: index of its flow, when it was sent (seconds since the epoch), and for how long it was on its way; NaN
-if it never arrived.
-"""
+ROW = struct.Struct("=id")
+"""One datagram: index of its flow, and for how many seconds it was on its way; NaN if it never arrived."""
 
 _WAKE_UPS_PER_S = 32.0
 _LATE_S = 0.5  # how long, at the end, datagrams on their way are waited for
@@ -130,7 +127,7 @@ class Probe:
         self._arrived = select.epoll()
         for descriptor in self._receivers:
             self._arrived.register(descriptor, select.EPOLLIN)
-        self._sent: list[tuple[int, int]] = []  # flow, and nanoseconds since the epoch
+        self._sent: list[int] = []  # flows
         self._delays_ns: dict[int, int] = {}
 
     def send(self, count: int) -> None:
@@ -139,7 +136,7 @@ class Probe:
             flow = number % len(self._headers)
             now_ns = time.clock_gettime_ns(time.CLOCK_REALTIME)
             self._senders[flow].send(self._headers[flow] + _PAYLOAD.pack(number, now_ns))
-            self._sent.append((flow, now_ns))
+            self._sent.append(flow)
 
     def receive(self) -> None:
         """Take what has arrived."""
@@ -156,20 +153,20 @@ class Probe:
         """Whether all that was sent has arrived."""
         return len(self._delays_ns) == len(self._sent)
 
-    def rows(self) -> npt.NDArray[np.void]:
+    def rows(self) -> bytes:
         """Every datagram, a `ROW` each, in the order of sending."""
-        delays_ns = (self._delays_ns.get(number, np.nan) for number in range(len(self._sent)))
-        rows = [(flow, sent / 1e9, delay / 1e9) for (flow, sent), delay in zip(self._sent, delays_ns, strict=True)]
-        return np.array(rows, dtype=ROW)
+        delays_ns = (self._delays_ns.get(number, math.nan) for number in range(len(self._sent)))
+        return b"".join(ROW.pack(flow, delay / 1e9) for flow, delay in zip(self._sent, delays_ns, strict=True))
 
 
-def run(plan: Plan, until_end_of: IO[bytes]) -> npt.NDArray[np.void]:
-    """Send a plan's datagrams until a stream ends; every datagram is a `ROW`."""
+def run(plan: Plan, commands: IO[bytes]) -> bytes:
+    """Send a plan's datagrams from the next line of a stream on until it ends; every datagram is a `ROW`."""
     probe = Probe(plan)
+    commands.readline()
     rng = random.Random(plan.seed)
     at_once = max(1, round(plan.datagrams_per_s / _WAKE_UPS_PER_S))
     ending = select.poll()
-    ending.register(until_end_of, select.POLLIN)
+    ending.register(commands, select.POLLIN)
     next_s = time.monotonic()
     while True:
         next_s += rng.expovariate(plan.datagrams_per_s / at_once)
@@ -208,7 +205,7 @@ def _main() -> int:
     with contextlib.suppress(OSError):  # where a container may not: then the program may be late to send
         most = os.sched_get_priority_max(os.SCHED_FIFO)
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(most))
-    np.save(sys.stdout.buffer, run(plan, sys.stdin.buffer))
+    sys.stdout.buffer.write(run(plan, sys.stdin.buffer))
     return 0
 
 
