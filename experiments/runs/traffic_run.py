@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from experiments.specification.resolved_run import ResolvedRun
 from topologies.emulated import shaping
 from topologies.emulated.network import EmulatedNetwork
 from topologies.fairness import alpha_fair_rates, max_min_rates
-from topologies.topology import Direction
+from topologies.topology import Direction, Topology
 from topologies.traffic import Pairs
 from workloads.scale import Scale
 
@@ -89,16 +90,17 @@ def measure(
         for ports in network_calibration.connection_ports(client)
     ]
     received_mbps = sum(rates_mbps[shaping.interface(link.b)] for link in topology.host_link.values())
+    ideal, fair, expected = (scale.rate_divisor * mbps for mbps in _expected_mbps(topology, paths))
+    judged = verdict.assess(found, run.specification.fidelity, None, speed=scale.modelled_s(1.0))
+    return PatternMeasurement(name, len(paths), ideal, fair, expected, scale.rate_divisor * received_mbps, judged)
+
+
+def _expected_mbps(topology: Topology, paths: Sequence[Sequence[tuple[str, Direction]]]) -> tuple[float, float, float]:
+    """What connections on these paths receive in all, if only the hosts' links limited them, by max-min fairness, and
+    by TCP.
+    """
     ways: tuple[Direction, ...] = ("up", "down")
     capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
     ideal = max_min_rates([(path[0], path[-1]) for path in paths], capacities)
     fair, expected = max_min_rates(paths, capacities), alpha_fair_rates(paths, capacities)
-    return PatternMeasurement(
-        pattern=name,
-        connections=len(paths),
-        ideal_mbps=scale.rate_divisor * float(ideal.sum()),
-        fair_mbps=scale.rate_divisor * float(fair.sum()),
-        expected_mbps=scale.rate_divisor * float(expected.sum()),
-        measured_mbps=scale.rate_divisor * received_mbps,
-        fidelity=verdict.assess(found, run.specification.fidelity, None, speed=scale.modelled_s(1.0)),
-    )
+    return float(ideal.sum()), float(fair.sum()), float(expected.sum())
