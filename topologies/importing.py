@@ -124,15 +124,16 @@ def network(graph: Graph) -> tuple[Topology, dict[str, str]]:
 
 def _edge_of_hosts(graph: Graph) -> dict[str, str]:
     """The switch of every host."""
-    known = {*graph.hosts, *graph.switches}
+    hosts = set(graph.hosts)
+    known = hosts.union(graph.switches)
     above: dict[str, str] = {}
     for ends in ((one, other) for one, other, _ in graph.links):
         for end, other in (ends, ends[::-1]):
             if end not in known:
                 raise TopologyError(f"link {' - '.join(ends)}: there is no node {end!r}; add it or correct the link")
-            if end in graph.hosts and (other in graph.hosts or end in above):
+            if end in hosts and (other in hosts or end in above):
                 raise TopologyError(f"host {end}: has a link to another host, or several; give it one, to a switch")
-            if end in graph.hosts:
+            if end in hosts:
                 above[end] = other
     for host in graph.hosts:
         if host not in above:

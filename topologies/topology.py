@@ -24,6 +24,7 @@ SCHEMA_VERSION = 1
 
 Tier = Literal["edge", "aggregation", "core"]
 Direction = Literal["up", "down"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 TIERS: tuple[Tier, ...] = get_args(Tier)
 """From the hosts upwards."""
 
@@ -157,6 +158,11 @@ class Topology:
     def link_by_id(self) -> Mapping[str, Link]:
         """Links by their id."""
         return {link.id: link for link in self.links}
+
+    @functools.cached_property
+    def directed_mbps(self) -> Mapping[tuple[str, Direction], float]:
+        """Capacity of both directions of every link, by its id and the direction."""
+        return {(link.id, direction): link.capacity_mbps for link in self.links for direction in DIRECTIONS}
 
     @functools.cached_property
     def link_at(self) -> Mapping[Endpoint, Link]:

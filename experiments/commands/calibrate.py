@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from rich.table import Table
 
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
+from experiments.commands.measuring import measuring
 from experiments.commands.options import Description
-from experiments.documents.nofollow import followed
 from experiments.documents.terminal import TextConsole
 
 if TYPE_CHECKING:
@@ -50,23 +49,10 @@ def run(*, http_port: int, quick: bool, quiet: bool, as_json: bool, **described:
 
 
 def _calibrate(run: ResolvedRun, http_port: int, quick: bool, as_json: bool, quiet: bool) -> int:
-    from experiments.runs.controller_process import listen
     from experiments.runs.network_calibration import AGGREGATE_TOLERANCE, LINK_TOLERANCE
-    from experiments.runs.progress import Reporter
-    from experiments.runs.rate_divisor import choose_divisor
-    from experiments.runs.standing_network import StandingNetwork
-    from topologies.emulated import isolation
 
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        listen(isolation.current(), http_port) as listener,
-        StandingNetwork(listener) as standing,
-        Reporter(TextConsole(stderr=True), quiet or as_json).runs(1) as show,
-        show("calibration") as on_progress,
-    ):
-        folder = followed(scratch)
-        divisor = choose_divisor(run, standing, folder, on_progress)
-        links, together = _measure(run, standing, divisor, folder, quick, on_progress)
+    with measuring(run, "calibration", http_port, quiet or as_json) as (standing, divisor, scratch, on_progress):
+        links, together = _measure(run, standing, divisor, scratch, quick, on_progress)
     if as_json:
         document = {"rate_divisor": divisor, "links": [asdict(link) for link in links], "all_uplinks": asdict(together)}
         print(json.dumps(document, indent=1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ from rich.table import Table
 
 from experiments.commands import options
 from experiments.commands.answers import answer_isolated
+from experiments.commands.measuring import measuring
 from experiments.commands.options import Description
 from experiments.documents.diagnostics import nearest
-from experiments.documents.nofollow import followed
 from experiments.documents.terminal import TextConsole
 from experiments.errors import RequestError
 
@@ -85,29 +84,16 @@ def _chosen(patterns: Mapping[str, Pairs], names: Sequence[str] | None) -> dict[
 def _measure_all(
     run: ResolvedRun, patterns: Mapping[str, Pairs], http_port: int, seconds: int, as_json: bool, quiet: bool
 ) -> int:
-    from experiments.runs.controller_process import listen
-    from experiments.runs.progress import Reporter
-    from experiments.runs.rate_divisor import choose_divisor
-    from experiments.runs.standing_network import StandingNetwork
     from experiments.runs.traffic_run import measure
-    from topologies.emulated import isolation
     from workloads.scale import Scale
 
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        listen(isolation.current(), http_port) as listener,
-        StandingNetwork(listener) as standing,
-        Reporter(TextConsole(stderr=True), quiet or as_json).runs(1) as show,
-        show("traffic") as on_progress,
-    ):
-        folder = followed(scratch)
-        divisor = choose_divisor(run, standing, folder, on_progress)
+    found = []
+    with measuring(run, "traffic", http_port, quiet or as_json) as (standing, divisor, scratch, on_progress):
         scale = Scale(divisor, run.specification.scale.volume_divisor_for(divisor))
-        with standing.lent(run, divisor, folder / "controller.log", on_progress) as (network, control):
-            found = []
+        with standing.lent(run, divisor, scratch / "controller.log", on_progress) as (network, control):
             for number, one in enumerate(patterns.items(), 1):
                 on_progress(f"{one[0]}, {number} of {len(patterns)}")
-                found.append(measure(run, network, control, scale, one, seconds, folder / "probe.log"))
+                found.append(measure(run, network, control, scale, one, seconds, scratch / "probe.log"))
     if as_json:
         rows = [{**asdict(one), "error": one.error, "fidelity": one.fidelity.model_dump()} for one in found]
         print(json.dumps({"rate_divisor": divisor, "patterns": rows}, indent=1))

@@ -21,7 +21,7 @@ from experiments.records.delays import Step
 from topologies.emulated.delay_probe import DATAGRAM_BYTES, Flow, Plan, Port
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
-from topologies.topology import Direction, Host, Topology
+from topologies.topology import Host, Topology
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FIRST_PORT = 20_000
@@ -55,8 +55,7 @@ def covering_paths(topology: Topology, path_of: PathOf) -> list[ProbedPath]:
     Every source port is another path, of which those are taken that cross a link that none has crossed, or one but not
     the other of two that the same paths have crossed.
     """
-    ways: tuple[Direction, ...] = ("up", "down")
-    missing = {(link.id, way) for link in topology.links for way in ways}
+    missing = set(topology.directed_mbps)
     alike = [set(missing)]
     taken = []
     for source_port, (source, destination) in enumerate(

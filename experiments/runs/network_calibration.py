@@ -23,7 +23,7 @@ from topologies.emulated import programs, shaping
 from topologies.emulated.network import EmulatedNetwork
 from topologies.emulated.shaping import interface
 from topologies.fairness import max_min_rates
-from topologies.topology import Direction, Endpoint, Host, Topology
+from topologies.topology import DIRECTIONS, Direction, Endpoint, Host, Topology
 
 LINK_TOLERANCE = 0.01
 AGGREGATE_TOLERANCE = 0.05
@@ -162,14 +162,12 @@ def aggregate(
         paths: of each connection.
         rates_mbps: wire rate of every interface that sends to a link.
     """
-    ways: tuple[Direction, ...] = ("up", "down")
-    capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
-    uplinks = {(link.id, way) for link in topology.uplinks for way in ways}
+    uplinks = {(link.id, way) for link in topology.uplinks for way in DIRECTIONS}
     watched = uplinks or {(link.id, "down") for link in topology.links}
     loaded = {step for path in paths for step in path} & watched
     fair_mbps = sum(
         rate * len(watched.intersection(path))
-        for rate, path in zip(max_min_rates(paths, capacities), paths, strict=True)
+        for rate, path in zip(max_min_rates(paths, topology.directed_mbps), paths, strict=True)
     )
     measured_mbps = sum(rates_mbps[interface(topology.link_by_id[link].ends(way)[0])] for link, way in loaded)
     return AggregateMeasurement(len(paths), len(loaded), len(watched), float(fair_mbps), measured_mbps)

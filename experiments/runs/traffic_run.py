@@ -99,8 +99,7 @@ def _expected_mbps(topology: Topology, paths: Sequence[Sequence[tuple[str, Direc
     """What connections on these paths receive in all, if only the hosts' links limited them, by max-min fairness, and
     by TCP.
     """
-    ways: tuple[Direction, ...] = ("up", "down")
-    capacities = {(link.id, way): link.capacity_mbps for link in topology.links for way in ways}
+    capacities = topology.directed_mbps
     ideal = max_min_rates([(path[0], path[-1]) for path in paths], capacities)
     fair, expected = max_min_rates(paths, capacities), alpha_fair_rates(paths, capacities)
     return float(ideal.sum()), float(fair.sum()), float(expected.sum())
