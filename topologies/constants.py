@@ -50,6 +50,10 @@ class Constants:
             max(_LEAST_RTO_MAX_S, self.rto_max_s * pace),
         )
 
+    def full_queue_s(self, capacity_mbps: float) -> float:
+        """How long a switch port of this rate takes to send all that its queue holds."""
+        return self.queue_bytes * 8 / (capacity_mbps * 1e6)
+
     def longest_wait_s(self, capacity_mbps: float) -> float:
         """For how long a full switch port of this rate holds a small packet up.
 

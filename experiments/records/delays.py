@@ -37,10 +37,18 @@ class LinkDelays:
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Of a whole run: every direction of a link that datagrams crossed, and the 99th percentile of all datagrams."""
+    """Of a whole run.
+
+    Attributes:
+        links: every direction of a link that datagrams crossed.
+        excess_s_p99: 99th percentile of all datagrams.
+        queue_s: how long the network's slowest switch port takes to send a full queue, which is what TCP's packets have
+            to wait anyway, and so what a delay is to be held against.
+    """
 
     links: tuple[LinkDelays, ...]
     excess_s_p99: float
+    queue_s: float
 
     @property
     def slowest(self) -> str:
@@ -56,11 +64,17 @@ def allowed_s(topology: Topology, constants: Constants, steps: Sequence[Step]) -
     return sum(constants.longest_wait_s(topology.link_by_id[link].capacity_mbps) for link, _ in steps[1:])
 
 
+def longest_queue_s(topology: Topology, constants: Constants) -> float:
+    """How long the slowest switch port takes to send a full queue."""
+    return max(constants.full_queue_s(link.capacity_mbps) for link in topology.links)
+
+
 def assess(
     flows: npt.NDArray[np.int32],
     delays_s: npt.NDArray[np.float64],
     paths: Sequence[Sequence[Step]],
     allowed: Sequence[float],
+    queue_s: float,
 ) -> Delays | None:
     """What a run's datagrams felt; None when too few arrived to tell.
 
@@ -69,6 +83,7 @@ def assess(
         delays_s: for how long each was on its way, NaN if it never arrived, shape (datagrams,).
         paths: directed links, by flow.
         allowed: seconds, by flow.
+        queue_s: see `Delays`.
     """
     excess_s = np.maximum(0.0, delays_s - np.asarray(allowed)[flows])
     arrived = ~np.isnan(excess_s)
@@ -81,4 +96,4 @@ def assess(
         if mine.size:
             figures = float(mine.mean()), float(np.percentile(mine, 99)), float(mine.max())
             links.append(LinkDelays(*step, int(crossed.sum()), int(crossed.sum()) - mine.size, *figures))
-    return Delays(tuple(links), float(np.percentile(excess_s[arrived], 99)))
+    return Delays(tuple(links), float(np.percentile(excess_s[arrived], 99)), queue_s)

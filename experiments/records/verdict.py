@@ -99,9 +99,8 @@ def assess(
         "decision_share": decision_share,
         "packet_delay_s_p99": None if delays is None else delays.excess_s_p99,
     }
-    held_up = f"datagrams were held up, most on {delays.slowest}" if delays else ""
     problems = filter(None, (forced, watched.unprobed))
-    reasons = [*problems, *_reasons(figures, thresholds, speed, held_up)]
+    reasons = [*problems, *_reasons(figures, thresholds, speed, delays)]
     return Fidelity(verdict="doubtful" if reasons else "trusted", reasons=tuple(reasons), figures=figures)
 
 
@@ -122,9 +121,10 @@ def _figures(samples: Sequence[Sample]) -> dict[str, float | None]:
 
 
 def _reasons(
-    figures: Mapping[str, float | None], thresholds: FidelitySpec, speed: float, held_up: str
+    figures: Mapping[str, float | None], thresholds: FidelitySpec, speed: float, delays: Delays | None
 ) -> Iterator[str]:
     """A line for each figure that is beyond its threshold."""
+    slowest, queue_s = (delays.slowest, delays.queue_s) if delays else ("", 0.0)
     if (idle := figures["cpu_idle_p05"]) is not None and idle < thresholds.min_cpu_idle:
         yield f"cpu_idle_p05 {idle:.2f} is below {thresholds.min_cpu_idle:g}: the machine had no CPU to spare"
     for figure, most, meaning in (
@@ -136,7 +136,11 @@ def _reasons(
             "the agents waited for a core",
         ),
         ("receive_delay_s_p95", thresholds.max_receive_delay_s, "packets waited for the switches"),
-        ("packet_delay_s_p99", thresholds.max_packet_delay_s, held_up),
+        (
+            "packet_delay_s_p99",
+            max(thresholds.max_packet_delay_s, thresholds.max_packet_delay_queues * queue_s),
+            f"datagrams were held up, most on {slowest}",
+        ),
         ("receive_drop_share", thresholds.max_receive_drop_share, "packets were lost before the switches"),
         ("rate_shortfall", thresholds.max_rate_error, "links did not carry what they should"),
         ("decision_share", thresholds.max_decision_share, "jobs waited for the strategy to decide"),

@@ -66,8 +66,10 @@ class Watch:
     def _delays(self, probe: DelayProbe) -> Delays | None:
         datagrams = probe.finish()
         steps = [path.steps for path in self._paths]
-        allowed = [delays.allowed_s(self._network.topology, self._network.constants, path) for path in steps]
-        return delays.assess(datagrams["flow"], datagrams["delay_s"], steps, allowed)
+        topology, constants = self._network.topology, self._network.constants
+        allowed = [delays.allowed_s(topology, constants, path) for path in steps]
+        queue_s = delays.longest_queue_s(topology, constants)
+        return delays.assess(datagrams["flow"], datagrams["delay_s"], steps, allowed, queue_s)
 
 
 @contextlib.contextmanager

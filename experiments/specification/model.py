@@ -236,7 +236,11 @@ class FidelitySpec(Part):
         default=0.02, description="Wait of packets for the switches, 95th percentile"
     )
     max_packet_delay_s: Threshold = Field(
-        default=0.08, description="What datagrams take longer than the queues of their path explain, 99th percentile"
+        default=0.04, description="What datagrams take longer than the queues of their path explain, 99th percentile"
+    )
+    max_packet_delay_queues: Threshold = Field(
+        default=1.25,
+        description="The same, in times that the slowest switch port takes to send a full queue; the longer of both",
     )
     max_decision_share: Share = Field(
         default=0.01, description="Share of the jobs' times that they may wait for the strategy to place them"

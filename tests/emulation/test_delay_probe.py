@@ -32,7 +32,8 @@ def felt(network, paths, log, disturb=lambda: time.sleep(4)):
         found = probe.finish()
     steps = [path.steps for path in paths]
     allowed = [delays.allowed_s(network.topology, network.constants, path) for path in steps]
-    return delays.assess(found["flow"], found["delay_s"], steps, allowed)
+    queue_s = delays.longest_queue_s(network.topology, network.constants)
+    return delays.assess(found["flow"], found["delay_s"], steps, allowed, queue_s)
 
 
 @pytest.mark.measured

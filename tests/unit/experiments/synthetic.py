@@ -193,7 +193,7 @@ def _delays(topology: Topology, rng: np.random.Generator) -> Delays:
         for link, both in zip(topology.links, delays_s, strict=True)
         for way, mine in zip(ways, both, strict=True)
     )
-    return Delays(links, float(np.percentile(delays_s, 99)))
+    return Delays(links, float(np.percentile(delays_s, 99)), 0.05)
 
 
 def _spreading(run: Run) -> float:

@@ -17,7 +17,7 @@ OTHER: Step = ("c", "down")
 
 def assessed(delays_s, paths=((UP, DOWN),), allowed=(0.0,)):
     flows = np.arange(len(delays_s), dtype=np.int32) % len(paths)
-    return delays.assess(flows, np.array(delays_s, dtype=float), paths, allowed)
+    return delays.assess(flows, np.array(delays_s, dtype=float), paths, allowed, 0.05)
 
 
 def test_what_the_queues_explain_is_no_delay():
@@ -69,3 +69,4 @@ def test_every_port_after_the_sending_host_holds_a_datagram_up_that_does_not_go_
     queued = Constants(short_packets_first=False, super_frame_bytes=8192, queue_bytes=3 * 8192)
     expected = sum(4 * 8192 * 8 / (link.capacity_mbps * 1e6) for link in (up, down, far_host))
     assert delays.allowed_s(topology, queued, steps) == pytest.approx(expected)
+    assert delays.longest_queue_s(topology, queued) == pytest.approx(3 * 8192 * 8 / (up.capacity_mbps * 1e6))

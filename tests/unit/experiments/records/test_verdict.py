@@ -291,15 +291,18 @@ def test_tcp_counters_are_found_by_name():
     assert tcp_counters(Path("/proc/net/snmp").read_text())["OutSegs"] >= 0
 
 
-def held_up(worst_s, slowest="t1-c1 up"):
+def held_up(worst_s, slowest="t1-c1 up", queue_s=0.04):
     name, way = slowest.split()
-    return Delays((LinkDelays(name, way, 200, 0, worst_s, worst_s, worst_s),), worst_s)
+    return Delays((LinkDelays(name, way, 200, 0, worst_s, worst_s, worst_s),), worst_s, queue_s)
 
 
 def test_a_link_that_holds_datagrams_up_is_named():
-    assert assess(samples(), delays=held_up(0.08)).verdict == "trusted"
-    doubtful = assess(samples(), delays=held_up(0.081))
-    assert doubtful.reasons == ("packet_delay_s_p99 0.081 is above 0.08: datagrams were held up, most on t1-c1 up",)
+    assert assess(samples(), delays=held_up(0.05)).verdict == "trusted"
+    doubtful = assess(samples(), delays=held_up(0.051))
+    assert doubtful.reasons == ("packet_delay_s_p99 0.051 is above 0.05: datagrams were held up, most on t1-c1 up",)
+    assert assess(samples(), delays=held_up(0.051, queue_s=0.06)).verdict == "trusted"
+    (reason,) = assess(samples(), delays=held_up(0.041, queue_s=0.01)).reasons
+    assert reason.startswith("packet_delay_s_p99 0.041 is above 0.04:")
     assert assess(samples()).figures["packet_delay_s_p99"] is None
 
 
