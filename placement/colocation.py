@@ -52,8 +52,8 @@ class Colocation:
         return f"{self.signature}:{self.folder.rstrip('/') + '/' if self.folder else ','.join(self.files)}"
 
     def covers(self, file: str) -> bool:
-        """Whether the file is one of its files, or lies under its folder."""
-        return file.startswith(self.folder.rstrip("/") + "/") if self.folder else file in self.files
+        """Whether the file is one of its files, or is its folder or lies under it."""
+        return f"{file}/".startswith(self.folder.rstrip("/") + "/") if self.folder else file in self.files
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class ClusterState:
         view = self._view
         left = _without(view.running, job_id, "job")
         request = view.running[job_id].request
-        sizes = tuple(view.files[name].size_bytes for name in request.inputs if name in view.files)
+        sizes = tuple(view.files[file].size_bytes for name in request.inputs for file in view.files_of(name))
         run = PastRun(request.signature, sizes, request.workers)
         self._set(running=left, history=(*view.history, run))
 

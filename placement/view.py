@@ -64,17 +64,23 @@ class ClusterView:
         """The replicas of all files on live nodes."""
         return self.blocks_of(self.stored)
 
-    def blocks_of(self, files: Iterable[str]) -> BlockMap:
-        """The replicas of some files on live nodes.
+    def files_of(self, name: str) -> tuple[str, ...]:
+        """The stored files that a name stands for: the one of that name, or all below the folder."""
+        return (name,) if name in self.stored else tuple(file for file in self.stored if file.startswith(f"{name}/"))
+
+    def blocks_of(self, names: Iterable[str]) -> BlockMap:
+        """The replicas of some files and folders on live nodes.
 
         Raises:
-            PlacementError: a file is not stored.
+            PlacementError: nothing of a name is stored.
         """
-        names = tuple(files)
+        files: list[str] = []
         for name in names:
-            if name not in self.stored:
+            found = self.files_of(name)
+            if not found:
                 raise PlacementError(f"file {name!r}: not stored; store it before a job reads it")
-        return BlockMap.merged(self.stored[name] for name in names).without(self.dead)
+            files += found
+        return BlockMap.merged(self.stored[file] for file in files).without(self.dead)
 
     @functools.cached_property
     def alive(self) -> IntArray:

@@ -20,6 +20,7 @@ from twin.tasks import Task
 from workloads.agents.connection import TransferError
 from workloads.protocol import (
     Begin,
+    BlockWrite,
     End,
     Failed,
     FromAgent,
@@ -154,7 +155,7 @@ class Agent:
         yield self._around.clock.sleep(0)
         try:
             for block in order.blocks:
-                yield from self.write(block.bytes, block.targets)
+                yield from self.write(block)
         except TransferError as error:
             self.report(Stored(order.number, str(error)))
         else:
@@ -209,7 +210,7 @@ class Agent:
         path = [routes.disk(host), *routes.ends(host, self.host)]
         return self._move([path], size, [host] if host != self.host else [])
 
-    def write(self, size: int, targets: Sequence[str]) -> Process:
+    def write(self, block: BlockWrite) -> Process:
         """Waits until a block is on this host's disk, and through a pipeline on those of the targets.
 
         A pipeline is as fast as the slowest of its links and disks: it passes on pieces while they are written.
@@ -217,13 +218,13 @@ class Agent:
         Raises:
             TransferError: a target is dead, or dies.
         """
-        routes = self._around.routes
-        paths = [[routes.disk(self.host)]]
+        routes, targets = self._around.routes, block.targets
+        paths = [[routes.disk(self.host)]] if block.here else []
         for first in range(0, len(targets), SEGMENTS):
             chain = [self.host, *targets][first : first + SEGMENTS + 1]
             hops = [(*routes.ends(*pair), routes.disk(pair[1])) for pair in itertools.pairwise(chain)]
             paths.append([*itertools.chain(*hops)])
-        return self._move(paths, size, targets)
+        return self._move(paths, block.bytes, targets)
 
     def _move(self, paths: Sequence[Sequence[int]], size: int, others: Sequence[str]) -> Process:
         """Sends a block over some paths, in which the agents of some other hosts take part."""

@@ -57,8 +57,8 @@ class Task:
                 self._agent.keep(order.job, order.task, self._outlets.pop(0))
             for block in order.writes:
                 started = self._around.clock.now
-                yield from self._agent.write(block.bytes, block.targets)
-                written.append(WriteReport(started, self._around.clock.now, 0, 0))
+                yield from self._agent.write(block)
+                written.append(WriteReport(started, self._around.clock.now, 0, 0, None))
         finally:
             self._close()
         received = {

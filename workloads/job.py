@@ -26,20 +26,41 @@ class JobError(WorkloadError, ValueError):
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a stage of a job writes to the block store, for other jobs to read; `bytes` are modelled."""
+
+    job_id: str
+    stage: str
+    bytes: int
+
+    @property
+    def folder(self) -> str:
+        """Where the tasks of the stage put their files."""
+        return f"{self.job_id}/output/{self.stage}"
+
+    def parts(self, tasks: int) -> tuple[tuple[str, int], ...]:
+        """Name and modelled bytes of the file of each of so many tasks."""
+        ends = [self.bytes * done // tasks for done in range(tasks + 1)]
+        return tuple((f"{self.folder}/part-{task:05d}", ends[task + 1] - ends[task]) for task in range(tasks))
+
+
+@dataclass(frozen=True)
 class Read:
     """A file that a stage scans; its splits are handed out at run time, local ones first.
 
     Attributes:
-        file: Name of the file; its blocks are the input splits.
+        file: Name of the file, or of the folder that has several; its blocks are the input splits.
         bytes: Modelled size.
         cpu_s: Modelled CPU seconds to process all of it, over all tasks.
         block_bytes: Modelled size of its blocks, an attribute of a file as in HDFS; the cluster's when None.
+        result_of: The job that writes it; None when it is stored before the jobs begin.
     """
 
     file: str
     bytes: int
     cpu_s: float = 0.0
     block_bytes: int | None = None
+    result_of: str | None = None
 
     def __post_init__(self) -> None:
         _check_volume(f"read of {self.file}: bytes", self.bytes)
@@ -221,9 +242,29 @@ class Job:
         return {read.file: read.bytes for read in self.reads}
 
     @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The jobs whose results it reads."""
+        return tuple(dict.fromkeys(read.result_of for read in self.reads if read.result_of is not None))
+
+    @property
     def input_bytes(self) -> int:
         """Modelled bytes read from the block store."""
         return sum(self.files.values())
+
+    def result(self, stage: str | None = None) -> Result:
+        """What a stage writes, or the only one that does.
+
+        Raises:
+            JobError: it writes nothing, or there is no such stage.
+        """
+        writing = {one.name: one.write_bytes for one in self.stages if one.write_bytes}
+        names = ", ".join(writing) or "none"
+        if stage is None and len(writing) != 1:
+            raise JobError(f"job {self.job_id}: stages with a result: {names}; name one, as {self.job_id}/STAGE")
+        if stage is not None and stage not in writing:
+            raise JobError(f"job {self.job_id}: stage {stage!r} writes nothing; those with a result: {names}")
+        chosen = next(iter(writing)) if stage is None else stage
+        return Result(self.job_id, chosen, writing[chosen])
 
     @property
     def exchanged_bytes(self) -> int:

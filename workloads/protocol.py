@@ -37,12 +37,15 @@ class Peers(NamedTuple):
 
 
 class BlockWrite(NamedTuple):
-    """A block to write: onto the host's own disk, and through a pipeline onto those of `targets`."""
+    """A block to write: onto the host's own disk unless it is not `here`, and through a pipeline onto those of
+    `targets`.
+    """
 
     file: str
     block: int
     bytes: int
     targets: tuple[str, ...] = ()
+    here: bool = True
 
 
 class Store(NamedTuple):
@@ -242,12 +245,15 @@ class Sent(NamedTuple):
 
 
 class WriteReport(NamedTuple):
-    """When the writing of a block began and ended, and over which ports its first hop went, 0 without one."""
+    """When the writing of a block began and ended, over which ports its first hop went, 0 without one, and the checksum
+    of what was written; None where no bytes are.
+    """
 
     started: float
     finished: float
     own_port: int
     other_port: int
+    digest: int | None
 
 
 class Done(NamedTuple):

@@ -34,6 +34,10 @@ class Scale:
         """Modelled seconds for a duration on the wall."""
         return wall_s * self.volume_divisor / self.rate_divisor
 
+    def block_wire_bytes(self, modelled: int) -> int:
+        """Of a block that is not empty: at least one."""
+        return max(1, self.wire_bytes(modelled))
+
     def wire_bytes(self, modelled_bytes: float) -> int:
         """Bytes that are really moved for a modelled volume, rounded to the nearest byte."""
         return round(modelled_bytes / self.volume_divisor)

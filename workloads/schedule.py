@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workloads.errors import WorkloadError
-from workloads.job import Job
+from workloads.job import Job, JobError, Result
 from workloads.profiles import Profile, load_profile
 
 INTERVAL_S = 10.0
@@ -43,6 +43,8 @@ class Submission:
         profile: Name of a profile that comes with the testbed, or the profile itself.
         at_s: Modelled seconds since the start of the schedule.
         overrides: `input_bytes` and `containers`, instead of the profile's, and `shuffle_factor` on its volumes.
+        reads: Results of jobs before it that it reads instead of files of its own: `JOB`, or `JOB/STAGE`, by the name
+            of the file in its profile.
 
     Raises:
         ScheduleError: a malformed job id, a time that is negative or after `LATEST_S`, or an unknown override.
@@ -52,6 +54,7 @@ class Submission:
     profile: str | Profile
     at_s: float
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _JOB_ID.match(self.job_id):
@@ -71,13 +74,29 @@ class Submission:
         """
         return load_profile(self.profile)
 
-    def job(self) -> Job:
+    def job(self, before: Mapping[str, Job] | None = None) -> Job:
         """The job to submit.
+
+        Args:
+            before: The jobs before it in the schedule, by their ids.
 
         Raises:
             JobError: there is no such profile, or the numbers do not make a job.
+            ScheduleError: it reads a result that there is not.
         """
-        return self.loaded.job(self.job_id, **self.overrides)
+        results = {name: self._result(name, source, before or {}) for name, source in self.reads.items()}
+        return self.loaded.job(self.job_id, **self.overrides, results=results)
+
+    def _result(self, name: str, source: str, before: Mapping[str, Job]) -> Result:
+        job_id, _, stage = source.partition("/")
+        if job_id not in before:
+            near = difflib.get_close_matches(job_id, before, 1)
+            hint = f"do you mean {near[0]}?" if near else f"those before it: {', '.join(before) or 'none'}"
+            raise ScheduleError(f"job {self.job_id}: reads {name}: no job {job_id!r} before it; {hint}")
+        try:
+            return before[job_id].result(stage or None)
+        except JobError as error:
+            raise ScheduleError(f"job {self.job_id}: reads {name}: {error}") from error
 
 
 def preset_names() -> tuple[str, ...]:

@@ -93,34 +93,3 @@ def choose_replica(
     near = [host for host in replicas if rack is not None and racks.get(host) == rack]
     choice = near or list(replicas)
     return choice[int(rng.integers(len(choice)))]
-
-
-def write_targets(
-    writer: str, live: Sequence[str], count: int, racks: Mapping[str, int], rng: np.random.Generator
-) -> list[str]:
-    """Hosts of the replicas after the writer's own, as HDFS chooses them.
-
-    The first is on another rack, the second on another node of that rack, further ones anywhere; where a rule
-    cannot be met, any live host will do.
-
-    Args:
-        writer: Host of the first replica.
-        live: Hosts to choose from.
-        count: Replicas wanted; fewer come back when there are not enough hosts.
-        racks: Rack of each host.
-        rng: Source of the choices.
-    """
-    left = [host for host in live if host != writer]
-    targets: list[str] = []
-    while left and len(targets) < count:
-        if not targets:
-            preferred = [host for host in left if racks.get(host) != racks.get(writer)]
-        elif len(targets) == 1:
-            preferred = [host for host in left if racks.get(host) == racks.get(targets[0])]
-        else:
-            preferred = left
-        pool = preferred or left
-        target = pool[int(rng.integers(len(pool)))]
-        left.remove(target)
-        targets.append(target)
-    return targets

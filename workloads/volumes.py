@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workloads.job import Exchange, Job, JobError, Stage
+from workloads.job import Exchange, Job, JobError, Result, Stage
 from workloads.scale import Scale
 from workloads.splits import BlockKey, Key, Split
 
@@ -62,14 +62,14 @@ class ExchangePlan:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage in wire bytes."""
+    """One stage in wire bytes; `parts` are the files of its result, one a task, with their modelled bytes."""
 
     stage: Stage
     exchanges: tuple[ExchangePlan, ...]
     outputs: tuple[ExchangePlan, ...]
     splits: tuple[Split, ...]
     split_cpu_s: tuple[float, ...]
-    write_bytes: tuple[int, ...]
+    parts: tuple[tuple[str, int], ...]
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ class StagePlan:
     @functools.cached_property
     def _arriving_before(self) -> tuple[int, ...]:
         """Of each task, what arrives at those before it, in proportion; and at all of them."""
-        return tuple(itertools.accumulate(_arriving(self.exchanges, len(self.write_bytes)), initial=0))
+        return tuple(itertools.accumulate(_arriving(self.exchanges, len(self.parts)), initial=0))
 
     def emitted_by_split(self, output: ExchangePlan, before: int, size: int) -> int:
         """Bytes that a split yields for an output; over all splits they add up to exactly what is produced.
@@ -119,7 +119,8 @@ def plan_job(
     """
     by_file: dict[str, list[Key]] = {}
     for block in blocks:
-        by_file.setdefault(block.file, []).append(block)
+        for name in (block.file, block.file.rpartition("/")[0]):
+            by_file.setdefault(name, []).append(block)
     exchanges: list[ExchangePlan] = []
     for stage in job.stages:
         for item in stage.exchanges:
@@ -129,14 +130,14 @@ def plan_job(
         splits: list[Split] = []
         cpu: list[float] = []
         for read in stage.reads:
-            own = sorted(by_file.get(read.file, ()), key=lambda block: block.index)
+            own = sorted(by_file.get(read.file, ()), key=lambda block: (block.file, block.index))
             stored = sum(sizes[block] for block in own)
             if stored != read.bytes:
                 raise JobError(
                     f"file {read.file}: {stored} bytes stored, job {job.job_id} reads {read.bytes}; store it"
                 )
             for block in own:
-                wire = max(1, scale.wire_bytes(sizes[block]))
+                wire = scale.block_wire_bytes(sizes[block])
                 splits.append(Split(len(splits), block.file, block.index, wire, tuple(blocks[block])))
                 cpu.append(scale.wall_s(read.cpu_s * sizes[block] / max(1, read.bytes)))
         plans[stage.name] = StagePlan(
@@ -145,7 +146,7 @@ def plan_job(
             outputs=tuple(plan for plan in exchanges if plan.source == stage.name),
             splits=tuple(splits),
             split_cpu_s=tuple(cpu),
-            write_bytes=_divide(scale.wire_bytes(stage.write_bytes), job.tasks),
+            parts=Result(job.job_id, stage.name, stage.write_bytes).parts(job.tasks),
         )
     return plans
 
@@ -174,7 +175,3 @@ def _arriving(exchanges: Sequence[ExchangePlan], tasks: int) -> tuple[int, ...]:
     """What arrives at each task, in proportion; the same where nothing does."""
     weights = tuple(sum(exchange.expected_bytes(task) for exchange in exchanges) for task in range(tasks))
     return weights if any(weights) else (1,) * tasks
-
-
-def _divide(total: int, parts: int) -> tuple[int, ...]:
-    return tuple(total * (i + 1) // parts - total * i // parts for i in range(parts))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.specification import strategy_modules
+from experiments.specification import modelled_cluster, strategy_modules
 from experiments.specification.model import Specification
 from experiments.specification.plan import runs_of
-from experiments.specification.resolved_run import resolve
+from experiments.specification.resolved_run import ResolvedRun, resolve
 from placement import (
     Cluster,
     ClusterState,
@@ -18,13 +19,18 @@ from placement import (
     ContainerRequest,
     File,
     Objective,
+    Placement,
     PlacementError,
     Placer,
     Strategy,
     explain,
 )
+from workloads.job import Job
 
 SCHEMA_VERSION = 2
+
+Writes = Callable[[Placement], Sequence[File]]
+"""The files that a job writes for later ones when its containers are where they are."""
 
 
 def dry_run(
@@ -37,10 +43,11 @@ def dry_run(
     objective: Objective | None = None,
     exact_within_s: float | None = None,
     times: Sequence[float] | None = None,
+    writes: Mapping[str, Writes] | None = None,
 ) -> dict[str, Any]:
     """Store all files, then submit all jobs one after the other, under each strategy.
 
-    How long they take is not known. They stay as long as they can: where one has no room, those that came first end.
+    They stay as long as they can, as how long they take is not known: where one has no room, those that came first end.
 
     Args:
         cluster: the machines.
@@ -52,6 +59,7 @@ def dry_run(
         objective: the cost that all are rated by; the weighted sum unless given.
         exact_within_s: also find each job's best placement within this time; None does not.
         times: modelled seconds at which each job comes; all come at 0 when None.
+        writes: by job; they are there as soon as it is.
 
     Returns:
         A JSON document. Each job has those that `ended` to make room for it; one that has no room on the empty cluster
@@ -67,9 +75,7 @@ def dry_run(
         placer = Placer(ClusterState(cluster), strategy, seed)
         for colocation in colocations:
             placer.state.describe(colocation)
-        stored = [_stored(placer, file) for file in files]
-        jobs = [_submitted(placer, request, at_s, objective, exact_within_s) for request, at_s in coming]
-        results.append({"strategy": name, "files": stored, "jobs": jobs, "present": list(placer.state.view().running)})
+        results.append({"strategy": name, **_under(placer, files, coming, writes or {}, objective, exact_within_s)})
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
@@ -77,6 +83,24 @@ def dry_run(
         "racks": _racks(cluster),
         "strategies": results,
     }
+
+
+def _under(
+    placer: Placer,
+    files: Sequence[File],
+    coming: Sequence[tuple[ContainerRequest, float]],
+    writes: Mapping[str, Writes],
+    objective: Objective,
+    exact_within_s: float | None,
+) -> dict[str, Any]:
+    """Files, jobs, and those that are there at the end, under one strategy."""
+    stored, jobs = [_stored(placer, file) for file in files], []
+    for request, at_s in coming:
+        jobs.append(_submitted(placer, request, at_s, objective, exact_within_s))
+        running, written = placer.state.view().running.get(request.job_id), writes.get(request.job_id)
+        if running is not None and written is not None:
+            stored += [_stored(placer, file) for file in written(running.placement)]
+    return {"files": stored, "jobs": jobs, "present": list(placer.state.view().running)}
 
 
 def placements(specification: Specification) -> dict[str, Any]:
@@ -96,10 +120,25 @@ def placements(specification: Specification) -> dict[str, Any]:
             run.seed,
             [planned.colocation for planned in run.jobs if planned.colocation is not None],
             times=[planned.at_s for planned in run.jobs],
+            writes=_writes(run),
         )
         for run in runs  # in the order of the specification, as the first repeat on the first network has them
     ]
     return {**dry_runs[0], "strategies": [result for run in dry_runs for result in run["strategies"]]}
+
+
+def _writes(run: ResolvedRun) -> dict[str, Writes]:
+    """By job, the files that it writes for later ones."""
+    wanted = {read.file for planned in run.jobs for read in planned.job.reads if read.result_of is not None}
+
+    def written(job: Job, placement: Placement) -> list[File]:
+        results = (job.result(stage.name) for stage in job.stages if stage.write_bytes)
+        read = (result for result in results if result.folder in wanted)
+        return [
+            file for result in read for file in modelled_cluster.result_files(run.specification, job, result, placement)
+        ]
+
+    return {planned.job.job_id: functools.partial(written, planned.job) for planned in run.jobs}
 
 
 def _racks(cluster: Cluster) -> dict[str, Any]:

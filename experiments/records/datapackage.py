@@ -19,6 +19,7 @@ _TABLES = (
     ("links", series.LINKS),
     ("fidelity", series.FIDELITY),
     ("delays", series.DELAYS),
+    ("files", series.FILES),
 )
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from experiments.records import conversion, frames, verdict
+from experiments.records import conversion, file_operations, frames, verdict
 from experiments.records.conversion import Decision, Racks
+from experiments.records.file_operations import FileOperation
 from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
 from experiments.records.verdict import Watched
@@ -34,6 +35,7 @@ class Outcome:
     kept: list[Event | Transfers] = field(default_factory=list)
     link_readings: list[Mapping[str, Any]] = field(default_factory=list)
     watched: Watched = field(default_factory=Watched)
+    file_operations: list[FileOperation] = field(default_factory=list)
 
     @property
     def events(self) -> list[Event]:
@@ -78,6 +80,8 @@ def save(
     writer.save_events(events)
     writer.save_links(link_frame(outcome, scale))
     writer.save_fidelity(verdict.rows(outcome.watched.samples))
+    if outcome.file_operations:
+        writer.save_files(file_operations.rows(outcome.file_operations, scale, origin_s))
     if outcome.watched.delays is not None:
         writer.save_delays(map(asdict, outcome.watched.delays.links))
     matrix = conversion.traffic_matrix(events, tuple(racks)) if len(racks) <= MOST_HOSTS else None

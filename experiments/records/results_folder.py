@@ -2,7 +2,7 @@
 
 results/<time>-<name>/
     specification.yaml
-    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet, delays.parquet
+    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet, delays.parquet, files.parquet
     summary.json, datapackage.json, report.html, figures/
 """
 
@@ -83,6 +83,10 @@ class RunFolder:
         """Rows of delays.parquet (`series.DELAYS`), none when there is no such file."""
         return series.read(self.path / "delays.parquet", series.DELAYS)
 
+    def files(self) -> pl.DataFrame:
+        """Rows of files.parquet (`series.FILES`), none when there is no such file."""
+        return series.read(self.path / "files.parquet", series.FILES)
+
     @contextlib.contextmanager
     def writing(self, now: Callable[[], datetime]) -> Iterator[RunWriter]:
         """The run's only writer; a run whose block raises is recorded as failed, with the exception as its reason.
@@ -143,6 +147,10 @@ class RunWriter:
     def save_delays(self, rows: series.Rows) -> None:
         """Write delays.parquet from rows with the columns of `series.DELAYS`."""
         series.write(self.folder.path / "delays.parquet", rows, series.DELAYS)
+
+    def save_files(self, rows: series.Rows) -> None:
+        """Write files.parquet from rows with the columns of `series.FILES`."""
+        series.write(self.folder.path / "files.parquet", rows, series.FILES)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,22 @@ DELAYS: Columns = {
 """Columns of delays.parquet."""
 
 
+FILES: Columns = {
+    "time_s": ("number", "when it was complete, modelled seconds since the first submission"),
+    "operation": (
+        "string",
+        "create: a task has written its part of a result; delete: that of a failed attempt is gone",
+    ),
+    "file": ("string", "name of the file: JOB/output/STAGE/part-TASK"),
+    "job": ("string", "job id"),
+    "host": ("string", "the writer; null of what the name node does"),
+    "bytes": ("integer", "modelled size"),
+    "checksum": ("string", "xxh3-64 over those of its blocks, in hexadecimal; null where nothing was emulated"),
+    "blocks": ("string", "hosts of each block's replicas: `h1 h4 h5, h1 h2 h3`"),
+}
+"""Columns of files.parquet."""
+
+
 class SeriesError(ExperimentError, ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""
 
@@ -146,9 +162,9 @@ def read(path: Path, columns: Columns) -> pl.DataFrame:
         raise SeriesError(str(error)) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(path, str(error)) from error
-    when = next(iter(columns))
-    if not whole[when].is_finite().all(ignore_nulls=False):
-        raise _damaged(path, f"{when} is missing in a row")
+    first = whole[next(iter(columns))]
+    if first.has_nulls() or not (first.dtype == pl.String or first.is_finite().all()):
+        raise _damaged(path, f"{first.name} is missing in a row")
     return whole
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.records.conversion import Decision
+from experiments.runs.name_node import NameNode
 from experiments.specification import strategy_modules
 from experiments.specification.plan import Run
 from experiments.specification.resolved_run import ResolvedRun
@@ -45,6 +46,7 @@ class ResourceManager:
         self._decide_aside = decide_aside
         self.state = ClusterState(run.cluster)
         self._placer = Placer(self.state, _strategy(run), run.seed)
+        self.name_node = NameNode(self._placer, run.specification.data.block_bytes)
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -113,8 +115,7 @@ class ResourceManager:
 
     def finish(self, job_id: str, dead_hosts: Collection[str]) -> None:
         """The job's containers are free again; hosts that died take no more."""
-        for host in sorted(set(dead_hosts) - self.state.view().dead):
-            self.state.node_dies(host)
+        self.name_node.know_dead(dead_hosts)
         self._placer.finish(job_id)
         self._freed.set()
 

@@ -42,7 +42,9 @@ class Workload:
         self._pool = pool
         self._scale = scale
         self._outcome = outcome
+        outcome.file_operations = self.manager.name_node.operations
         self._say = on_progress
+        self._ended = {one.job.job_id: asyncio.get_running_loop().create_future() for one in run.jobs}
 
     async def load(self, over_network: bool) -> None:
         """Place the input files, and have the agents store them."""
@@ -70,24 +72,31 @@ class Workload:
         return [cause(failure, breakable, *take) for failure in self._failures]
 
     async def run_job(self, planned: PlannedJob) -> None:
-        """Submit a job when its time has come; attempts that lose a host are repeated on the live ones.
+        """Submit a job when its time has come, and the jobs whose results it reads have ended; attempts that lose a
+        host are repeated on the live ones.
 
         Raises:
             JobFailedError: it failed for good.
         """
         job_id = planned.job.job_id
         await self.wait_until_s(planned.at_s)
+        submitted_s = self.origin_s + self._scale.wall_s(planned.at_s)
+        for other in planned.job.waits_for:
+            submitted_s = max(submitted_s, await self._ended[other])
         for attempt in range(1, self._attempts + 1):
-            result = await self._attempt(planned)
+            result = await self._attempt(planned, submitted_s)
             if result.failed is None:
                 self._say(f"{job_id} finished")
                 break
+            self.manager.name_node.discard(job_id, self._pool.clock())
             self._say(f"{job_id} failed, attempt {attempt} of {self._attempts}: {result.failed}")
             if not result.dead_hosts or attempt == self._attempts:
                 raise JobFailedError(f"job {job_id} failed in attempt {attempt}: {result.failed}")
         self._outcome.results.append(result)
+        assert result.finished_s is not None
+        self._ended[job_id].set_result(result.finished_s)
 
-    async def _attempt(self, planned: PlannedJob) -> JobResult:
+    async def _attempt(self, planned: PlannedJob, submitted_s: float) -> JobResult:
         job, readings = planned.job, self._outcome.link_readings
         decision = await self.manager.start(planned.request, lambda: readings[-1] if readings else None)
         self._outcome.decisions[job.job_id] = decision
@@ -101,7 +110,8 @@ class Workload:
                 decision.placement,
                 blocks,
                 self._outcome.kept.append,
-                submitted_s=self.origin_s + self._scale.wall_s(planned.at_s),
+                name_node=self.manager.name_node,
+                submitted_s=submitted_s,
                 deadline_s=self._deadline_s,
             )
         finally:

@@ -29,6 +29,12 @@ class JobSpec(Shorthand):
         default=None, description="On what it repartitions and broadcasts; 1 when left out"
     )
 
+    reads: dict[str, Annotated[str, Field(min_length=1, max_length=250)]] = Field(
+        default={},
+        description="Results of jobs before it instead of files of its own, JOB or JOB/STAGE by the file's name; it is "
+        "not submitted before they have ended",
+    )
+
     @property
     def overrides(self) -> dict[str, Any]:
         """What it has instead of its profile's, as a `Submission` takes it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from experiments.specification.model import ColocationSpec, Specification, StrategySpec
 from experiments.specification.nodes import of_hosts
-from placement import Cluster, Colocation, ContainerRequest, File, Hops, Node, PlacementError, Weights
+from placement import Cluster, Colocation, ContainerRequest, File, Hops, Node, Placement, PlacementError, Weights
 from topologies.topology import Topology
-from workloads.job import Job
+from workloads.job import Job, Result
 from workloads.profiles import Profile
 
 
@@ -25,28 +25,47 @@ def cluster(specification: Specification, topology: Topology) -> Cluster:
 
 
 def files(specification: Specification, job: Job) -> tuple[File, ...]:
-    """The input files of a job, as they are to be stored: in blocks of their own size, or else the cluster's."""
+    """The input files of a job, as they are to be stored: in blocks of their own size, or else the cluster's.
+
+    Results of other jobs are not among them.
+    """
     data = specification.data
     return tuple(
-        File(read.file, read.bytes, data.replication, read.block_bytes or data.block_bytes) for read in job.reads
+        File(read.file, read.bytes, data.replication, read.block_bytes or data.block_bytes)
+        for read in job.reads
+        if read.result_of is None
+    )
+
+
+def result_files(specification: Specification, job: Job, result: Result, placement: Placement) -> tuple[File, ...]:
+    """The files that tasks write into the folder of a result, when the job's containers are where they are."""
+    data, replication = specification.data, job.stage_by_name[result.stage].write_replication
+    return tuple(
+        File(name, size, replication, data.block_bytes, placement[job.container_of(task)])
+        for task, (name, size) in enumerate(result.parts(job.tasks))
+        if size
     )
 
 
 def colocation(specification: Specification, strategy: StrategySpec, job: Job) -> Colocation | None:
     """What a user of CoLoc describes before loading a job's files: that they belong together, on as many nodes as the
-    strategy's `colocation` says or else as the job's workers need where slots are fewest. None for a job that is not
-    described or reads nothing.
+    strategy's `colocation` says or else as the job's workers need where slots are fewest.
+
+    Of a job that reads nothing but the result of another one, it is the folder that will have it. None for a job that
+    is not described, or of whose input a user can say neither.
     """
     wanted = strategy.colocation or ColocationSpec()
     described = wanted.jobs is None or job.job_id in wanted.jobs or job.profile in wanted.jobs
-    if not (job.files and described):
+    own = tuple(read.file for read in job.reads if read.result_of is None)
+    if not described or not (own or len(job.reads) == 1):
         return None
     usual = specification.node.slots
     slots = min([usual, *(kind.slots or usual for kind in specification.nodes)])
     needed = -(-(job.containers - 1) // slots)
     return Colocation(
         signature=job.profile,
-        files=tuple(job.files),
+        files=own,
+        folder=None if own else job.reads[0].file,
         size=wanted.nodes or needed,
         container_nodes=wanted.container_nodes or 0,
     )

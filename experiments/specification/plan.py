@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
@@ -13,6 +13,7 @@ from experiments.specification.nodes import problems as node_problems
 from experiments.specification.workload import submissions
 from placement import Hooks, Node, strategy_names
 from topologies.topology import Topology
+from workloads.job import Job
 from workloads.profiles import profile_names
 from workloads.schedule import Submission, preset_names
 
@@ -113,8 +114,9 @@ def _workload(specification: Specification, topology: Topology) -> Iterator[str]
         yield f"workload: {error}"
         return
     nodes = modelled_cluster.nodes(specification, topology)
-    wrong = list(dict.fromkeys(line for one in submitted for line in _job(one, nodes)))
-    yield from wrong or [*_named_jobs(specification, submitted), *_blocks(specification, submitted)]
+    jobs: dict[str, Job] = {}
+    wrong = list(dict.fromkeys(line for one in submitted for line in _job(one, jobs, nodes)))
+    yield from wrong or [*_named_jobs(specification, submitted), *_blocks(specification, jobs.values())]
 
 
 def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
@@ -136,19 +138,22 @@ def _named_jobs(specification: Specification, submitted: Sequence[Submission]) -
                 yield problem(("strategies", index, "colocation", "jobs"), name, f"no such job; {nearest(name, jobs)}")
 
 
-def _blocks(specification: Specification, submitted: Sequence[Submission]) -> Iterator[str]:
+def _blocks(specification: Specification, jobs: Iterable[Job]) -> Iterator[str]:
     """More blocks than can be placed one by one."""
-    jobs = (submission.job() for submission in submitted)
-    blocks = sum(file.block_count for job in jobs for file in modelled_cluster.files(specification, job))
+    size, blocks = specification.data.block_bytes, 0
+    for job in jobs:
+        blocks += sum(file.block_count for file in modelled_cluster.files(specification, job))
+        blocks += sum(job.tasks * -(-stage.write_bytes // (job.tasks * size)) for stage in job.stages)
     if blocks > MOST_BLOCKS:
-        hint = f"makes {blocks:,} blocks of all input; give at least as much as makes {MOST_BLOCKS:,}, or less input"
+        hint = f"makes {blocks:,} blocks of all data; give at least as much as makes {MOST_BLOCKS:,}, or less input"
         yield problem(("data", "block_bytes"), specification.data.block_bytes, hint)
 
 
-def _job(submission: Submission, nodes: Sequence[Node]) -> Iterator[str]:
+def _job(submission: Submission, before: dict[str, Job], nodes: Sequence[Node]) -> Iterator[str]:
+    """What is wrong with a job, which joins those before it."""
     path: Path = ("workload", submission.job_id)
     try:
-        job = submission.job()
+        job = before[submission.job_id] = submission.job(before)
         modelled_cluster.weights(submission.loaded)
     except ValueError as error:
         yield f"workload: {error}"

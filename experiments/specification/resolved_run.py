@@ -19,7 +19,8 @@ class PlannedJob:
     """A job of a run.
 
     Attributes:
-        at_s: modelled seconds after the start of the schedule at which it is submitted.
+        at_s: modelled seconds after the start of the schedule at which it is submitted, or later, when the jobs whose
+            results it reads have ended.
         job: what it does.
         files: its input, as it is to be stored.
         request: what it asks of the resource manager.
@@ -61,9 +62,10 @@ def resolve(run: Run) -> ResolvedRun:
         OSError: a file that it names cannot be read.
     """
     specification, strategy, topology = run.specification, run.strategy, run.build_topology()
-    jobs = []
+    jobs: list[PlannedJob] = []
+    made: dict[str, Job] = {}
     for submission in submissions(specification):
-        job = submission.job()
+        job = made[submission.job_id] = submission.job(made)
         jobs.append(
             PlannedJob(
                 at_s=submission.at_s,

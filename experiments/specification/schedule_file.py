@@ -82,7 +82,7 @@ class Schedule(Part):
                 stem = entry.job_id or Path(entry.profile).stem
                 used[stem] += 1
                 name = entry.job_id if entry.job_id is not None and len(times) == 1 else f"{stem}-{used[stem]}"
-                found.append(Submission(name, entry.profile, at_s, entry.overrides))
+                found.append(Submission(name, entry.profile, at_s, entry.overrides, entry.reads))
             now = times[-1]
         (name, times_used), *_ = Counter(submission.job_id for submission in found).most_common(1)
         if times_used > 1:

@@ -64,6 +64,7 @@ def _with_files(specification: Specification) -> Specification:
         "profiles": document["workload"]["profiles"] | read,
         "jobs": [
             {"profile": names.get(str(one.profile), one.profile), "job_id": one.job_id, "at_s": one.at_s}
+            | {"reads": dict(one.reads)}
             | dict(one.overrides)
             for one in named
         ],
@@ -108,5 +109,5 @@ def _listed(jobs: tuple[SubmissionSpec, ...]) -> tuple[Submission, ...]:
         while job_id is None or (job.job_id is None and job_id in taken):
             counts[stem] = counts.get(stem, 0) + 1
             job_id = f"{stem}-{counts[stem]}"
-        listed.append(Submission(job_id, job.profile, job.at_s, job.overrides))
+        listed.append(Submission(job_id, job.profile, job.at_s, job.overrides, job.reads))
     return tuple(sorted(listed, key=lambda submission: submission.at_s))

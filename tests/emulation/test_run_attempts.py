@@ -3,20 +3,13 @@
 import contextlib
 import signal
 from collections import Counter
-from datetime import datetime, timezone
 
 import polars as pl
 import psutil
 import pytest
 
-from experiments.records.results_folder import ResultsFolder
-from experiments.runs import emulated_run
-from experiments.runs.controller_process import listen
-from experiments.runs.standing_network import StandingNetwork
-from experiments.specification import plan
-from experiments.specification.resolved_run import resolve
-from tests.emulation.small_run import RATE_DIVISOR, specification
-from topologies.emulated import isolation
+from tests.emulation.one_run import executed
+from tests.emulation.small_run import RATE_DIVISOR
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration", "on_small_network")]
 
@@ -39,12 +32,7 @@ def execute(tmp_path):
             "failures": [{"at_s": 4.0, "host": DEAD}],
             **changed,
         }
-        wanted = specification(tmp_path, **document)
-        folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
-        (run,) = map(resolve, plan.runs_of(folder.specification()))
-        with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
-            conditions = emulated_run.Conditions(standing, RATE_DIVISOR, force=True)
-            return folder.run(run.id), emulated_run.execute(run, folder.run(run.id), conditions, on_progress)
+        return executed(tmp_path, on_progress, **document)
 
     return run_it
 

@@ -1,27 +1,22 @@
 """What fails in the middle of a run: a link, the controller's process, the controller itself."""
 
 import contextlib
-import functools
 import os
 import re
 import signal
 import sys
 import threading
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
 
-from experiments.records.results_folder import ResultsFolder
-from experiments.runs import controller_process, emulated_run
-from experiments.runs.controller_process import Controller, ControllerError, listen
-from experiments.runs.standing_network import StandingNetwork
-from experiments.specification import plan
-from experiments.specification.resolved_run import resolve
-from tests.emulation.small_run import RATE_DIVISOR, specification
+from experiments.runs import controller_process
+from experiments.runs.controller_process import Controller, ControllerError
+from tests.emulation import one_run
+from tests.emulation.small_run import RATE_DIVISOR
 from topologies.emulated import isolation
 from topologies.emulated.openvswitch import OpenVSwitch, OpenVSwitchError
 
@@ -31,17 +26,11 @@ VOLUME_DIVISOR = 40
 READING_S = 0.1 * VOLUME_DIVISOR / RATE_DIVISOR  # modelled time between two readings of the counters
 
 
-@contextlib.contextmanager
 def prepared(tmp_path, **changed):
     """A run of one job that takes some six seconds, its folder, and a call that does it."""
     scale = {"rate_divisor": RATE_DIVISOR, "volume_divisor": VOLUME_DIVISOR}
     job = [{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}]
-    wanted = specification(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
-    folder = ResultsFolder.create(tmp_path, wanted, datetime.now(timezone.utc))
-    (run,) = map(resolve, plan.runs_of(wanted))
-    with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
-        conditions = emulated_run.Conditions(standing, RATE_DIVISOR, force=True)
-        yield folder.run(run.id), functools.partial(emulated_run.execute, run, folder.run(run.id), conditions)
+    return one_run.prepared(tmp_path, strategies=["default"], workload=job, scale=scale, **changed)
 
 
 def when_the_job_has_started(action):

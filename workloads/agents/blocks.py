@@ -18,6 +18,7 @@ from workloads.agents.dialing import Dialer
 from workloads.agents.usage import Usage
 from workloads.agents.wire import send_header
 from workloads.node_model import SharedResource
+from workloads.protocol import BlockWrite
 
 _REPLY = struct.Struct("!q")  # size, or _UNKNOWN
 _DIGEST = struct.Struct("!Q")
@@ -139,16 +140,17 @@ class BlockStore:
             from_disk.cancel()
         await connection.send(_DIGEST.pack(digest.intdigest()))
 
-    async def write(self, file: str, index: int, size: int, targets: Sequence[str]) -> tuple[int, int]:
+    async def write(self, block: BlockWrite) -> tuple[tuple[int, int], int]:
         """Writes a block to this node's disk and through a pipeline to the targets, one after the other.
 
         Returns:
-            Ports of the connection to the first target; 0 without one.
+            Ports of the connection to the first target, 0 without one; and the block's checksum.
 
         Raises:
             TransferError: a replica could not be written.
         """
-        on_disk = self._disk.begin(size)
+        file, index, size, targets, here = block
+        on_disk = self._disk.begin(size) if here else None
         downstream = await self._open_pipeline(file, index, size, targets)
         try:
             digest = xxhash.xxh3_64()
@@ -157,12 +159,15 @@ class BlockStore:
                 if downstream is not None:
                     await downstream.send(view)
                     self._usage.sent_bytes += len(view)
-            await on_disk
+            if on_disk is not None:
+                await on_disk
             await self._close_pipeline(downstream, digest.intdigest())
-            self.put(file, index, size)
-            return (0, 0) if downstream is None else downstream.ports
+            if here:
+                self.put(file, index, size)
+            return (0, 0) if downstream is None else downstream.ports, digest.intdigest()
         finally:
-            on_disk.cancel()
+            if on_disk is not None:
+                on_disk.cancel()
             if downstream is not None:
                 downstream.close()
 

@@ -177,7 +177,7 @@ class Agent:
         """Writes blocks through their pipelines, starting here."""
         try:
             for block in order.blocks:
-                await self.blocks.write(block.file, block.block, block.bytes, block.targets)
+                await self.blocks.write(block)
         except TransferError as error:
             self.report(Stored(order.number, str(error)))
         else:

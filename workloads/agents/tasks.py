@@ -203,8 +203,8 @@ class StageTask:
         clock, written = asyncio.get_running_loop().time, []
         for block in self.order.writes:
             started = clock()
-            ports = await self.agent.blocks.write(block.file, block.block, block.bytes, block.targets)
-            written.append(WriteReport(started, clock(), *ports))
-            self.usage.disk_bytes += block.bytes
+            ports, digest = await self.agent.blocks.write(block)
+            written.append(WriteReport(started, clock(), *ports, digest))
+            self.usage.disk_bytes += block.bytes if block.here else 0
             self.usage.sent_bytes += block.bytes if block.targets else 0
         return tuple(written)

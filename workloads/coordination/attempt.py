@@ -13,6 +13,7 @@ import numpy as np
 from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers
 from workloads.coordination.orders import Orders
 from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
+from workloads.coordination.results import NameNode, Results
 from workloads.job import Job
 from workloads.protocol import (
     BlockWrite,
@@ -30,10 +31,9 @@ from workloads.protocol import (
     WriteReport,
 )
 from workloads.scale import Scale
-from workloads.splits import Split, choose_replica, write_targets
+from workloads.splits import BlockKey, Split, choose_replica
 from workloads.volumes import ExchangePlan, StagePlan
 
-_RESULT_BLOCK_BYTES = 128 * 2**20
 _DEATH_IS_KNOWN_AFTER_S = 0.3
 
 
@@ -45,6 +45,7 @@ class Cluster:
         send: Sends a control message to a host's agent.
         racks: Rack of each host; empty when unknown.
         dead: Hosts whose agents have died; grows.
+        sizes: Modelled bytes of every block that is stored; grows.
         clock: Wall seconds since the run's start.
         started_at: Monotonic time of the run's start.
     """
@@ -52,6 +53,7 @@ class Cluster:
     send: Callable[[str, ToAgent], None]
     racks: Mapping[str, int]
     dead: set[str]
+    sizes: dict[BlockKey, int]
     clock: Callable[[], float]
     started_at: float
 
@@ -63,6 +65,7 @@ class Execution:
         job: The job.
         placement: Host of each container; the first is the application master's.
         plans: From `plan_job`.
+        name_node: Says where its results go.
         cluster: The agents.
         scale: The divisors.
         rng: For split and replica choices.
@@ -76,6 +79,7 @@ class Execution:
         job: Job,
         placement: Sequence[str],
         plans: Mapping[str, StagePlan],
+        name_node: NameNode,
         cluster: Cluster,
         scale: Scale,
         rng: np.random.Generator,
@@ -94,8 +98,7 @@ class Execution:
         for name, plan in plans.items():
             self._stages[name] = StageProgress.of(plan, self._hosts, rng)
         self._flows = {e.key: FlowProgress(e) for plan in plans.values() for e in plan.exchanges}
-        self._writing: dict[tuple[str, int], tuple[BlockWrite, ...]] = {}
-        self._scale = scale
+        self._results = Results(job, name_node, scale, cluster.sizes)
         self.result = JobResult(job.job_id, job.profile, tuple(placement), attempt, submitted_s, cluster.clock())
         self.result.stages = [state.result for state in self._stages.values()]
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -182,7 +185,7 @@ class Execution:
         self._emit("stage_started", stage=name)
         state.running = set(range(self.job.tasks))
         for task, host in enumerate(self._hosts):
-            writes = self._writes(state.plan, task)
+            writes = self._results.orders(state.plan, task, host, self._cluster.dead)
             self._cluster.send(host, self._orders.task(state.plan, task, writes))
             self._emit("task_started", stage=name, task=task, host=host)
 
@@ -195,20 +198,6 @@ class Execution:
             else:
                 size = source.plan.emitted_by_task(exchange, task)
             self._cluster.send(host, self._orders.transfer(exchange, task, size))
-
-    def _writes(self, plan: StagePlan, task: int) -> tuple[BlockWrite, ...]:
-        """Blocks of a task's result, with the hosts of further replicas."""
-        host, left = self._hosts[task], plan.write_bytes[task]
-        block = max(1, self._scale.wire_bytes(_RESULT_BLOCK_BYTES))
-        file = f"{self.job.job_id}/{plan.name}/part-{task}"
-        live = [name for name in self._cluster.racks if name not in self._cluster.dead] if left > 0 else []
-        writes: list[BlockWrite] = []
-        while left > 0:
-            targets = write_targets(host, live, plan.stage.write_replication - 1, self._cluster.racks, self._rng)
-            writes.append(BlockWrite(file, len(writes), min(left, block), tuple(targets)))
-            left -= block
-        self._writing[plan.name, task] = tuple(writes)
-        return self._writing[plan.name, task]
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -301,18 +290,18 @@ class Execution:
             state.result.received_bytes += size
         for key, lanes in message.sent.items():
             self._note_sent(key, message, lanes)
-        for write, done in zip(self._writing.pop((state.plan.name, task)), message.written, strict=True):
+        for write, done in self._results.written(state.plan.name, task, message.written, self._cluster.started_at):
             self._note_written(state.plan.name, task, write, done)
         state.running.discard(task)
         self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])
         self._finish_complete()
 
     def _note_written(self, stage: str, task: int, write: BlockWrite, done: WriteReport) -> None:
-        """Takes the report on a block of a result: one replica on the writer's own disk, and one for every hop."""
-        chain = [self._hosts[task], self._hosts[task], *write.targets]
-        for hop, (sender, receiver) in enumerate(itertools.pairwise(chain)):
+        """Takes the report on a block of a result: a replica on the writer's own disk, and one for every hop."""
+        own = [self._hosts[task]] * (1 + write.here)
+        for hop, (sender, receiver) in enumerate(itertools.pairwise([*own, *write.targets])):
             self._add(self.result.written_bytes, sender, receiver, write.bytes)
-            first = hop == 1  # over the network
+            first = hop == write.here  # over the network
             self._emit(
                 "write",
                 time_s=self._time(done.finished),

@@ -11,6 +11,7 @@ import numpy as np
 
 from workloads.coordination.attempt import Cluster, Execution
 from workloads.coordination.events import Event, JobResult, Sink
+from workloads.coordination.results import NOBODY, NameNode
 from workloads.errors import WorkloadError
 from workloads.job import Job
 from workloads.protocol import BlockWrite, Load, OfJob, Store, Stored, ToAgent
@@ -53,10 +54,10 @@ class Coordinator:
         self._racks = dict(racks) if racks is not None else dict.fromkeys(hosts, 0)
         self._scale = scale
         self._seed = seed
-        self._cluster = Cluster(send, self._racks, self._dead, clock, started_at)
+        self._sizes: dict[BlockKey, int] = {}
+        self._cluster = Cluster(send, self._racks, self._dead, self._sizes, clock, started_at)
         self._executions: dict[str, Execution] = {}
         self._attempts: Counter[str] = Counter()
-        self._sizes: dict[BlockKey, int] = {}
         self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self._store_ids = itertools.count()
 
@@ -84,7 +85,7 @@ class Coordinator:
         """
         orders: dict[str, list[BlockWrite]] = {}
         for block, replicas in block_map.items():
-            wire = max(1, self._scale.wire_bytes(sizes[block]))
+            wire = self._scale.block_wire_bytes(sizes[block])
             self._sizes[block] = sizes[block]
             if over_network:
                 order = BlockWrite(block.file, block.index, wire, tuple(replicas[1:]))
@@ -112,6 +113,7 @@ class Coordinator:
         blocks: Mapping[Key, Sequence[str]],
         sink: Sink,
         *,
+        name_node: NameNode = NOBODY,
         submitted_s: float | None = None,
         deadline_s: float = 3600.0,
     ) -> JobResult:
@@ -122,6 +124,7 @@ class Coordinator:
             placement: Host of each container; the first is the application master's.
             blocks: Replicas of at least the job's input blocks, which have been stored.
             sink: Takes the events.
+            name_node: Says where its results go.
             submitted_s: Wall seconds since the run's start at which it was submitted; now by default.
             deadline_s: Wall seconds after which it fails.
 
@@ -132,19 +135,15 @@ class Coordinator:
             AgentError: the placement does not fit the job, or uses an unknown host.
             JobError: its input is not stored.
         """
-        if len(placement) != job.containers:
-            raise AgentError(f"job {job.job_id}: placement of {len(placement)} containers; it has {job.containers}")
-        for host in placement:
-            if host not in self._hosts:
-                raise AgentError(f"job {job.job_id}: placed on {host!r}, which has no agent")
-        if any(execution.job.job_id == job.job_id for execution in self._executions.values()):
-            raise AgentError(f"job {job.job_id}: runs already; give each job its own id")
+        self._check(job, placement)
         plans = plan_job(job, self._scale, blocks, self._sizes)
         submitted = self._cluster.clock() if submitted_s is None else submitted_s
         self._attempts[job.job_id] += 1
         attempt = self._attempts[job.job_id]
         rng = np.random.default_rng([self._seed, attempt, *job.job_id.encode()])
-        execution = Execution(job, placement, plans, self._cluster, self._scale, rng, sink, submitted, attempt)
+        execution = Execution(
+            job, placement, plans, name_node, self._cluster, self._scale, rng, sink, submitted, attempt
+        )
         self._executions[execution.key] = execution
         sink(Event(submitted, "job_submitted", job=job.job_id, detail=job.profile))
         for host in self._dead & execution.hosts:
@@ -153,6 +152,16 @@ class Coordinator:
             return await execution.run(deadline_s)
         finally:
             del self._executions[execution.key]
+
+    def _check(self, job: Job, placement: Sequence[str]) -> None:
+        """Refuses a job that cannot be started."""
+        if len(placement) != job.containers:
+            raise AgentError(f"job {job.job_id}: placement of {len(placement)} containers; it has {job.containers}")
+        for host in placement:
+            if host not in self._hosts:
+                raise AgentError(f"job {job.job_id}: placed on {host!r}, which has no agent")
+        if any(execution.job.job_id == job.job_id for execution in self._executions.values()):
+            raise AgentError(f"job {job.job_id}: runs already; give each job its own id")
 
     def lose(self, host: str, reason: str) -> None:
         """A host's agent has died."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
 
-from workloads.job import Job
+from workloads.job import Job, Result
 from workloads.profiles.parts import AnyStage, Count, FileInput, Number, Part, Repeat
 from workloads.profiles.unrolling import ProfileError, Unroller
 
@@ -39,17 +41,22 @@ class Profile(Part):
 
     @model_validator(mode="after")
     def _makes_a_job(self) -> Profile:
-        shares = [
-            entry.share * (item.repeat if isinstance(item, Repeat) else 1)
-            for item in self.stages
-            for stage in (item.stages if isinstance(item, Repeat) else [item])
-            for entry in stage.inputs
-            if isinstance(entry, FileInput)
-        ]
-        if shares and abs(sum(shares) - 1) > _ROUNDING:
-            raise ValueError(f"the shares that are read add up to {sum(shares):g}; make it 1")
+        whole = sum(self.shares.values())
+        if self.shares and abs(whole - 1) > _ROUNDING:
+            raise ValueError(f"the shares that are read add up to {whole:g}; make it 1")
         self.job("check")
         return self
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """What each file has of the input, by name."""
+        shares: dict[str, float] = {}
+        for item in self.stages:
+            times, stages = (item.repeat, item.stages) if isinstance(item, Repeat) else (1, [item])
+            for entry in itertools.chain.from_iterable(stage.inputs for stage in stages):
+                if isinstance(entry, FileInput):
+                    shares[entry.read] = shares.get(entry.read, 0.0) + times * entry.share
+        return shares
 
     def document(self) -> dict[str, Any]:
         """What is read back to an equal profile."""
@@ -61,6 +68,7 @@ class Profile(Part):
         input_bytes: int | None = None,
         containers: int | None = None,
         shuffle_factor: float = 1.0,
+        results: Mapping[str, Result] | None = None,
     ) -> Job:
         """A job of this kind.
 
@@ -70,6 +78,8 @@ class Profile(Part):
             containers: With the application master; the profile's default when None.
             shuffle_factor: Multiplies the bytes of all repartitions and broadcasts, not their CPU work: for a platform
                 that serialises or compresses otherwise than the one that the profile was recorded on.
+            results: Of other jobs, which it reads instead of files of its own, by the names of these. They count with
+                their own sizes, whatever the files' shares, towards the input that the volumes scale with.
 
         Raises:
             JobError: the numbers do not make a job.
@@ -79,10 +89,16 @@ class Profile(Part):
         size = self.input_bytes if input_bytes is None else input_bytes
         count = self.containers if containers is None else containers
         tasks = (count - 1) * self.slots_per_container
+        taken, shares = results or {}, self.shares
+        for name in taken:
+            if name not in shares:
+                raise ProfileError(f"job {job_id}: reads {name!r}: {self.name} reads {', '.join(shares) or 'no file'}")
+        if shares and set(taken) == set(shares) and input_bytes is not None:
+            raise ProfileError(f"job {job_id}: input_bytes {size}: it reads nothing but results of jobs; remove it")
         return Job(
             job_id=job_id,
             profile=self.name,
-            stages=Unroller(job_id, size, tasks, shuffle_factor).stages(self.stages),
+            stages=Unroller(job_id, size, tasks, shuffle_factor, taken, shares).stages(self.stages),
             containers=count,
             slots_per_container=self.slots_per_container,
             memory_mb=self.memory_mb,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from workloads.job import Exchange, JobError, Read, Stage
+from workloads.job import Exchange, JobError, Read, Result, Stage
 from workloads.profiles.parts import FileInput, ProfileStage, Repeat, StageInput
 
 _GB = 1e9
@@ -16,11 +16,31 @@ class ProfileError(JobError):
 
 
 class Unroller:
-    """Turns the stages of a profile into those of a job of one size."""
+    """Turns the stages of a profile into those of a job of one size.
 
-    def __init__(self, job_id: str, input_bytes: int, tasks: int, shuffle_factor: float) -> None:
+    Args:
+        job_id: Names the job.
+        file_bytes: Of which all files have their shares.
+        tasks: Of each stage.
+        shuffle_factor: On what is repartitioned or broadcast.
+        results: Of other jobs, which stand for files, by the names of these.
+        shares: Of all files, by name.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        file_bytes: int,
+        tasks: int,
+        shuffle_factor: float,
+        results: Mapping[str, Result],
+        shares: Mapping[str, float],
+    ) -> None:
         self._job_id = job_id
-        self._input_bytes = input_bytes
+        self._file_bytes = file_bytes
+        self._results = results
+        instead = round(file_bytes * sum(shares[name] for name in results))
+        self._input_bytes = file_bytes - instead + sum(result.bytes for result in results.values())
         self._tasks = tasks
         self._shuffle_factor = shuffle_factor
         self._stages: dict[str, Stage] = {}
@@ -56,10 +76,12 @@ class Unroller:
 
     def _file(self, entry: FileInput, factor: float) -> Read:
         # Cumulative rounding: the files add up to exactly the input.
-        before = round(self._shares_before * self._input_bytes)
+        before = round(self._shares_before * self._file_bytes)
         self._shares_before += entry.share
-        size = round(self._shares_before * self._input_bytes) - before
+        size = round(self._shares_before * self._file_bytes) - before
         cpu_s = entry.cpu_s_per_gb * self._input_bytes / _GB * factor
+        if (result := self._results.get(entry.read)) is not None:
+            return Read(result.folder, result.bytes, cpu_s, result_of=result.job_id)
         return Read(f"{self._job_id}/{entry.read}", size, cpu_s, entry.block_bytes)
 
     def _exchange(self, stage: str, entry: StageInput, factor: float) -> Exchange:

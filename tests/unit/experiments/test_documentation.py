@@ -52,7 +52,7 @@ def test_every_key_is_in_the_reference():
     assert missing == []
 
 
-@pytest.mark.parametrize("columns", [series.EVENTS, series.LINKS, series.FIDELITY, series.DELAYS])
+@pytest.mark.parametrize("columns", [series.EVENTS, series.LINKS, series.FIDELITY, series.DELAYS, series.FILES])
 def test_every_column_is_described_in_the_words_of_the_code(columns):
     for name, (kind, about) in columns.items():
         assert f"| `{name}` | {kind} | {about} |" in FORMAT

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.workloads.loopback import (
     FAST,
+    NameNode,
     assert_conserved,
     blocks_of,
     moved,
@@ -274,11 +275,31 @@ def test_a_result_of_which_a_replica_is_lost_fails_the_attempt_when_no_death_exp
     async def main():
         await agents.store(block_map, sizes)
         at(agents, 3.0, agents.kill, "h2")
-        return await run(agents, job, block_map, placement=("h1", "h1"), deadline_s=1000.0)
+        return await run(agents, job, block_map, placement=("h1", "h1"), name_node=NameNode(2), deadline_s=1000.0)
 
     result = finish(agents, main())
     assert result.failed == "stage scan, task 0: receiving from h2: closed before the end"
     assert result.finished_s == pytest.approx(3.3)
+
+
+def test_a_result_that_does_not_stay_on_its_writer_takes_no_time_of_its_disk():
+    block_map, sizes = blocks_of("j/in", [1000], [("h1",)])
+    took = {}
+    for on_writer in (True, False):
+        agents = pool(single_switch(2), node={"h1": NodeModel(disk_mb_per_s=1), "h2": FAST})
+
+        async def main(agents=agents, on_writer=on_writer):
+            await agents.store(block_map, sizes)
+            job = scan(1000, write_bytes=10 * MB, write_replication=1)
+            names = NameNode(2, on_writer=on_writer)
+            return await run(agents, job, block_map, placement=("h1", "h1"), name_node=names)
+
+        result = finish(agents, main())
+        assert_conserved(result)
+        assert result.written_bytes == {("h1", "h1" if on_writer else "h2"): 10 * MB}
+        took[on_writer] = result.finished_s - result.started_s
+    assert took[True] == pytest.approx(10, rel=0.01)
+    assert took[False] < 1
 
 
 def test_storing_fails_with_the_host_that_dies():
@@ -320,10 +341,10 @@ def test_a_job_that_does_not_end_in_time_takes_nothing_from_those_after_it(deadl
         async def main(agents=agents, before=before):
             await agents.store(block_map, sizes)
             if before:
-                late = await run(agents, stages(), block_map, deadline_s=deadline_s)
+                late = await run(agents, stages(), block_map, name_node=NameNode(4), deadline_s=deadline_s)
                 assert late.failed.startswith("not finished after")
             begun_s = agents.clock()
-            result = await run(agents, stages(), block_map, deadline_s=1000.0)
+            result = await run(agents, stages(), block_map, name_node=NameNode(4), deadline_s=1000.0)
             assert_conserved(result)
             return result.finished_s - begun_s
 

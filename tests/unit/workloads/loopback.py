@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workloads.coordination.events import one_by_one
 from workloads.coordination.pool import AgentPool
+from workloads.coordination.results import ResultBlock, ResultFile
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale
@@ -50,6 +51,35 @@ def blocks_of(file, sizes, replicas):
     """Blocks of one file with the given sizes; `replicas[i % len]` are the hosts of block i."""
     block_map = {Block(file, i): tuple(replicas[i % len(replicas)]) for i in range(len(sizes))}
     return block_map, {block: sizes[block.index] for block in block_map}
+
+
+class NameNode:
+    """Puts every block of a result on the writer, or not, and on the hosts after it."""
+
+    def __init__(self, count, block_bytes=128 * 2**20, on_writer=True):
+        self.files: dict[str, ResultFile] = {}
+        self.digests: dict[str, tuple[int | None, ...]] = {}
+        self.blocks: dict[Block, tuple[str, ...]] = {}
+        self.sizes: dict[Block, int] = {}
+        self._hosts = [f"h{i + 1}" for i in range(count)]
+        self._block_bytes = block_bytes
+        self._first = 0 if on_writer else 1
+
+    def create(self, file, dead):
+        self.files[file.name] = file
+        own = self._hosts.index(file.writer) + self._first
+        live = [host for host in self._hosts[own:] + self._hosts[:own] if host not in dead]
+        made: list[ResultBlock] = []
+        for index, start in enumerate(range(0, file.bytes, self._block_bytes)):
+            block, replicas = Block(file.name, index), tuple(live[: file.replication])
+            self.sizes[block] = min(self._block_bytes, file.bytes - start)
+            self.blocks[block] = replicas
+            made.append(ResultBlock(block, self.sizes[block], replicas))
+        return made
+
+    def complete(self, file, time_s, digests):
+        assert time_s > 0
+        self.digests[file] = tuple(digests)
 
 
 def shuffle_job(input_bytes, shuffled, job_id="j", containers=4, cpu_s=0.0, **exchange):

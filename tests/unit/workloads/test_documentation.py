@@ -14,7 +14,8 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_examples_can_be_read():
-    schedule, profile = EXAMPLES
+    schedule, workflow, profile = EXAMPLES
+    assert [job["reads"] for job in yaml.safe_load(workflow)["workload"][1:]]
     assert len(Schedule(jobs=yaml.safe_load(schedule)).submissions()) == 26
     assert Profile.model_validate(yaml.safe_load(profile)).job("j").tasks == 11
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.splits import Split, SplitAssigner, choose_replica, write_targets
+from workloads.splits import Split, SplitAssigner, choose_replica
 
 HOSTS = ("a", "b", "c", "d", "e", "f")
 RACKS = {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2, "f": 2}
@@ -56,14 +56,3 @@ def test_reads_prefer_the_own_node_then_the_rack_then_any_at_random():
     assert set(chosen) == {"c", "e"}
     assert min(chosen.values()) > 140
     assert set(Counter(choose_replica("a", ("b", "c"), {}, rng) for _ in range(50))) == {"b", "c"}
-
-
-@given(st.sampled_from(HOSTS), st.integers(0, 8), st.integers(0, 99))
-def test_results_are_replicated_to_two_racks(writer, count, seed):
-    targets = write_targets(writer, HOSTS, count, RACKS, np.random.default_rng(seed))
-    assert len(targets) == min(count, 5)
-    assert len({writer, *targets}) == len(targets) + 1
-    if targets:
-        assert RACKS[targets[0]] != RACKS[writer]
-    if len(targets) > 1:
-        assert RACKS[targets[1]] == RACKS[targets[0]]

@@ -66,7 +66,7 @@ def test_cpu_and_results_are_divided_without_rest():
     plans, job = planned([300, 700], Exchange("scan", 10, cpu_s=9.0), write_bytes=1001)
     assert plans["scan"].split_cpu_s == pytest.approx((1.8, 4.2))
     assert sum(plans["sink"].exchanges[0].expected_cpu_s(task) for task in range(job.tasks)) == pytest.approx(9.0)
-    assert sum(plans["sink"].write_bytes) == 1001
+    assert sum(size for _, size in plans["sink"].parts) == 1001
 
 
 def test_a_file_that_is_not_stored_completely_is_refused():

@@ -102,3 +102,62 @@ def test_job_times_depend_little_on_the_volume_divisor():
         )
 
     assert mean_s(Scale(8, 1024)) == pytest.approx(mean_s(Scale(8, 128)), rel=0.04)
+
+
+def workflow(tmp_path, strategies=("default",), **changed):
+    """Two jobs, of which the second reads the result of the first and another file."""
+    listed = [
+        {"profile": str(tmp_path / "join.yaml"), "job_id": "first"},
+        {"profile": str(tmp_path / "join.yaml"), "job_id": "second", "reads": {"left": "first/join"}, "at_s": 1},
+    ]
+    wanted = specification(tmp_path, strategies=list(strategies), workload=listed, **changed)
+    return [*map(resolve, plan.runs_of(wanted))]
+
+
+def test_a_job_comes_when_the_result_that_it_reads_is_there_and_reads_it_where_it_was_put(tmp_path):
+    (run,) = workflow(tmp_path)
+    outcome = simulate(run, SCALE)
+    first, second = outcome.results
+    assert second.submitted_s == first.finished_s
+    put = {one.file: one.blocks for one in outcome.file_operations if one.job == "first"}
+    assert sum(one.bytes for one in outcome.file_operations if one.job == "first") == 60_000_000
+    assert all(one.time_s <= first.finished_s and one.host == one.blocks[0][0] for one in outcome.file_operations[:5])
+    reads = [event for event in outcome.events if event.kind == "read" and event.job == "second"]
+    from_first = {event.detail: event.peer for event in reads if event.detail.startswith("first/")}
+    assert set(from_first) == {f"{file} {index}" for file, blocks in put.items() for index in range(len(blocks))}
+    for detail, source in from_first.items():
+        file, index = detail.split(" ")
+        assert source in put[file][int(index)]
+
+
+def test_what_a_failed_attempt_has_written_is_deleted_and_written_again(tmp_path):
+    (run,) = workflow(tmp_path, failures=[{"at_s": 5, "host": "h2"}], node={"slots": 3})
+    outcome = simulate(run, SCALE)
+    assert [result.attempt for result in outcome.results] == [2, 1]
+    operations = [(one.operation, one.job) for one in outcome.file_operations]
+    deleted = operations.count(("delete", "first"))
+    assert operations.count(("create", "first")) == 5 + deleted
+    assert operations.count(("create", "second")) == 5
+    last = {one.file: one.blocks for one in outcome.file_operations}
+    assert all("h2" not in replicas for blocks in last.values() for replicas in blocks)
+
+
+def test_results_go_where_the_strategy_puts_files(tmp_path):
+    """CoLoc keeps what belongs to a job on its nodes, which are not those where it is written."""
+    listed = [
+        {"profile": str(tmp_path / "join.yaml"), "job_id": "first"},
+        {"profile": "kmeans", "job_id": "second", "containers": 3, "reads": {"points": "first"}},
+    ]
+    coloc = {"name": "coloc", "colocation": {"jobs": ["second"], "nodes": 1}}
+    wanted = specification(tmp_path, strategies=["default", coloc], workload=listed, data={"block_bytes": "4 MB"})
+    outcomes = [simulate(run, SCALE) for run in map(resolve, plan.runs_of(wanted))]
+    by_writer, together = ([one for one in outcome.file_operations if one.job == "first"] for outcome in outcomes)
+    assert [len(one.blocks) for one in together] == [3] * 5
+    assert all(replicas[0] == one.host for one in by_writer for replicas in one.blocks)
+    (favoured,) = {replicas[0] for one in together for replicas in one.blocks}
+    assert {one.host for one in together} - {favoured}
+    first, _ = outcomes[1].results
+    assert_conserved(first)
+    assert moved(outcomes[1].events) == moved_by(*outcomes[1].results)
+    stayed = {one.host for one in together for replicas in one.blocks if one.host in replicas}
+    assert {host for host, peer in first.written_bytes if host == peer} == stayed

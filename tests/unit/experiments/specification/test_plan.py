@@ -76,7 +76,7 @@ def test_the_thesis_experiment_passes():
         ("strategies.2.colocation={jobs: kmeens-1}", ["2.colocation.jobs", "'kmeens-1'", "did you mean 'kmeans-1'?"]),
         ("strategies.2.colocation={nodes: 9}", ["strategies.2.colocation.nodes", "8 nodes"]),
         ("strategies.2.colocation={container_nodes: 9}", ["2.colocation.container_nodes", "8 nodes"]),
-        ("data.block_bytes=1 kB", ["data.block_bytes", "1000", "783,000,000 blocks", "500,000"]),
+        ("data.block_bytes=1 kB", ["data.block_bytes", "1000", "797,074,236 blocks", "500,000"]),
         ("workload.shuffle_factors={kmeans: 1e300}", ["workload", "bytes", "give a number from 0 to 1e+18"]),
         ("workload.shuffle_factors={kmean: 2}", ["shuffle_factors", "'kmean'", "did you mean 'kmeans'?"]),
     ],

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timezone
 
 import pytest
@@ -10,6 +11,7 @@ from experiments.records.results_folder import ResultsFolder
 from experiments.specification.plan import check
 from experiments.specification.specification_file import dump, load, loads
 from experiments.specification.workload import self_contained, submissions
+from workloads.job import Job
 from workloads.profiles import load_profile
 
 
@@ -21,6 +23,60 @@ def test_what_a_job_overrides_reaches_it():
     whole, changed = (submission.job() for submission in submissions(loads(text)))
     assert (changed.input_bytes, changed.containers) == (50 * 10**9, 6)
     assert changed.exchanged_bytes == pytest.approx(whole.exchanged_bytes / 5 / 2, rel=1e-6)
+
+
+JOBS = """
+name: a
+strategies: [default]
+workload:
+- {profile: tpch-q3, job_id: etl, input_bytes: 50 GB}
+- {profile: kmeans, job_id: train, reads: {points: etl/result}, at_s: 5}
+- {profile: tpch-q3, job_id: mix, reads: {customer: etl, orders: train}, input_bytes: 10 GB, at_s: 6}
+"""
+
+
+def jobs_of(specification):
+    made: dict[str, Job] = {}
+    for submission in submissions(specification):
+        made[submission.job_id] = submission.job(made)
+    return made
+
+
+def test_a_job_that_reads_results_has_their_sizes_and_volumes_that_follow_from_them():
+    jobs = jobs_of(loads(JOBS))
+    etl, train, mix = jobs["etl"], jobs["train"], jobs["mix"]
+    size = etl.stage_by_name["result"].write_bytes
+    assert (train.files, train.waits_for) == ({"etl/output/result": size}, ("etl",))
+    assert train.exchanged_bytes == load_profile("kmeans").job("x", input_bytes=size).exchanged_bytes
+    trained = train.result()
+    own = load_profile("tpch-q3").job("mix", input_bytes=10**10).files["mix/lineitem"]
+    assert mix.files == {"etl/output/result": size, trained.folder: trained.bytes, "mix/lineitem": own}
+    alike = load_profile("tpch-q3").job("x", input_bytes=mix.input_bytes)
+    assert mix.exchanged_bytes == pytest.approx(alike.exchanged_bytes, rel=1e-6)
+    assert mix.waits_for == ("etl", "train")
+    check(loads(JOBS))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("etl/result", "elt", "reads points: no job 'elt' before it; do you mean etl?"),
+        ("etl/result", "etl/orders", "stage 'orders' writes nothing; those with a result: result"),
+        ("points:", "lines:", "job train: reads 'lines': kmeans reads points"),
+        ("at_s: 5", "at_s: 5, input_bytes: 5 GB", "input_bytes 5000000000: it reads nothing but results of jobs"),
+        ("orders: train", "orders: mix", "reads orders: no job 'mix' before it"),
+        ("orders: train", "orders: etl", "file 'etl/output/result' is read twice"),
+        ("job_id: etl", "job_id: etl, at_s: 5.5", "no job 'etl' before it; those before it: none"),
+    ],
+)
+def test_results_that_there_are_not_are_refused(old, new, reason):
+    with pytest.raises(SpecificationError, match=re.escape(reason)):
+        check(loads(JOBS.replace(old, new)))
+
+
+def test_a_specification_that_is_written_out_keeps_what_its_jobs_read(tmp_path):
+    written = self_contained(loads(JOBS))
+    assert jobs_of(loads(dump(written))) == jobs_of(loads(JOBS))
 
 
 def shuffled_bytes(workload):

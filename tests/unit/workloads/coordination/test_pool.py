@@ -199,33 +199,6 @@ def test_reading_and_computing_take_their_modelled_time():
     assert result.local_read_bytes == 20_000_000
 
 
-def test_results_are_written_with_their_replicas_over_the_network():
-    block_map, sizes = blocks_of("j/in", [1000], [("h1",)])
-    stage = Stage("scan", (Read("j/in", 1000),), write_bytes=3_000_000, write_replication=3)
-    events: list[Any] = []
-
-    async def main():
-        async with pool(4) as agents:
-            await agents.store(block_map, sizes)
-            return await run(agents, Job("j", "test", (stage,), containers=4), block_map, events)
-
-    result = asyncio.run(main())
-    assert_conserved(result)
-    assert moved(events) == moved_by(result)
-    stayed = {pair: size for pair, size in result.written_bytes.items() if pair[0] == pair[1]}
-    assert stayed == {("h1", "h1"): 1_000_000, ("h2", "h2"): 1_000_000, ("h3", "h3"): 1_000_000}
-    assert sum(result.written_bytes.values()) == 3 * 3_000_000
-    remote_read = sum(result.read_bytes.values()) - result.local_read_bytes
-    assert network_bytes(result) == 2 * 3_000_000 + remote_read
-    for task in range(3):
-        own, first, second = (event for event in events if event.kind == "write" and event.task == task)
-        assert own.host == own.peer == first.host
-        assert (first.peer, first.container) == (second.host, task + 1)
-        assert first.source_port
-        assert (own.source_port, second.source_port) == (None, None)
-        assert own.start_s <= own.time_s <= result.finished_s
-
-
 def test_blocks_loaded_through_a_pipeline_can_be_read_anywhere():
     block_map, sizes = blocks_of("j/in", [700_000] * 6, [THREE, ("h2", "h3", "h1")])
     job = Job("j", "test", (Stage("scan", (Read("j/in", sum(sizes.values())),)),), containers=4)
