@@ -86,6 +86,7 @@ CHECKS = (
     Check("style", (".venv/bin/ruff", "check", ".")),
     Check("format", (".venv/bin/ruff", "format", "--check", ".")),
     Check("imports", (".venv/bin/lint-imports",)),
+    Check("ledger", (".venv/bin/python", "scripts/provision_retention.py", "--where-possible"), root=True),
     Check("types", (".venv/bin/mypy",), beside_next=True),
     Check("Ryu", (".venv/bin/python", "scripts/provision_ryu.py", "--where-possible"), root=True, beside_next=True),
     Check("unit and browser tests", (*_PYTEST, *_SIDE_BY_SIDE, "tests/unit", "tests/ui")),

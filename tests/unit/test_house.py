@@ -5,7 +5,18 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("controller", "examples", "experiments", "placement", "scripts", "tests", "topologies", "twin", "workloads")
+ROOMS = (
+    "controller",
+    "examples",
+    "experiments",
+    "placement",
+    "retention",
+    "scripts",
+    "tests",
+    "topologies",
+    "twin",
+    "workloads",
+)
 FILES = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 MOST_LINES, MOST_OF_A_FUNCTION = 400, 50
 
