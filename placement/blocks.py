@@ -12,7 +12,7 @@ HDFS_BLOCK_BYTES = 128 * 2**20
 
 
 class BlockId(NamedTuple):
-    """One block of a file; blocks count from 0."""
+    """One block of a file, which is named by its id; blocks count from 0."""
 
     file: str
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
@@ -28,6 +28,7 @@ class File:
         replication: replicas of each block.
         block_bytes: length of every block but the last.
         writer: the node that writes it, None for a client outside the cluster.
+        id: what its blocks are named by, which stays when it is renamed; the name at first.
 
     Raises:
         PlacementError: an amount out of range.
@@ -38,8 +39,10 @@ class File:
     replication: int = 3
     block_bytes: int = HDFS_BLOCK_BYTES
     writer: str | None = None
+    id: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "id", self.id or self.name)
         if not self.name:
             raise PlacementError("file name '': give it a name")
         for field, least in (("size_bytes", 0), ("replication", 1), ("block_bytes", 1)):
@@ -54,7 +57,7 @@ class File:
     @property
     def blocks(self) -> tuple[BlockId, ...]:
         """Ids of its blocks, in order."""
-        return tuple(BlockId(self.name, index) for index in range(self.block_count))
+        return tuple(BlockId(self.id, index) for index in range(self.block_count))
 
     def block_size(self, index: int) -> int:
         """Length in bytes of one block."""

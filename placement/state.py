@@ -63,6 +63,19 @@ class ClusterState:
         """
         self._set(files=_without(self._view.files, file, "file"), stored=_without(self._view.stored, file, "file"))
 
+    def rename(self, file: str, name: str) -> None:
+        """Give a file another name; its blocks stay as they are.
+
+        Raises:
+            PlacementError: it is not stored, or there is one of that name.
+        """
+        view = self._view
+        if name in view.files:
+            raise PlacementError(f"file {name!r}: already stored; delete it first or use another name")
+        files, stored = _without(view.files, file, "file"), _without(view.stored, file, "file")
+        known = {name: replace(view.files[file], name=name)}
+        self._set(files={**files, **known}, stored={**stored, name: view.stored[file]})
+
     def start(self, request: ContainerRequest, placement: Placement) -> None:
         """Start a job's containers where a strategy decided.
 

@@ -21,11 +21,14 @@ from workloads.agents.connection import TransferError
 from workloads.protocol import (
     Begin,
     BlockWrite,
+    Drop,
     End,
     Failed,
+    Fetch,
     FromAgent,
     GiveSplit,
     Load,
+    ReadReport,
     Sent,
     StartTask,
     Store,
@@ -33,6 +36,7 @@ from workloads.protocol import (
     TaskOutput,
     ToAgent,
     Transfer,
+    WriteReport,
 )
 
 Boxes = dict[tuple[str, str], dict[int, int]]
@@ -91,10 +95,12 @@ class Agent:
                 self._tasks[message.job, message.stage, message.task].split.fire(message.split)
             case Transfer():
                 self._start(message.job, self._transfer(message))
-            case Store():
+            case Store() | Drop():
                 self.report(Stored(message.number))
             case Load():
                 self._start(None, self._load(message))
+            case Fetch():
+                self._start(None, self._fetch(message))
             case End():
                 self._end(message.job)
 
@@ -152,14 +158,31 @@ class Agent:
 
     def _load(self, order: Load) -> Process:
         """Writes blocks through their pipelines, starting here."""
-        yield self._around.clock.sleep(0)
+        clock, written = self._around.clock, []
+        yield clock.sleep(0)
         try:
             for block in order.blocks:
+                started = clock.now
                 yield from self.write(block)
+                written.append(WriteReport(started, clock.now, 0, 0, None))
         except TransferError as error:
             self.report(Stored(order.number, str(error)))
         else:
-            self.report(Stored(order.number))
+            self.report(Stored(order.number, written=tuple(written)))
+
+    def _fetch(self, order: Fetch) -> Process:
+        """Reads blocks from here or from others."""
+        clock, read = self._around.clock, []
+        yield clock.sleep(0)
+        try:
+            for block in order.blocks:
+                started = clock.now
+                yield from self.read(block.host, block.bytes)
+                read.append(ReadReport(block.host, started, clock.now))
+        except TransferError as error:
+            self.report(Stored(order.number, str(error)))
+        else:
+            self.report(Stored(order.number, read=tuple(read)))
 
     # -- lanes ---------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,29 @@ class Load(NamedTuple):
     blocks: tuple[BlockWrite, ...]
 
 
+class BlockRead(NamedTuple):
+    """A block to read from a host."""
+
+    file: str
+    block: int
+    bytes: int
+    host: str
+
+
+class Fetch(NamedTuple):
+    """Blocks to read, one after the other, for nobody's job."""
+
+    number: int
+    blocks: tuple[BlockRead, ...]
+
+
+class Drop(NamedTuple):
+    """Blocks, by file and number, of which the host has a replica no longer."""
+
+    number: int
+    blocks: tuple[tuple[str, int], ...]
+
+
 class Begin(NamedTuple):
     """A job begins: its containers on the host hold their memory until it ends.
 
@@ -157,20 +180,13 @@ class End(NamedTuple):
     job: str
 
 
-ToAgent = Configure | Peers | Store | Load | Begin | StartTask | GiveSplit | Transfer | End
+ToAgent = Configure | Peers | Store | Load | Fetch | Drop | Begin | StartTask | GiveSplit | Transfer | End
 
 
 class Ready(NamedTuple):
     """The agent serves on a port."""
 
     port: int
-
-
-class Stored(NamedTuple):
-    """A `Store` or `Load` is done, or why it failed."""
-
-    number: int
-    failed: str | None = None
 
 
 class UsageRow(NamedTuple):
@@ -254,6 +270,15 @@ class WriteReport(NamedTuple):
     own_port: int
     other_port: int
     digest: int | None
+
+
+class Stored(NamedTuple):
+    """A `Store`, `Load`, `Fetch` or `Drop` is done, or why it failed; a report for each block written or read."""
+
+    number: int
+    failed: str | None = None
+    written: tuple[WriteReport, ...] = ()
+    read: tuple[ReadReport, ...] = ()
 
 
 class Done(NamedTuple):

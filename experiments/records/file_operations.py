@@ -8,28 +8,32 @@ from typing import Any, Literal
 
 from workloads.scale import Scale
 
-Operation = Literal["create", "delete"]
+Operation = Literal["create", "change", "rename", "delete", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileOperation:
-    """One operation on one file.
+    """One operation on one file; times in wall seconds since the run's start.
 
     Attributes:
-        time_s: when it was complete, wall seconds since the run's start.
+        time_s: when it was complete.
+        start_s: when it began.
         operation: what was done.
-        file: name of the file.
-        job: on whose behalf.
-        host: who did it: the writer; None of what the name node does by itself.
+        file: name of the file, of one that was renamed the new one.
+        was: the name before.
+        user: on whose behalf: a job, or a client's user.
+        host: where who wrote or read it was; None of what the name node does by itself.
         bytes: modelled size of the file.
         checksum: of its content; None where no bytes are.
         blocks: hosts of each block's replicas.
     """
 
     time_s: float
+    start_s: float
     operation: Operation
     file: str
-    job: str
+    was: str | None
+    user: str
     host: str | None
     bytes: int
     checksum: str | None
@@ -37,19 +41,21 @@ class FileOperation:
 
 
 def rows(operations: Iterable[FileOperation], scale: Scale, origin_wall_s: float) -> Iterator[Mapping[str, Any]]:
-    """Rows of files.parquet.
+    """Rows of files.parquet in the order of their times.
 
     Args:
-        operations: in the order of their times.
+        operations: what was done.
         scale: the divisors.
         origin_wall_s: when the first job was submitted, on the clock of the operations.
     """
-    for one in operations:
+    for one in sorted(operations, key=lambda one: one.time_s):
         yield {
             "time_s": scale.modelled_s(one.time_s - origin_wall_s),
+            "start_s": scale.modelled_s(one.start_s - origin_wall_s),
             "operation": one.operation,
             "file": one.file,
-            "job": one.job,
+            "was": one.was,
+            "user": one.user,
             "host": one.host,
             "bytes": one.bytes,
             "checksum": one.checksum,

@@ -99,14 +99,13 @@ DELAYS: Columns = {
 
 FILES: Columns = {
     "time_s": ("number", "when it was complete, modelled seconds since the first submission"),
-    "operation": (
-        "string",
-        "create: a task has written its part of a result; delete: that of a failed attempt is gone",
-    ),
-    "file": ("string", "name of the file: JOB/output/STAGE/part-TASK"),
-    "job": ("string", "job id"),
-    "host": ("string", "the writer; null of what the name node does"),
-    "bytes": ("integer", "modelled size"),
+    "start_s": ("number", "when it began"),
+    "operation": ("string", "create, change (written anew), rename, delete or read"),
+    "file": ("string", "name of the file; of one that was renamed the new one"),
+    "was": ("string", "the name before it was renamed"),
+    "user": ("string", "on whose behalf: a job, or a client's user"),
+    "host": ("string", "where who wrote or read it was; null of what the name node does by itself"),
+    "bytes": ("integer", "modelled size of the file"),
     "checksum": ("string", "xxh3-64 over those of its blocks, in hexadecimal; null where nothing was emulated"),
     "blocks": ("string", "hosts of each block's replicas: `h1 h4 h5, h1 h2 h3`"),
 }

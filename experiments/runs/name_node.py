@@ -1,14 +1,15 @@
-"""What a name node does in one run: it has the strategy place files, and keeps who wrote which, and when."""
+"""What a name node does in one run: it has the strategy place files, and keeps who did what to which, and when."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import xxhash
 
-from experiments.records.file_operations import FileOperation
-from placement import File, PlacementError, Placer
+from experiments.records.file_operations import FileOperation, Operation
+from placement import BlockId, BlockMap, File, PlacementError, Placer
 from workloads.coordination.progress import JobFailure
 from workloads.coordination.results import ResultBlock, ResultFile
 
@@ -16,19 +17,34 @@ _CHECKSUM = struct.Struct("!Q")
 
 
 class NameNode:
-    """The files of one run.
+    """The files of one run: results of jobs, and what clients do. Times are wall seconds since the run's start.
 
     Args:
         placer: the strategy at work.
-        block_bytes: modelled size of the blocks of results.
+        block_bytes: modelled size of blocks.
+        replication: of what clients write.
+
+    Attributes:
+        operations: all that was done, in the order in which it was complete.
     """
 
-    def __init__(self, placer: Placer, block_bytes: int) -> None:
+    def __init__(self, placer: Placer, block_bytes: int, replication: int) -> None:
         self._placer = placer
         self._block_bytes = block_bytes
+        self._replication = replication
         self._writing: dict[str, ResultFile] = {}
-        self._written: dict[str, FileOperation] = {}
+        self._results: dict[str, list[str]] = {}  # complete ones, by job
+        self._checksums: dict[str, str | None] = {}
+        self._versions = Counter[str]()
         self.operations: list[FileOperation] = []
+
+    def know_dead(self, dead: Collection[str]) -> None:
+        """These hosts have died, if that was not known."""
+        state = self._placer.state
+        for host in sorted(set(dead) - state.view().dead):
+            state.node_dies(host)
+
+    # -- results of jobs -----------------------------------------------------------------------------------------
 
     def create(self, file: ResultFile, dead: Collection[str]) -> Sequence[ResultBlock]:
         """Place the blocks of a result, as inputs are placed; with fewer replicas where too few nodes are alive.
@@ -37,42 +53,110 @@ class NameNode:
             JobFailure: they do not fit, or the strategy does not decide.
         """
         self.know_dead(dead)
-        most = len(self._placer.state.view().alive)
-        stored = File(file.name, file.bytes, min(file.replication, most), self._block_bytes, file.writer)
         try:
-            placed = self._placer.store(stored)
+            placed, sizes = self._place(file.name, file.bytes, file.replication, file.writer)
         except PlacementError as error:
             raise JobFailure(str(error)) from error
         except Exception as error:  # a strategy of one's own can raise anything
             raise JobFailure(f"file {file.name}: the strategy cannot place it: {error!r}") from error
         self._writing[file.name] = file
-        return [ResultBlock(block, stored.block_size(block.index), placed[block]) for block in stored.blocks]
+        return [ResultBlock(block, sizes[block], replicas) for block, replicas in placed.items()]
 
-    def know_dead(self, dead: Collection[str]) -> None:
-        """These hosts have died, if that was not known."""
-        state = self._placer.state
-        for host in sorted(set(dead) - state.view().dead):
-            state.node_dies(host)
-
-    def complete(self, file: str, time_s: float, digests: Sequence[int | None]) -> None:
-        """Keep that a file has been written; its checksum is that of the checksums of its blocks."""
-        known = [_CHECKSUM.pack(digest) for digest in digests if digest is not None]
-        checksum = xxhash.xxh3_64_hexdigest(b"".join(known)) if len(known) == len(digests) else None
-        asked, placed = self._writing.pop(file), self._placer.state.view().stored[file]
-        made = FileOperation(
-            time_s, "create", file, asked.job, asked.writer, asked.bytes, checksum, tuple(placed.values())
-        )
-        self._written[file] = made
-        self.operations.append(made)
+    def complete(self, file: str, start_s: float, time_s: float, digests: Sequence[int | None]) -> None:
+        """Keep that a result has been written."""
+        asked = self._writing.pop(file)
+        self._results.setdefault(asked.job, []).append(file)
+        self.has_written("create", file, asked.job, asked.writer, start_s, time_s, digests)
 
     def discard(self, job: str, time_s: float) -> None:
-        """Delete what an attempt of a job has written that has failed, at this time."""
+        """Delete what an attempt of a job has written that has failed."""
         for file in [name for name, asked in self._writing.items() if asked.job == job]:
             del self._writing[file]
             self._placer.state.delete(file)
-        for file in [name for name, made in self._written.items() if made.job == job]:
-            made = self._written.pop(file)
-            self._placer.state.delete(file)
-            self.operations.append(
-                FileOperation(time_s, "delete", file, job, None, made.bytes, made.checksum, made.blocks)
-            )
+        for file in self._results.pop(job, ()):
+            self.delete(file, job, time_s)
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def place(self, file: str, size: int, writer: str) -> tuple[BlockMap, Mapping[BlockId, int]]:
+        """Nodes and sizes of the blocks of a file that a client on a node is about to write.
+
+        Raises:
+            PlacementError: they do not fit, or there is such a file.
+        """
+        return self._place(file, size, self._replication, writer)
+
+    def has_written(
+        self,
+        operation: Operation,
+        file: str,
+        user: str,
+        host: str,
+        start_s: float,
+        time_s: float,
+        digests: Sequence[int | None],
+    ) -> None:
+        """Keep that a file has been written; its checksum is that of the checksums of its blocks."""
+        known = [_CHECKSUM.pack(digest) for digest in digests if digest is not None]
+        self._checksums[file] = xxhash.xxh3_64_hexdigest(b"".join(known)) if len(known) == len(digests) else None
+        self._keep(operation, file, user, host, start_s, time_s)
+
+    def has_read(self, file: str, user: str, host: str, start_s: float, time_s: float) -> None:
+        """Keep that a client on a host has read all of a file."""
+        self._keep("read", file, user, host, start_s, time_s)
+
+    def rename(self, file: str, to: str, user: str, time_s: float) -> None:
+        """Give a file another name.
+
+        Raises:
+            PlacementError: there is no such file, or one of that name.
+        """
+        self._placer.state.rename(file, to)
+        self._checksums[to] = self._checksums.pop(file, None)
+        self._keep("rename", to, user, None, time_s, time_s, was=file)
+
+    def delete(self, file: str, user: str, time_s: float) -> BlockMap:
+        """Remove a file; the blocks that nobody needs now.
+
+        Raises:
+            PlacementError: there is no such file.
+        """
+        self._keep("delete", file, user, None, time_s, time_s)
+        return self.forget(file)
+
+    def forget(self, file: str) -> BlockMap:
+        """Remove a file that will be written anew; the blocks that nobody needs now.
+
+        Raises:
+            PlacementError: there is no such file.
+        """
+        blocks = self.blocks(file)
+        self._placer.state.delete(file)
+        self._checksums.pop(file, None)
+        return blocks
+
+    def blocks(self, file: str) -> BlockMap:
+        """The live replicas of a file's blocks.
+
+        Raises:
+            PlacementError: there is no such file.
+        """
+        return self._placer.state.view().blocks_of([file])
+
+    def _place(self, file: str, size: int, replication: int, writer: str) -> tuple[BlockMap, dict[BlockId, int]]:
+        most = len(self._placer.state.view().alive)
+        self._versions[file] += 1
+        version = self._versions[file]
+        named = file if version == 1 else f"{file}#{version}"  # other content than that of the versions before
+        stored = File(file, size, min(replication, most), self._block_bytes, writer, named)
+        placed = self._placer.store(stored)
+        return placed, {block: stored.block_size(block.index) for block in stored.blocks}
+
+    def _keep(
+        self, operation: Operation, file: str, user: str, host: str | None, start_s: float, time_s: float, was: str = ""
+    ) -> None:
+        view = self._placer.state.view()
+        where, size = tuple(view.stored[file].values()), view.files[file].size_bytes
+        checksum = self._checksums.get(file)
+        done = FileOperation(time_s, start_s, operation, file, was or None, user, host, size, checksum, where)
+        self.operations.append(done)

@@ -46,7 +46,8 @@ class ResourceManager:
         self._decide_aside = decide_aside
         self.state = ClusterState(run.cluster)
         self._placer = Placer(self.state, _strategy(run), run.seed)
-        self.name_node = NameNode(self._placer, run.specification.data.block_bytes)
+        data = run.specification.data
+        self.name_node = NameNode(self._placer, data.block_bytes, data.replication)
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 

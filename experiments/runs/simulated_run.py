@@ -61,8 +61,8 @@ async def _simulate(
     links.read()
     this.origin_s = pool.clock()
     background = [links.watch(run.specification.controller.poll_interval_s), *this.failures(pool)]
-    async with running(background) as others, running(map(this.run_job, run.jobs)) as jobs:
-        await first_failure_or_all([*jobs, *others], jobs)
+    async with running(background) as others, running(this.work()) as work:
+        await first_failure_or_all([*work, *others], work)
     links.read()
     return outcome
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
+from experiments.runs.clients import Clients
 from experiments.runs.failures import Breakable, cause
 from experiments.runs.progress import OnProgress
 from experiments.runs.resource_manager import Aside, ResourceManager
+from experiments.specification.files import tasks
 from experiments.specification.resolved_run import PlannedJob, ResolvedRun
 from workloads.coordination.coordinator import Coordinator
 from workloads.coordination.events import Event, EventKind, JobResult
@@ -36,6 +38,7 @@ class Workload:
     ) -> None:
         self.manager = ResourceManager(run, self.now_s, decide_aside)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
+        self._run = run
         self._failures = run.specification.failures
         self._attempts = run.specification.max_attempts
         self._deadline_s = run.specification.job_deadline_wall_s
@@ -65,6 +68,13 @@ class Workload:
     def record_event(self, kind: EventKind, *, host: str | None = None, detail: str | None = None) -> None:
         """Keep an event that happens now and is not of a job."""
         self._outcome.kept.append(Event(self._pool.clock(), kind, host=host, detail=detail))
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """All jobs, and what clients do to files meanwhile."""
+        done, host = tasks(self._run.specification.files), self._run.topology.hosts[0].name
+        keep = self._outcome.kept.append
+        clients = Clients(done, host, self.manager.name_node, self._pool, self.wait_until_s, keep, self._say)
+        return [*map(self.run_job, self._run.jobs), *clients.work()]
 
     def failures(self, breakable: Breakable) -> list[Coroutine[Any, Any, None]]:
         """Each of the failures of the specification, which wait for their time."""

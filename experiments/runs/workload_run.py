@@ -71,8 +71,8 @@ async def run_workload(
         beside = watching, _watch_programs(network.switch, controller), *failing
         with watch.watching(outcome.watched, tuple(pool.pids.values()), started):
             this.origin_s = pool.clock()
-            async with running(beside) as background, running(map(this.run_job, run.jobs)) as jobs:
-                if await first_failure_or_all([*jobs, *background], jobs, at_most_s):
+            async with running(beside) as background, running(this.work()) as work:
+                if await first_failure_or_all([*work, *background], work, at_most_s):
                     await _until_all_is_counted(interval_s, outcome.link_readings)
     return outcome
 

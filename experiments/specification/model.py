@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from experiments.documents.quantities import Bytes, parse_bytes
+from experiments.specification.files import FilesSpec
 from experiments.specification.jobs import WorkloadSpec
 from experiments.specification.nodes import NodeSpec, NodesSpec, with_rates
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
@@ -275,6 +276,9 @@ class Specification(Part):
     )
     job_deadline_wall_s: Annotated[float, Field(gt=0, le=30 * 86_400)] = Field(
         default=600.0, description="Wall seconds after which an attempt of a job fails"
+    )
+    files: Annotated[tuple[FilesSpec, ...], Field(max_length=1000), OneOrMore()] = Field(
+        default=(), description="What clients do to files meanwhile"
     )
     failures: Annotated[tuple[FailureSpec, ...], Field(max_length=1000)] = ()
     fidelity: FidelitySpec = FidelitySpec()

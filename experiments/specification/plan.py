@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from experiments.documents.diagnostics import Path, SpecificationError, nearest, problem
 from experiments.specification import modelled_cluster, strategy_modules
+from experiments.specification.files import problems as file_problems
+from experiments.specification.files import tasks
 from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.nodes import problems as node_problems
@@ -73,6 +75,7 @@ def check(specification: Specification) -> None:
         *_strategies(specification),
         *_workload(specification, topology),
         *_data(specification, topology),
+        *(problem(*one) for one in file_problems(specification.files, topology)),
         *_failures(specification, topology),
     ]
     if found:
@@ -144,6 +147,7 @@ def _blocks(specification: Specification, jobs: Iterable[Job]) -> Iterator[str]:
     for job in jobs:
         blocks += sum(file.block_count for file in modelled_cluster.files(specification, job))
         blocks += sum(job.tasks * -(-stage.write_bytes // (job.tasks * size)) for stage in job.stages)
+    blocks += sum(-(-task.size // size) for task in tasks(specification.files))
     if blocks > MOST_BLOCKS:
         hint = f"makes {blocks:,} blocks of all data; give at least as much as makes {MOST_BLOCKS:,}, or less input"
         yield problem(("data", "block_bytes"), specification.data.block_bytes, hint)

@@ -18,7 +18,7 @@ from workloads.agents.dialing import Dialer
 from workloads.agents.usage import Usage
 from workloads.agents.wire import send_header
 from workloads.node_model import SharedResource
-from workloads.protocol import BlockWrite
+from workloads.protocol import BlockWrite, WriteReport
 
 _REPLY = struct.Struct("!q")  # size, or _UNKNOWN
 _DIGEST = struct.Struct("!Q")
@@ -72,6 +72,10 @@ class BlockStore:
     def put(self, file: str, index: int, size: int) -> None:
         """Places a block without moving it."""
         self._sizes[file, index] = size
+
+    def drop(self, file: str, index: int) -> None:
+        """Forgets a block, if it is here."""
+        self._sizes.pop((file, index), None)
 
     async def read_local(self, file: str, index: int, size: int, since: float | None = None) -> float:
         """Reads a block from this node's disk; returns when the disk was due to have it read.
@@ -140,16 +144,14 @@ class BlockStore:
             from_disk.cancel()
         await connection.send(_DIGEST.pack(digest.intdigest()))
 
-    async def write(self, block: BlockWrite) -> tuple[tuple[int, int], int]:
+    async def write(self, block: BlockWrite) -> WriteReport:
         """Writes a block to this node's disk and through a pipeline to the targets, one after the other.
-
-        Returns:
-            Ports of the connection to the first target, 0 without one; and the block's checksum.
 
         Raises:
             TransferError: a replica could not be written.
         """
-        file, index, size, targets, here = block
+        clock = asyncio.get_running_loop().time
+        started, (file, index, size, targets, here) = clock(), block
         on_disk = self._disk.begin(size) if here else None
         downstream = await self._open_pipeline(file, index, size, targets)
         try:
@@ -164,7 +166,8 @@ class BlockStore:
             await self._close_pipeline(downstream, digest.intdigest())
             if here:
                 self.put(file, index, size)
-            return (0, 0) if downstream is None else downstream.ports, digest.intdigest()
+            ports = (0, 0) if downstream is None else downstream.ports
+            return WriteReport(started, clock(), *ports, digest.intdigest())
         finally:
             if on_disk is not None:
                 on_disk.cancel()

@@ -31,12 +31,15 @@ from workloads.node_model import SharedResource
 from workloads.protocol import (
     Begin,
     Configure,
+    Drop,
     End,
     Failed,
+    Fetch,
     FromAgent,
     GiveSplit,
     Load,
     Peers,
+    ReadReport,
     Ready,
     Sent,
     StartTask,
@@ -46,6 +49,7 @@ from workloads.protocol import (
     ToAgent,
     Transfer,
     UsageSample,
+    WriteReport,
 )
 
 
@@ -99,6 +103,12 @@ class Agent:
                 self.report(Stored(message.number))
             case Load():
                 self._start(self._load(message))
+            case Fetch():
+                self._start(self._fetch(message))
+            case Drop():
+                for file, index in message.blocks:
+                    self.blocks.drop(file, index)
+                self.report(Stored(message.number))
             case Begin():
                 self._slots[message.job] = message.slots
                 for container in message.containers:
@@ -175,13 +185,30 @@ class Agent:
 
     async def _load(self, order: Load) -> None:
         """Writes blocks through their pipelines, starting here."""
+        written: list[WriteReport] = []
         try:
             for block in order.blocks:
-                await self.blocks.write(block)
+                written.append(await self.blocks.write(block))
         except TransferError as error:
             self.report(Stored(order.number, str(error)))
         else:
-            self.report(Stored(order.number))
+            self.report(Stored(order.number, written=tuple(written)))
+
+    async def _fetch(self, order: Fetch) -> None:
+        """Reads blocks from here or from others."""
+        clock, read = asyncio.get_running_loop().time, []
+        try:
+            for block in order.blocks:
+                started, ports = clock(), None
+                if block.host == self.host:
+                    await self.blocks.read_local(block.file, block.block, block.bytes)
+                else:
+                    ports = await self.blocks.read_remote(block.file, block.block, block.bytes, block.host)
+                read.append(ReadReport(block.host, started, clock(), ports=ports))
+        except TransferError as error:
+            self.report(Stored(order.number, str(error)))
+        else:
+            self.report(Stored(order.number, read=tuple(read)))
 
     # -- serving -------------------------------------------------------------------------------------------------
 

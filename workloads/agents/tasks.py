@@ -200,11 +200,9 @@ class StageTask:
 
     async def _write(self) -> tuple[WriteReport, ...]:
         """Writes the result; a report for each block."""
-        clock, written = asyncio.get_running_loop().time, []
+        written: list[WriteReport] = []
         for block in self.order.writes:
-            started = clock()
-            ports, digest = await self.agent.blocks.write(block)
-            written.append(WriteReport(started, clock(), *ports, digest))
+            written.append(await self.agent.blocks.write(block))
             self.usage.disk_bytes += block.bytes if block.here else 0
             self.usage.sent_bytes += block.bytes if block.targets else 0
         return tuple(written)

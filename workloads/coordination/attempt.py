@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers
+from workloads.coordination.cluster import Cluster
+from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers, written
 from workloads.coordination.orders import Orders
 from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
 from workloads.coordination.results import NameNode, Results
 from workloads.job import Job
 from workloads.protocol import (
-    BlockWrite,
     Done,
     End,
     Failed,
@@ -27,35 +25,12 @@ from workloads.protocol import (
     ReadReport,
     Sent,
     SplitOrder,
-    ToAgent,
-    WriteReport,
 )
 from workloads.scale import Scale
-from workloads.splits import BlockKey, Split, choose_replica
+from workloads.splits import Split, choose_replica
 from workloads.volumes import ExchangePlan, StagePlan
 
 _DEATH_IS_KNOWN_AFTER_S = 0.3
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What an execution needs of the pool.
-
-    Attributes:
-        send: Sends a control message to a host's agent.
-        racks: Rack of each host; empty when unknown.
-        dead: Hosts whose agents have died; grows.
-        sizes: Modelled bytes of every block that is stored; grows.
-        clock: Wall seconds since the run's start.
-        started_at: Monotonic time of the run's start.
-    """
-
-    send: Callable[[str, ToAgent], None]
-    racks: Mapping[str, int]
-    dead: set[str]
-    sizes: dict[BlockKey, int]
-    clock: Callable[[], float]
-    started_at: float
 
 
 class Execution:
@@ -290,33 +265,15 @@ class Execution:
             state.result.received_bytes += size
         for key, lanes in message.sent.items():
             self._note_sent(key, message, lanes)
-        for write, done in self._results.written(state.plan.name, task, message.written, self._cluster.started_at):
-            self._note_written(state.plan.name, task, write, done)
+        of = {"job": self.job.job_id, "stage": state.plan.name, "task": task}
+        container, since_s = self.job.container_of(task), self._cluster.started_at
+        for write, report in self._results.written(state.plan.name, task, message.written, since_s):
+            for event in written(write, self._hosts[task], report, since_s, container=container, **of):
+                self._add(self.result.written_bytes, str(event.host), str(event.peer), write.bytes)
+                self._sink(event)
         state.running.discard(task)
         self._emit("task_finished", stage=state.plan.name, task=task, host=self._hosts[task])
         self._finish_complete()
-
-    def _note_written(self, stage: str, task: int, write: BlockWrite, done: WriteReport) -> None:
-        """Takes the report on a block of a result: a replica on the writer's own disk, and one for every hop."""
-        own = [self._hosts[task]] * (1 + write.here)
-        for hop, (sender, receiver) in enumerate(itertools.pairwise([*own, *write.targets])):
-            self._add(self.result.written_bytes, sender, receiver, write.bytes)
-            first = hop == write.here  # over the network
-            self._emit(
-                "write",
-                time_s=self._time(done.finished),
-                start_s=self._time(done.started),
-                stage=stage,
-                task=task,
-                host=sender,
-                peer=receiver,
-                bytes=write.bytes,
-                local=sender == receiver,
-                ok=True,
-                detail=f"{write.file} {write.block}",
-                source_port=(first and done.own_port) or None,
-                destination_port=(first and done.other_port) or None,
-            )
 
     def _note_sent(self, key: str, message: Sent | Done, lanes: LaneReports) -> None:
         """Takes one source task's report on all of its lanes of an exchange."""

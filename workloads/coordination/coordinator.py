@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from workloads.coordination.attempt import Cluster, Execution
+from workloads.coordination.attempt import Execution
+from workloads.coordination.cluster import AgentError, Cluster
 from workloads.coordination.events import Event, JobResult, Sink
+from workloads.coordination.files import Files
 from workloads.coordination.results import NOBODY, NameNode
-from workloads.errors import WorkloadError
 from workloads.job import Job
-from workloads.protocol import BlockWrite, Load, OfJob, Store, Stored, ToAgent
+from workloads.protocol import OfJob, Stored, ToAgent
 from workloads.scale import Scale
 from workloads.splits import BlockKey, Key
 from workloads.volumes import plan_job
-
-_STORE_BATCH = 2000
-
-
-class AgentError(WorkloadError):
-    """The agents cannot do what they are asked; the message says which host and why."""
 
 
 class Coordinator:
@@ -58,8 +51,7 @@ class Coordinator:
         self._cluster = Cluster(send, self._racks, self._dead, self._sizes, clock, started_at)
         self._executions: dict[str, Execution] = {}
         self._attempts: Counter[str] = Counter()
-        self._stores: dict[int, tuple[str, asyncio.Future[None]]] = {}
-        self._store_ids = itertools.count()
+        self.files = Files(self._cluster, self._hosts, scale, np.random.default_rng([seed, 4]))
 
     @property
     def dead_hosts(self) -> frozenset[str]:
@@ -83,28 +75,7 @@ class Coordinator:
         Raises:
             AgentError: a host is unknown or dead, or a pipeline failed.
         """
-        orders: dict[str, list[BlockWrite]] = {}
-        for block, replicas in block_map.items():
-            wire = self._scale.block_wire_bytes(sizes[block])
-            self._sizes[block] = sizes[block]
-            if over_network:
-                order = BlockWrite(block.file, block.index, wire, tuple(replicas[1:]))
-                orders.setdefault(replicas[0], []).append(order)
-            else:
-                order = BlockWrite(block.file, block.index, wire)
-                for host in replicas:
-                    orders.setdefault(host, []).append(order)
-        waiting: list[asyncio.Future[None]] = []
-        for host, blocks in orders.items():
-            if host not in self._hosts or host in self._dead:
-                raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
-            for first in range(0, len(blocks), _STORE_BATCH):
-                number = next(self._store_ids)
-                waiting.append(asyncio.get_running_loop().create_future())
-                self._stores[number] = host, waiting[-1]
-                batch = tuple(blocks[first : first + _STORE_BATCH])
-                self._cluster.send(host, Load(number, batch) if over_network else Store(number, batch))
-        await asyncio.gather(*waiting)
+        await (self.files.load if over_network else self.files.put)(block_map, sizes)
 
     async def run_job(
         self,
@@ -168,22 +139,11 @@ class Coordinator:
         self._dead.add(host)
         for execution in list(self._executions.values()):
             execution.host_died(host, reason)
-        for stored_on, future in self._stores.values():
-            if stored_on == host and not future.done():
-                future.set_exception(AgentError(f"agent of {host}: {reason} while blocks were stored"))
+        self.files.lose(host, reason)
 
     def receive(self, host: str, message: Stored | OfJob) -> None:
         """Takes what an agent says; of a job that has ended nobody wants to know."""
         if isinstance(message, Stored):
-            self._stored(host, message)
+            self.files.take(host, message)
         elif (execution := self._executions.get(message.job)) is not None:
             execution.handle(message)
-
-    def _stored(self, host: str, message: Stored) -> None:
-        _, future = self._stores.pop(message.number)
-        if future.done():
-            return
-        if message.failed is not None:
-            future.set_exception(AgentError(f"storing blocks from {host}: {message.failed}"))
-        else:
-            future.set_result(None)

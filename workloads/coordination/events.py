@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from workloads.protocol import BlockWrite, WriteReport
+
 EventKind = Literal[
     "job_submitted",
     "job_started",
@@ -128,6 +130,35 @@ class Transfers(NamedTuple):
 
 
 Sink = Callable[[Event | Transfers], None]
+
+
+def written(write: BlockWrite, writer: str, report: WriteReport, since_s: float, **of: Any) -> Iterator[Event]:
+    """An event for every replica of a block: the writer's own if it keeps one, and one for every hop of the pipeline.
+
+    Args:
+        write: What was ordered.
+        writer: Host.
+        report: Of the writer.
+        since_s: The run's start, on the clock of the report.
+        of: Fields that say on whose behalf.
+    """
+    own = [writer] * (1 + write.here)
+    for hop, (sender, receiver) in enumerate(itertools.pairwise([*own, *write.targets])):
+        first = hop == write.here  # over the network
+        yield Event(
+            report.finished - since_s,
+            "write",
+            start_s=report.started - since_s,
+            host=sender,
+            peer=receiver,
+            bytes=write.bytes,
+            local=sender == receiver,
+            ok=True,
+            detail=f"{write.file} {write.block}",
+            source_port=(first and report.own_port) or None,
+            destination_port=(first and report.other_port) or None,
+            **of,
+        )
 
 
 def one_by_one(kept: Iterable[Event | Transfers]) -> Iterator[Event]:

@@ -14,7 +14,8 @@ from types import TracebackType
 import psutil
 
 from workloads.channel import Channel
-from workloads.coordination.coordinator import AgentError, Coordinator
+from workloads.coordination.cluster import AgentError
+from workloads.coordination.coordinator import Coordinator
 from workloads.coordination.events import Event
 from workloads.node_model import NodeModel
 from workloads.protocol import Configure, FromAgent, Peers, Ready, ToAgent, UsageRow, UsageSample

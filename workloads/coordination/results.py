@@ -49,8 +49,10 @@ class NameNode(Protocol):
             JobFailure: it cannot be stored.
         """
 
-    def complete(self, file: str, time_s: float, digests: Sequence[int | None]) -> None:
-        """A file has been written, wall seconds since the run's start, with these checksums of its blocks."""
+    def complete(self, file: str, start_s: float, time_s: float, digests: Sequence[int | None]) -> None:
+        """A file has been written, from and until wall seconds since the run's start, with these checksums of its
+        blocks.
+        """
 
 
 class NoNameNode:
@@ -60,7 +62,7 @@ class NoNameNode:
         """Refuse it."""
         raise JobFailure(f"file {file.name}: nobody to say where results go; run the job with a name node")
 
-    def complete(self, file: str, time_s: float, digests: Sequence[int | None]) -> None:
+    def complete(self, file: str, start_s: float, time_s: float, digests: Sequence[int | None]) -> None:
         """There is none."""
 
 
@@ -83,6 +85,7 @@ class Results:
         self._scale = scale
         self._sizes = sizes
         self._writing: dict[tuple[str, int], tuple[BlockWrite, ...]] = {}
+        self._files: dict[tuple[str, int], str] = {}
 
     def orders(self, plan: StagePlan, task: int, host: str, dead: Collection[str]) -> tuple[BlockWrite, ...]:
         """The blocks that a task is to write when its work is done.
@@ -96,6 +99,7 @@ class Results:
         self._sizes.update({block.key: block.bytes for block in blocks})
         writes = tuple(self._order(block, host) for block in blocks)
         self._writing[plan.name, task] = writes
+        self._files[plan.name, task] = name
         return writes
 
     def _order(self, block: ResultBlock, host: str) -> BlockWrite:
@@ -116,6 +120,8 @@ class Results:
         """
         writes = self._writing.pop((stage, task))
         if writes:
-            ended_s = max(report.finished for report in reports) - since_s
-            self._name_node.complete(writes[0].file, ended_s, [report.digest for report in reports])
+            digests = [report.digest for report in reports]
+            self._name_node.complete(
+                self._files[stage, task], reports[0].started - since_s, reports[-1].finished - since_s, digests
+            )
         yield from zip(writes, reports, strict=True)

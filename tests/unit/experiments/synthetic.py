@@ -28,7 +28,7 @@ from experiments.specification.specification_file import load, override
 from experiments.specification.sweep import Sweep
 from placement import CostTerms
 from topologies.topology import Direction, Topology
-from workloads.coordination.coordinator import AgentError
+from workloads.coordination.cluster import AgentError
 from workloads.coordination.events import Event, JobResult, StageResult, Transfers
 from workloads.scale import Scale
 

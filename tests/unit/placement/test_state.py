@@ -195,3 +195,27 @@ def test_a_file_has_as_many_blocks_as_it_fills():
     assert [File("f", size, block_bytes=10).block_count for size in (0, 1, 10, 11)] == [0, 1, 1, 2]
     assert [File("f", 11, block_bytes=10).block_size(index) for index in (0, 1)] == [10, 1]
     assert File("f", 250 * 2**30).block_count == 2000
+
+
+def test_a_file_that_is_renamed_keeps_its_blocks_and_their_names():
+    state = stored(thesis_cluster(), blocks_file("/a", 4), blocks_file("/b", 1))
+    before = state.view()
+    state.rename("/a", "/c")
+    view = state.view()
+    assert (set(before.files), set(view.files)) == ({"/a", "/b"}, {"/b", "/c"})
+    assert view.files["/c"].id == "/a"
+    assert view.stored["/c"] == before.stored["/a"]
+    assert [block.file for block in view.files["/c"].blocks] == ["/a"] * 4
+    with pytest.raises(PlacementError, match="file '/b': already stored"):
+        state.rename("/c", "/b")
+    with pytest.raises(PlacementError, match="file '/a': unknown"):
+        state.rename("/a", "/d")
+
+
+def test_a_folder_stands_for_all_files_below_it():
+    state = stored(thesis_cluster(), *(blocks_file(name, 2) for name in ("/out/part-0", "/out/part-1", "/output")))
+    assert set(state.view().files_of("/out")) == {"/out/part-0", "/out/part-1"}
+    assert state.view().files_of("/output") == ("/output",)
+    assert len(state.view().blocks_of(["/out", "/output"])) == 6
+    with pytest.raises(PlacementError, match="file '/ou': not stored"):
+        state.view().blocks_of(["/ou"])

@@ -23,7 +23,7 @@ from twin import event_loop
 from twin.clock import Clock, Signal, StandstillError
 from twin.pool import GOODPUT, SimulatedPool
 from twin.state import GROUPS, INBOXES
-from workloads.coordination.coordinator import AgentError
+from workloads.coordination.cluster import AgentError
 from workloads.job import Exchange, Job, Read, Stage
 from workloads.node_model import NodeModel
 from workloads.scale import Scale

@@ -77,8 +77,8 @@ class NameNode:
             made.append(ResultBlock(block, self.sizes[block], replicas))
         return made
 
-    def complete(self, file, time_s, digests):
-        assert time_s > 0
+    def complete(self, file, start_s, time_s, digests):
+        assert 0 < start_s <= time_s
         self.digests[file] = tuple(digests)
 
 

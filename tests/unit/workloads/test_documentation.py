@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
+from experiments.specification.files import FilesSpec, tasks
 from experiments.specification.schedule_file import Schedule
 from workloads.profiles import Profile, parts
 
@@ -14,7 +15,8 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_examples_can_be_read():
-    schedule, workflow, profile = EXAMPLES
+    schedule, workflow, clients, profile = EXAMPLES
+    assert len(tasks([FilesSpec(**entry) for entry in yaml.safe_load(clients)["files"]])) == 9
     assert [job["reads"] for job in yaml.safe_load(workflow)["workload"][1:]]
     assert len(Schedule(jobs=yaml.safe_load(schedule)).submissions()) == 26
     assert Profile.model_validate(yaml.safe_load(profile)).job("j").tasks == 11

@@ -119,8 +119,8 @@ def test_a_job_comes_when_the_result_that_it_reads_is_there_and_reads_it_where_i
     outcome = simulate(run, SCALE)
     first, second = outcome.results
     assert second.submitted_s == first.finished_s
-    put = {one.file: one.blocks for one in outcome.file_operations if one.job == "first"}
-    assert sum(one.bytes for one in outcome.file_operations if one.job == "first") == 60_000_000
+    put = {one.file: one.blocks for one in outcome.file_operations if one.user == "first"}
+    assert sum(one.bytes for one in outcome.file_operations if one.user == "first") == 60_000_000
     assert all(one.time_s <= first.finished_s and one.host == one.blocks[0][0] for one in outcome.file_operations[:5])
     reads = [event for event in outcome.events if event.kind == "read" and event.job == "second"]
     from_first = {event.detail: event.peer for event in reads if event.detail.startswith("first/")}
@@ -134,7 +134,7 @@ def test_what_a_failed_attempt_has_written_is_deleted_and_written_again(tmp_path
     (run,) = workflow(tmp_path, failures=[{"at_s": 5, "host": "h2"}], node={"slots": 3})
     outcome = simulate(run, SCALE)
     assert [result.attempt for result in outcome.results] == [2, 1]
-    operations = [(one.operation, one.job) for one in outcome.file_operations]
+    operations = [(one.operation, one.user) for one in outcome.file_operations]
     deleted = operations.count(("delete", "first"))
     assert operations.count(("create", "first")) == 5 + deleted
     assert operations.count(("create", "second")) == 5
@@ -151,7 +151,7 @@ def test_results_go_where_the_strategy_puts_files(tmp_path):
     coloc = {"name": "coloc", "colocation": {"jobs": ["second"], "nodes": 1}}
     wanted = specification(tmp_path, strategies=["default", coloc], workload=listed, data={"block_bytes": "4 MB"})
     outcomes = [simulate(run, SCALE) for run in map(resolve, plan.runs_of(wanted))]
-    by_writer, together = ([one for one in outcome.file_operations if one.job == "first"] for outcome in outcomes)
+    by_writer, together = ([one for one in outcome.file_operations if one.user == "first"] for outcome in outcomes)
     assert [len(one.blocks) for one in together] == [3] * 5
     assert all(replicas[0] == one.host for one in by_writer for replicas in one.blocks)
     (favoured,) = {replicas[0] for one in together for replicas in one.blocks}

@@ -25,7 +25,7 @@ from tests.unit.workloads.loopback import (
     until,
 )
 from workloads.agents.content import Content, block_name
-from workloads.coordination.coordinator import AgentError
+from workloads.coordination.cluster import AgentError
 from workloads.coordination.pool import AgentPool
 from workloads.job import Job, Read, Stage
 from workloads.node_model import NodeModel
