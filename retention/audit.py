@@ -8,7 +8,7 @@ from typing import Literal
 
 from retention.compiled import contract
 from retention.errors import RetentionError
-from retention.ledger import Ledger
+from retention.ledger import Readable
 from retention.rpc import LedgerError
 from retention.tracking import CODES
 from retention.transactions import Kind
@@ -40,7 +40,7 @@ class Finding:
     detail: str
 
 
-def address_of(ledger: Ledger, index: str, uri: str) -> str:
+def address_of(ledger: Readable, index: str, uri: str) -> str:
     """The contract that tracks the file of a name, by the index.
 
     Raises:
@@ -53,14 +53,14 @@ def address_of(ledger: Ledger, index: str, uri: str) -> str:
     return str(found)
 
 
-def is_valid(ledger: Ledger, address: str, digest: bytes) -> bool:
+def is_valid(ledger: Readable, address: str, digest: bytes) -> bool:
     """Whether this is the hash of the file as it should be now (thesis, Figure 7.4)."""
     called = contract("file_tracking")
     (valid,) = called.result("validate", ledger.view(address, called.call("validate", digest)))
     return bool(valid)
 
 
-def digest_at(ledger: Ledger, address: str, time_s: int) -> bytes:
+def digest_at(ledger: Readable, address: str, time_s: int) -> bytes:
     """Hash of the file as it was at a time, seconds since the epoch.
 
     Raises:
@@ -75,7 +75,7 @@ def digest_at(ledger: Ledger, address: str, time_s: int) -> bytes:
     return bytes(digest)
 
 
-def history(ledger: Ledger, address: str) -> Iterator[Entry]:
+def history(ledger: Readable, address: str) -> Iterator[Entry]:
     """All that was done to a file, oldest first.
 
     Raises:
@@ -93,7 +93,7 @@ def history(ledger: Ledger, address: str) -> Iterator[Entry]:
         yield Entry(kind, fields["time"], fields["hash"], user, fields["uri"], where)
 
 
-def audit(ledger: Ledger, contracts: Mapping[str, str], stored: Mapping[str, bytes | None]) -> Iterator[Finding]:
+def audit(ledger: Readable, contracts: Mapping[str, str], stored: Mapping[str, bytes | None]) -> Iterator[Finding]:
     """What is wrong with tracked files.
 
     Args:

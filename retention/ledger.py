@@ -22,7 +22,7 @@ class Block:
 
 
 class Ledger(Protocol):
-    """A node of a ledger; anvil, or one that tests make up."""
+    """A node that takes transactions."""
 
     @property
     def height(self) -> int:
@@ -39,6 +39,10 @@ class Ledger(Protocol):
 
     def block(self, number: int) -> Block:
         """One that has been made."""
+
+
+class Readable(Protocol):
+    """A node that can be asked without a transaction."""
 
     def view(self, contract: str, data: str) -> str:
         """What a call returns that changes nothing.

@@ -38,7 +38,7 @@ def replay(tracking: Tracking, operations: Iterable[Operation], blocks: Iterator
         tracking.ask(operation, operation.time_s)
         tracking.send(operation.time_s)
     for _ in range(MOST_BLOCKS_AFTER):
-        if all(one.confirmed_s is not None for one in tracking.manager.transactions) and not tracking.manager.waiting:
+        if tracking.manager.settled:
             break
         come(next_block_s)
     return tracking.manager.transactions

@@ -110,7 +110,7 @@ class Tracking:
         self._index = index
         self._epoch_s = epoch_s
         self._first_nonce = first_nonce
-        self._first_pending: tuple[int, ...] = ()
+        self._next_pending: int | None = None
         self._held_up = 0  # blocks in a row that did not have the first of those that are on their way
         self.manager = TransactionManager(confirmations, queue, first_nonce)
         journal.repeat(self.manager)
@@ -136,10 +136,10 @@ class Tracking:
     def block(self, now_s: float) -> tuple[Transaction, ...]:
         """Have a block made; transactions that are confirmed by it."""
         confirmed = self._take(self._ledger.mine(self._epoch_s + round(now_s)))
-        pending = self.manager.pending
-        self._held_up = self._held_up + 1 if pending[:1] == self._first_pending else 0
-        self._first_pending = pending[:1]
-        if pending and self._held_up >= _SENT_AGAIN_AFTER_BLOCKS:
+        pending = self.manager.next_pending
+        self._held_up = self._held_up + 1 if pending == self._next_pending else 0
+        self._next_pending = pending
+        if pending is not None and self._held_up >= _SENT_AGAIN_AFTER_BLOCKS:
             self._held_up = 0
             self._hand_in(self.manager.send_again(self._ledger.nonce(self._wallet)))
         return confirmed

@@ -122,9 +122,14 @@ class TransactionManager:
         return sum(len(file.waiting) for file in self._files.values())
 
     @property
-    def pending(self) -> tuple[int, ...]:
-        """Numbers of transactions that no block has yet."""
-        return tuple(nonce for nonce in self._unconfirmed if self._of(nonce).block is None)
+    def next_pending(self) -> int | None:
+        """The first number of a transaction that no block has yet."""
+        return next((nonce for nonce in self._unconfirmed if self._of(nonce).block is None), None)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was asked is confirmed."""
+        return not self._unconfirmed and not self.waiting
 
     @property
     def contracts(self) -> Mapping[str, str]:

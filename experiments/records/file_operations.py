@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from experiments.specification.files import Operation
 from workloads.scale import Scale
-
-Operation = Literal["create", "change", "rename", "delete", "read"]
 
 
 @dataclass(frozen=True, slots=True)

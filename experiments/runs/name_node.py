@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import xxhash
 
-from experiments.records.file_operations import FileOperation, Operation
+from experiments.records.file_operations import FileOperation
+from experiments.specification.files import Operation
 from placement import BlockId, BlockMap, File, PlacementError, Placer
 from workloads.coordination.progress import JobFailure
 from workloads.coordination.results import ResultBlock, ResultFile
@@ -54,7 +55,7 @@ class NameNode:
         """
         self.know_dead(dead)
         try:
-            placed, sizes = self._place(file.name, file.bytes, file.replication, file.writer)
+            placed, sizes = self.place(file.name, file.bytes, file.writer, file.replication)
         except PlacementError as error:
             raise JobFailure(str(error)) from error
         except Exception as error:  # a strategy of one's own can raise anything
@@ -78,13 +79,21 @@ class NameNode:
 
     # -- clients -------------------------------------------------------------------------------------------------
 
-    def place(self, file: str, size: int, writer: str) -> tuple[BlockMap, Mapping[BlockId, int]]:
-        """Nodes and sizes of the blocks of a file that a client on a node is about to write.
+    def place(
+        self, file: str, size: int, writer: str, replication: int | None = None
+    ) -> tuple[BlockMap, Mapping[BlockId, int]]:
+        """Nodes and sizes of the blocks of a file that a job or a client on a node is about to write.
 
         Raises:
             PlacementError: they do not fit, or there is such a file.
         """
-        return self._place(file, size, self._replication, writer)
+        wanted = min(replication or self._replication, len(self._placer.state.view().alive))
+        self._versions[file] += 1
+        version = self._versions[file]
+        named = file if version == 1 else f"{file}#{version}"  # other content than that of the versions before
+        stored = File(file, size, wanted, self._block_bytes, writer, named)
+        placed = self._placer.store(stored)
+        return placed, {block: stored.block_size(block.index) for block in stored.blocks}
 
     def has_written(
         self,
@@ -142,15 +151,6 @@ class NameNode:
             PlacementError: there is no such file.
         """
         return self._placer.state.view().blocks_of([file])
-
-    def _place(self, file: str, size: int, replication: int, writer: str) -> tuple[BlockMap, dict[BlockId, int]]:
-        most = len(self._placer.state.view().alive)
-        self._versions[file] += 1
-        version = self._versions[file]
-        named = file if version == 1 else f"{file}#{version}"  # other content than that of the versions before
-        stored = File(file, size, min(replication, most), self._block_bytes, writer, named)
-        placed = self._placer.store(stored)
-        return placed, {block: stored.block_size(block.index) for block in stored.blocks}
 
     def _keep(
         self, operation: Operation, file: str, user: str, host: str | None, start_s: float, time_s: float, was: str = ""

@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from retention import anvil
-from retention.block_times import block_times
+from retention.block_times import block_times, expected_confirmation_s
 from retention.replay import replay
 from retention.tracking import Journal, Tracking
 from retention.transactions import Kind, Operation
@@ -64,6 +64,7 @@ def main() -> int:
         f"{len(kept):,} transactions, {len(took_s):,} confirmed, {time.monotonic() - began:.0f} s on the wall"
     )
     console.print(f"confirmed after {median:.1f} s ({low:.1f} to {high:.1f}); published {PUBLISHED_S}")
+    console.print(f"by equation 7.1: {expected_confirmation_s(options.block_s, options.confirmations):.1f} s")
     console.print(f"gas: {sorted({(one.operation.kind, one.gas) for one in kept})[:8]}")
     return int(len(took_s) < len(kept))
 

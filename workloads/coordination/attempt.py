@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workloads.coordination.cluster import Cluster
-from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers, written
+from workloads.coordination.events import Event, EventKind, JobResult, Sink, Transfers, was_read, written
 from workloads.coordination.orders import Orders
 from workloads.coordination.progress import FlowProgress, JobFailure, StageProgress, prove_conservation
 from workloads.coordination.results import NameNode, Results
@@ -26,7 +26,6 @@ from workloads.protocol import (
     Sent,
     SplitOrder,
 )
-from workloads.scale import Scale
 from workloads.splits import Split, choose_replica
 from workloads.volumes import ExchangePlan, StagePlan
 
@@ -42,7 +41,6 @@ class Execution:
         plans: From `plan_job`.
         name_node: Says where its results go.
         cluster: The agents.
-        scale: The divisors.
         rng: For split and replica choices.
         sink: Takes the events.
         submitted_s: Wall seconds since the run's start.
@@ -56,7 +54,6 @@ class Execution:
         plans: Mapping[str, StagePlan],
         name_node: NameNode,
         cluster: Cluster,
-        scale: Scale,
         rng: np.random.Generator,
         sink: Sink,
         submitted_s: float,
@@ -73,7 +70,7 @@ class Execution:
         for name, plan in plans.items():
             self._stages[name] = StageProgress.of(plan, self._hosts, rng)
         self._flows = {e.key: FlowProgress(e) for plan in plans.values() for e in plan.exchanges}
-        self._results = Results(job, name_node, scale, cluster.sizes)
+        self._results = Results(job, name_node, cluster)
         self.result = JobResult(job.job_id, job.profile, tuple(placement), attempt, submitted_s, cluster.clock())
         self.result.stages = [state.result for state in self._stages.values()]
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -160,7 +157,7 @@ class Execution:
         self._emit("stage_started", stage=name)
         state.running = set(range(self.job.tasks))
         for task, host in enumerate(self._hosts):
-            writes = self._results.orders(state.plan, task, host, self._cluster.dead)
+            writes = self._results.orders(state.plan, task, host)
             self._cluster.send(host, self._orders.task(state.plan, task, writes))
             self._emit("task_started", stage=name, task=task, host=host)
 
@@ -232,26 +229,11 @@ class Execution:
         self._add(self.result.read_bytes, source, host, split.bytes)
         state.result.sent_bytes += split.bytes
         state.result.received_bytes += split.bytes
-        here, there = report.ports or (None, None)
-        read, container = self._time(report.read), self.job.container_of(task)
         assert report.computed is not None  # of a read that did not fail
-        of = self.job.job_id, state.plan.name, task, container, host
-        self._sink(
-            Event(
-                read,
-                "read",
-                *of,
-                peer=source,
-                bytes=split.bytes,
-                start_s=self._time(report.started),
-                local=source == host,
-                ok=True,
-                detail=f"{split.file} {split.index}",
-                source_port=there,
-                destination_port=here,
-            )
-        )
-        self._sink(Event(self._time(report.computed), "compute", *of, start_s=read))
+        block, of = (split.file, split.index, split.bytes), self._of(state, task)
+        self._sink(was_read(*block, host, report, self._cluster.started_at, **of))
+        read_s = self._time(report.read)
+        self._sink(Event(self._time(report.computed), "compute", host=host, start_s=read_s, **of))
 
     def _fail_soon(self, message: Failed) -> None:
         """Fails the attempt, unless the reason turns out to be an agent's death, which is the better one to give."""
@@ -265,10 +247,9 @@ class Execution:
             state.result.received_bytes += size
         for key, lanes in message.sent.items():
             self._note_sent(key, message, lanes)
-        of = {"job": self.job.job_id, "stage": state.plan.name, "task": task}
-        container, since_s = self.job.container_of(task), self._cluster.started_at
-        for write, report in self._results.written(state.plan.name, task, message.written, since_s):
-            for event in written(write, self._hosts[task], report, since_s, container=container, **of):
+        of, since_s = self._of(state, task), self._cluster.started_at
+        for write, report in self._results.written(state.plan.name, task, message.written):
+            for event in written(write, self._hosts[task], report, since_s, **of):
                 self._add(self.result.written_bytes, str(event.host), str(event.peer), write.bytes)
                 self._sink(event)
         state.running.discard(task)
@@ -321,6 +302,11 @@ class Execution:
             self._finished.set_result(None)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _of(self, state: StageProgress, task: int) -> dict[str, Any]:
+        """Fields of events that say which task they are of."""
+        container = self.job.container_of(task)
+        return {"job": self.job.job_id, "stage": state.plan.name, "task": task, "container": container}
 
     def _time(self, monotonic_s: float) -> float:
         return monotonic_s - self._cluster.started_at

@@ -48,10 +48,10 @@ class Coordinator:
         self._scale = scale
         self._seed = seed
         self._sizes: dict[BlockKey, int] = {}
-        self._cluster = Cluster(send, self._racks, self._dead, self._sizes, clock, started_at)
+        self._cluster = Cluster(send, self._racks, self._dead, scale, self._sizes, clock, started_at)
         self._executions: dict[str, Execution] = {}
         self._attempts: Counter[str] = Counter()
-        self.files = Files(self._cluster, self._hosts, scale, np.random.default_rng([seed, 4]))
+        self.files = Files(self._cluster, self._hosts, np.random.default_rng([seed, 4]))
 
     @property
     def dead_hosts(self) -> frozenset[str]:
@@ -112,9 +112,7 @@ class Coordinator:
         self._attempts[job.job_id] += 1
         attempt = self._attempts[job.job_id]
         rng = np.random.default_rng([self._seed, attempt, *job.job_id.encode()])
-        execution = Execution(
-            job, placement, plans, name_node, self._cluster, self._scale, rng, sink, submitted, attempt
-        )
+        execution = Execution(job, placement, plans, name_node, self._cluster, rng, sink, submitted, attempt)
         self._executions[execution.key] = execution
         sink(Event(submitted, "job_submitted", job=job.job_id, detail=job.profile))
         for host in self._dead & execution.hosts:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from workloads.protocol import BlockWrite, WriteReport
+from workloads.protocol import BlockWrite, ReadReport, WriteReport
 
 EventKind = Literal[
     "job_submitted",
@@ -130,6 +130,43 @@ class Transfers(NamedTuple):
 
 
 Sink = Callable[[Event | Transfers], None]
+
+
+def was_read(
+    file: str,
+    index: int,
+    size: int,
+    reader: str,
+    report: ReadReport,
+    since_s: float,
+    **of: Any,
+) -> Event:
+    """A block has been read from where the report says.
+
+    Args:
+        file: What names it, with `index`.
+        index: Its number in the file.
+        size: Its bytes.
+        reader: Host.
+        report: Of the reader.
+        since_s: The run's start, on the clock of the report.
+        of: Fields that say on whose behalf.
+    """
+    here, there = report.ports or (None, None)
+    return Event(
+        report.read - since_s,
+        "read",
+        start_s=report.started - since_s,
+        host=reader,
+        peer=report.host,
+        bytes=size,
+        local=report.host == reader,
+        ok=True,
+        detail=f"{file} {index}",
+        source_port=there,
+        destination_port=here,
+        **of,
+    )
 
 
 def written(write: BlockWrite, writer: str, report: WriteReport, since_s: float, **of: Any) -> Iterator[Event]:

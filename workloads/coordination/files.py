@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from workloads.coordination.cluster import AgentError, Cluster
-from workloads.coordination.events import Event, Sink, written
+from workloads.coordination.events import Sink, was_read, written
 from workloads.protocol import BlockRead, BlockWrite, Drop, Fetch, Load, Store, Stored, WriteReport
-from workloads.scale import Scale
-from workloads.splits import BlockKey, Key, choose_replica
+from workloads.splits import Key, choose_replica
 
 _BATCH = 2000
 
 Doing: TypeAlias = Literal["stored", "read", "dropped"]
+Kind: TypeAlias = Callable[[int, tuple[Any, ...]], Store | Load | Fetch | Drop]
 Item = TypeVar("Item")
 
 _WORDS: dict[Doing, str] = {
@@ -33,14 +33,12 @@ class Files:
     Args:
         cluster: The agents.
         hosts: That have one.
-        scale: The divisors.
         rng: For replica choices.
     """
 
-    def __init__(self, cluster: Cluster, hosts: frozenset[str], scale: Scale, rng: np.random.Generator) -> None:
+    def __init__(self, cluster: Cluster, hosts: frozenset[str], rng: np.random.Generator) -> None:
         self._cluster = cluster
         self._hosts = hosts
-        self._scale = scale
         self._rng = rng
         self._asked: dict[int, tuple[str, Doing, asyncio.Future[Stored]]] = {}
         self._numbers = itertools.count()
@@ -54,13 +52,8 @@ class Files:
         orders: dict[str, list[BlockWrite]] = {}
         for block, replicas in block_map.items():
             for host in replicas:
-                orders.setdefault(host, []).append(self._order(block, sizes[block], ()))
-        asked = [
-            self._ask(host, "stored", Store(next(self._numbers), tuple(batch)))
-            for host, blocks in orders.items()
-            for batch in _batches(blocks)
-        ]
-        await asyncio.gather(*asked)
+                orders.setdefault(host, []).append(self._cluster.order(block, sizes[block], host, [host]))
+        await self._ask_all("stored", Store, orders)
 
     async def load(self, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int]) -> None:
         """Write blocks through pipelines that start at the first replica.
@@ -70,13 +63,8 @@ class Files:
         """
         orders: dict[str, list[BlockWrite]] = {}
         for block, replicas in block_map.items():
-            orders.setdefault(replicas[0], []).append(self._order(block, sizes[block], replicas[1:]))
-        asked = [
-            self._ask(host, "stored", Load(next(self._numbers), tuple(batch)))
-            for host, blocks in orders.items()
-            for batch in _batches(blocks)
-        ]
-        await asyncio.gather(*asked)
+            orders.setdefault(replicas[0], []).append(self._cluster.order(block, sizes[block], replicas[0], replicas))
+        await self._ask_all("stored", Load, orders)
 
     async def write(
         self, writer: str, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int], sink: Sink
@@ -86,14 +74,10 @@ class Files:
         Raises:
             AgentError: a host is unknown or dead, or dies; or a pipeline failed.
         """
-        orders = []
-        for block, replicas in block_map.items():
-            others = tuple(host for host in replicas if host != writer)
-            orders.append(self._order(block, sizes[block], others, here=writer in replicas))
+        orders = [self._cluster.order(block, sizes[block], writer, hosts) for block, hosts in block_map.items()]
         reports: list[WriteReport] = []
         for batch in _batches(orders):
-            done = await self._ask(writer, "stored", Load(next(self._numbers), tuple(batch)))
-            reports += done.written
+            reports += (await self._ask(writer, "stored", Load, batch)).written
         for order, report in zip(orders, reports, strict=True):
             for event in written(order, writer, report, self._cluster.started_at):
                 sink(event)
@@ -111,28 +95,13 @@ class Files:
             source = choose_replica(reader, live, self._cluster.racks, self._rng)
             if source is None:
                 raise AgentError(f"block {block.index} of {block.file}: no replica left")
-            size = self._scale.block_wire_bytes(self._cluster.sizes[block])
+            size = self._cluster.scale.block_wire_bytes(self._cluster.sizes[block])
             orders.append(BlockRead(block.file, block.index, size, source))
         for batch in _batches(orders):
-            done = await self._ask(reader, "read", Fetch(next(self._numbers), tuple(batch)))
+            done = await self._ask(reader, "read", Fetch, batch)
             for order, report in zip(batch, done.read, strict=True):
-                here, there = report.ports or (None, None)
-                since_s, detail = self._cluster.started_at, f"{order.file} {order.block}"
-                sink(
-                    Event(
-                        report.read - since_s,
-                        "read",
-                        start_s=report.started - since_s,
-                        host=reader,
-                        peer=order.host,
-                        bytes=order.bytes,
-                        local=order.host == reader,
-                        ok=True,
-                        detail=detail,
-                        source_port=there,
-                        destination_port=here,
-                    )
-                )
+                block_read = order.file, order.block, order.bytes
+                sink(was_read(*block_read, reader, report, self._cluster.started_at))
 
     async def drop(self, block_map: Mapping[Key, Sequence[str]]) -> None:
         """Have all live hosts forget blocks.
@@ -145,10 +114,7 @@ class Files:
             for host in replicas:
                 if host not in self._cluster.dead:
                     held.setdefault(host, []).append((block.file, block.index))
-        orders = ((host, batch) for host, blocks in held.items() for batch in _batches(blocks))
-        await asyncio.gather(
-            *(self._ask(host, "dropped", Drop(next(self._numbers), tuple(batch))) for host, batch in orders)
-        )
+        await self._ask_all("dropped", Drop, held)
 
     def lose(self, host: str, reason: str) -> None:
         """A host's agent has died."""
@@ -162,24 +128,23 @@ class Files:
         if future.done():
             return
         if message.failed is not None:
-            verb = {"stored": "storing blocks from", "read": "reading blocks on", "dropped": "dropping blocks of"}[
-                doing
-            ]
-            future.set_exception(AgentError(f"{verb} {host}: {message.failed}"))
+            future.set_exception(AgentError(f"{_WORDS[doing]} {host}: {message.failed}"))
         else:
             future.set_result(message)
 
-    def _ask(self, host: str, doing: Doing, message: Store | Load | Fetch | Drop) -> asyncio.Future[Stored]:
+    async def _ask_all(self, doing: Doing, kind: Kind, items: Mapping[str, Sequence[Any]]) -> None:
+        """Ask hosts, each for what it has to do, and wait until all of it is done."""
+        batches = ((host, batch) for host, mine in items.items() for batch in _batches(mine))
+        await asyncio.gather(*(self._ask(host, doing, kind, batch) for host, batch in batches))
+
+    def _ask(self, host: str, doing: Doing, kind: Kind, batch: Sequence[Any]) -> asyncio.Future[Stored]:
         if host not in self._hosts or host in self._cluster.dead:
             raise AgentError(f"block replica on {host!r}: no live agent there; place it on another host")
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._asked[message.number] = host, doing, future
-        self._cluster.send(host, message)
+        number = next(self._numbers)
+        self._asked[number] = host, doing, future
+        self._cluster.send(host, kind(number, tuple(batch)))
         return future
-
-    def _order(self, block: BlockKey, size: int, targets: Sequence[str], here: bool = True) -> BlockWrite:
-        self._cluster.sizes[block] = size
-        return BlockWrite(block.file, block.index, self._scale.block_wire_bytes(size), tuple(targets), here)
 
 
 def _batches(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from workloads.coordination.cluster import Cluster
 from workloads.coordination.progress import JobFailure
 from workloads.job import Job
 from workloads.protocol import BlockWrite, WriteReport
-from workloads.scale import Scale
 from workloads.splits import BlockKey
 from workloads.volumes import StagePlan
 
@@ -75,19 +75,16 @@ class Results:
     Args:
         job: The job.
         name_node: Says where they go.
-        scale: The divisors.
-        sizes: Takes the modelled bytes of every block.
+        cluster: The agents.
     """
 
-    def __init__(self, job: Job, name_node: NameNode, scale: Scale, sizes: MutableMapping[BlockKey, int]) -> None:
+    def __init__(self, job: Job, name_node: NameNode, cluster: Cluster) -> None:
         self._job = job
         self._name_node = name_node
-        self._scale = scale
-        self._sizes = sizes
-        self._writing: dict[tuple[str, int], tuple[BlockWrite, ...]] = {}
-        self._files: dict[tuple[str, int], str] = {}
+        self._cluster = cluster
+        self._writing: dict[tuple[str, int], tuple[str, tuple[BlockWrite, ...]]] = {}
 
-    def orders(self, plan: StagePlan, task: int, host: str, dead: Collection[str]) -> tuple[BlockWrite, ...]:
+    def orders(self, plan: StagePlan, task: int, host: str) -> tuple[BlockWrite, ...]:
         """The blocks that a task is to write when its work is done.
 
         Raises:
@@ -95,20 +92,13 @@ class Results:
         """
         name, size = plan.parts[task]
         file = ResultFile(name, self._job.job_id, host, size, plan.stage.write_replication)
-        blocks = self._name_node.create(file, dead) if size else ()
-        self._sizes.update({block.key: block.bytes for block in blocks})
-        writes = tuple(self._order(block, host) for block in blocks)
-        self._writing[plan.name, task] = writes
-        self._files[plan.name, task] = name
+        blocks = self._name_node.create(file, self._cluster.dead) if size else ()
+        writes = tuple(self._cluster.order(block.key, block.bytes, host, block.replicas) for block in blocks)
+        self._writing[plan.name, task] = name, writes
         return writes
 
-    def _order(self, block: ResultBlock, host: str) -> BlockWrite:
-        others = tuple(replica for replica in block.replicas if replica != host)
-        size = self._scale.block_wire_bytes(block.bytes)
-        return BlockWrite(block.key.file, block.key.index, size, others, len(others) < len(block.replicas))
-
     def written(
-        self, stage: str, task: int, reports: Sequence[WriteReport], since_s: float
+        self, stage: str, task: int, reports: Sequence[WriteReport]
     ) -> Iterator[tuple[BlockWrite, WriteReport]]:
         """A task has written its blocks; each with its report.
 
@@ -116,12 +106,9 @@ class Results:
             stage: The task's.
             task: Its number.
             reports: One for each block.
-            since_s: The run's start, on the clock of the reports.
         """
-        writes = self._writing.pop((stage, task))
+        name, writes = self._writing.pop((stage, task))
         if writes:
-            digests = [report.digest for report in reports]
-            self._name_node.complete(
-                self._files[stage, task], reports[0].started - since_s, reports[-1].finished - since_s, digests
-            )
+            started_s, ended_s = (at - self._cluster.started_at for at in (reports[0].started, reports[-1].finished))
+            self._name_node.complete(name, started_s, ended_s, [report.digest for report in reports])
         yield from zip(writes, reports, strict=True)

@@ -70,9 +70,3 @@ class FakeLedger:
         self.blocks = kept
         self.included = self.included[: sum(len(block.receipts) for block in kept)]
         self.pool.clear()
-
-    def view(self, contract, data):
-        raise NotImplementedError
-
-    def logs(self, contract):
-        raise NotImplementedError
