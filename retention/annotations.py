@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 
@@ -70,10 +70,9 @@ class Annotations:
             return True
         return any(policy.holds(usage, now_s) for policy in self.policies)
 
-    def due(self, files: Mapping[str, Usage], tracked: Iterable[str], now_s: float) -> tuple[str, ...]:
+    def due(self, files: Mapping[str, Usage], tracked: Container[str], now_s: float) -> tuple[str, ...]:
         """Files that are to be tracked and are not yet."""
-        already = set(tracked)
-        return tuple(file for file, usage in files.items() if file not in already and self.tracks(file, usage, now_s))
+        return tuple(file for file, usage in files.items() if file not in tracked and self.tracks(file, usage, now_s))
 
 
 def matches(pattern: str, file: str) -> bool:

@@ -103,14 +103,11 @@ class Anvil:
         asked = {"address": contract, "fromBlock": "0x0", "toBlock": "latest"}
         return list(self._rpc.call("eth_getLogs", asked))
 
-    def require_alive(self) -> None:
-        """Notice that it has ended.
-
-        Raises:
-            LedgerError: so.
-        """
-        if self._process.poll() is not None:
-            raise LedgerError(f"anvil ended with exit code {self._process.returncode}")
+    def ends(self, within_s: float) -> bool:
+        """Wait whether it ends by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        return self._process.returncode is not None
 
 
 @contextlib.contextmanager

@@ -12,20 +12,11 @@ from typing import IO, Any
 from retention.compiled import contract
 from retention.ledger import Block, Ledger
 from retention.rpc import LedgerError
+from retention.terms import MOST_GAS
 from retention.transactions import Kind, Operation, Queue, Receipt, Transaction, TransactionManager
 
 CODES: dict[Kind, int] = {"create": 0, "change": 1, "rename": 2, "delete": 3}
 """What the contract calls them."""
-GAS: dict[Kind, int] = {
-    "create": 1_500_000,
-    "change": 400_000,
-    "rename": 400_000,
-    "delete": 400_000,
-    "retain": 100_000,
-    "register": 150_000,
-}
-"""What a transaction may take, at most."""
-
 
 _SENT_AGAIN_AFTER_BLOCKS = 3
 _ALREADY_THERE = ("nonce too low", "already known", "already imported")
@@ -115,7 +106,8 @@ class Tracking:
         self.manager = TransactionManager(confirmations, queue, first_nonce)
         journal.repeat(self.manager)
         for number in range(1, ledger.height + 1):
-            self._take(ledger.block(number))
+            block = ledger.block(number)
+            self.manager.block(number, block.time_s - epoch_s, self._receipts(block))
         self._hand_in(self.manager.send_again(ledger.nonce(wallet)))
 
     def ask(self, operation: Operation, now_s: float) -> None:
@@ -135,7 +127,8 @@ class Tracking:
 
     def block(self, now_s: float) -> tuple[Transaction, ...]:
         """Have a block made; transactions that are confirmed by it."""
-        confirmed = self._take(self._ledger.mine(self._epoch_s + round(now_s)))
+        mined = self._ledger.mine(self._epoch_s + int(now_s))
+        confirmed = self.manager.block(mined.number, now_s, self._receipts(mined))
         pending = self.manager.next_pending
         self._held_up = self._held_up + 1 if pending == self._next_pending else 0
         self._next_pending = pending
@@ -143,9 +136,6 @@ class Tracking:
             self._held_up = 0
             self._hand_in(self.manager.send_again(self._ledger.nonce(self._wallet)))
         return confirmed
-
-    def _take(self, block: Block) -> tuple[Transaction, ...]:
-        return self.manager.block(block.number, block.time_s - self._epoch_s, self._receipts(block))
 
     def _receipts(self, block: Block) -> Iterator[Receipt]:
         for receipt in block.receipts:
@@ -166,7 +156,12 @@ class Tracking:
 
     def _signed(self, transaction: Transaction) -> dict[str, Any]:
         done = transaction.operation
-        asked = {"from": self._wallet, "nonce": hex(transaction.nonce), "gas": hex(GAS[done.kind]), "gasPrice": "0x0"}
+        asked = {
+            "from": self._wallet,
+            "nonce": hex(transaction.nonce),
+            "gas": hex(MOST_GAS[done.kind]),
+            "gasPrice": "0x0",
+        }
         tracking, time_s = contract("file_tracking"), self._epoch_s + done.time_s
         if done.kind == "create":
             data = tracking.deployment(done.uri, done.digest, time_s, user_bytes(done.user), done.locations)

@@ -40,6 +40,11 @@ class Operation:
     user: str
     locations: str
 
+    @property
+    def of_content(self) -> bool:
+        """Whether it is of the file itself, so that its hash is that of the file."""
+        return self.kind not in ("retain", "register")
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -135,6 +140,14 @@ class TransactionManager:
     def contracts(self) -> Mapping[str, str]:
         """Address of the contract of each file whose contract is confirmed."""
         return {name: file.contract for name, file in self._files.items() if file.contract is not None}
+
+    def last_unconfirmed(self, file: str) -> Operation | None:
+        """The last operation that was done to a file, if it is not confirmed."""
+        known = self._files.get(file, _File())
+        sent = [self._of(nonce) for nonce in known.sent]
+        done = [(one.operation, one.confirmed_s) for one in sent] + [(one, None) for one, _ in known.waiting]
+        last, confirmed_s = next(((one, at) for one, at in reversed(done) if one.of_content), (None, None))
+        return last if confirmed_s is None else None
 
     def ask(self, operation: Operation, now_s: float) -> None:
         """An operation has been done and is to be kept.

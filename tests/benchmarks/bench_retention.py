@@ -7,7 +7,6 @@ every old one is changed, on a real ledger with random blocks. No root.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import tempfile
 import time
@@ -17,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from retention import anvil
+from retention.anvil_chain import AnvilChain
 from retention.block_times import block_times, expected_confirmation_s
-from retention.replay import replay
-from retention.tracking import Journal, Tracking
+from retention.terms import Terms
+from retention.timeline import replay
 from retention.transactions import Kind, Operation
 
 PUBLISHED_S = (15.59, 42.5, 105.8)
@@ -46,17 +45,10 @@ def main() -> int:
     options = parser.parse_args()
     rng = np.random.default_rng(1)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, (Path(scratch) / "log").open("ab") as log:
-        state = Path(scratch) / "ledger.json"
-        with (
-            anvil.running(state, 1_700_000_000, 30_000_000, log) as ledger,
-            contextlib.closing(Journal(Path(scratch) / "journal")) as journal,
-        ):
-            tracking = Tracking(
-                ledger, ledger.accounts[0], journal, options.confirmations, options.queue, epoch_s=1_700_000_000
-            )
-            blocks = block_times(options.block_s, "exponential", rng)
-            kept = replay(tracking, operations(options.seconds), blocks)
+    terms = Terms(options.confirmations, options.queue, index=False)
+    with tempfile.TemporaryDirectory() as scratch, AnvilChain(Path(scratch), terms, 1_700_000_000) as chain:
+        blocks = block_times(options.block_s, "exponential", rng)
+        kept = replay(chain, operations(options.seconds), blocks)
     took_s = [one.confirmed_s - one.asked_s for one in kept if one.confirmed_s is not None]
     low, median, high = np.percentile(took_s, [2.5, 50, 97.5])
     console = Console(highlight=False)

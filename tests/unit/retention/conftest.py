@@ -3,24 +3,16 @@ import contextlib
 import pytest
 
 from retention import anvil
-from retention.compiled import contract
-from retention.errors import RetentionError
-from retention.tracking import Journal, Tracking
+from retention.terms import Terms
+from tests.unit.retention import real_ledger
 
 EPOCH_S = 1_700_000_000
-
-
-REMEDY = "python3 scripts/provision_retention.py"
 
 
 @pytest.fixture
 def node(tmp_path):
     """Starts a real ledger, which has what those before it had."""
-    pytest.importorskip("eth_abi", reason=f"eth-abi is not installed: {REMEDY}")
-    try:
-        anvil.program()
-    except RetentionError as error:
-        pytest.skip(str(error))
+    real_ledger.require()
 
     @contextlib.contextmanager
     def start(block_gas=30_000_000):
@@ -32,25 +24,23 @@ def node(tmp_path):
 
 
 @pytest.fixture
-def tracked(node, tmp_path):
-    """A real ledger with an index, and what tracks files on it."""
+def chain(node, tmp_path):
+    """Starts a real ledger with an index, or what an earlier one has left; `node` skips it where there is none."""
+    from retention.anvil_chain import AnvilChain
+
+    def start(confirmations=1, **terms):
+        return AnvilChain(tmp_path, Terms(confirmations, **terms), EPOCH_S)
+
+    return start
+
+
+@pytest.fixture
+def tracked(chain):
+    """The parts of one."""
 
     @contextlib.contextmanager
-    def start(confirmations=1):
-        with node() as ledger:
-            wallet = ledger.accounts[0]
-            if ledger.height == 0:
-                data = contract("file_index").deployment()
-                asked = {"from": wallet, "nonce": "0x0", "gas": hex(2_000_000), "gasPrice": "0x0", "data": data}
-                assert isinstance(ledger.send([asked])[0], str)
-                ledger.mine(EPOCH_S + 1)
-            index = ledger.block(1).receipts[0]["contractAddress"]
-            journal = Journal(tmp_path / "journal")
-            with contextlib.closing(journal):
-                yield (
-                    ledger,
-                    index,
-                    Tracking(ledger, wallet, journal, confirmations, index=index, epoch_s=EPOCH_S, first_nonce=1),
-                )
+    def start():
+        with chain() as made:
+            yield made.ledger, made.index, made.tracking
 
     return start

@@ -5,8 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from retention import anvil, audit
-from retention.tracking import Journal, Tracking
+import numpy as np
+
+from retention import anvil_chain, audit
+from retention.block_times import block_times
+from retention.terms import Terms
+from retention.timeline import Timeline
 from retention.transactions import Operation
 from tests.unit.retention.conftest import EPOCH_S
 
@@ -17,7 +21,7 @@ def test_the_example_runs(node, tmp_path, monkeypatch):
     """`node` skips it where there is no ledger."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"Path": Path, "EPOCH_S": EPOCH_S, "digest": hashlib.sha256(b"a").digest()}
-    names |= {"anvil": anvil, "audit": audit, "Journal": Journal, "Tracking": Tracking, "Operation": Operation}
-    exec(code, names)
-    assert (tmp_path / "ledger.json").stat().st_size > 0
+    names: dict[str, Any] = {"Path": Path, "EPOCH_S": EPOCH_S, "digest": hashlib.sha256(b"a").digest(), "np": np}
+    names |= {"AnvilChain": anvil_chain.AnvilChain, "Terms": Terms, "Timeline": Timeline, "block_times": block_times}
+    exec(code, names | {"audit": audit, "Operation": Operation})
+    assert (tmp_path / "ledger" / "ledger.json").stat().st_size > 0
