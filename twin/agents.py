@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import xxhash
 
 from twin.clock import Clock, Process, Signal
 from twin.compiling import Ints
@@ -18,7 +19,9 @@ from twin.resources import Shared
 from twin.routes import SEGMENTS, Routes
 from twin.tasks import Task
 from workloads.agents.connection import TransferError
+from workloads.agents.content import block_name
 from workloads.protocol import (
+    Alter,
     Begin,
     BlockWrite,
     Drop,
@@ -27,6 +30,7 @@ from workloads.protocol import (
     Fetch,
     FromAgent,
     GiveSplit,
+    Hash,
     Load,
     ReadReport,
     Sent,
@@ -83,6 +87,7 @@ class Agent:
         self._running: dict[str | None, dict[Process, None]] = {}  # by job, in the order of their start
         self._connections: dict[tuple[str, int, int, int], list[Ints]] = {}  # links of those that lanes may use
         self._slots: dict[str, int] = {}
+        self._altered: set[tuple[str, int]] = set()
 
     def handle(self, message: ToAgent) -> None:
         """Does what the coordinator says."""
@@ -97,10 +102,15 @@ class Agent:
                 self._start(message.job, self._transfer(message))
             case Store() | Drop():
                 self.report(Stored(message.number))
+            case Alter():
+                self._altered.update(message.blocks)
+                self.report(Stored(message.number))
             case Load():
-                self._start(None, self._load(message))
+                self._start(None, self._answer_with(message.number, self._load(message)))
             case Fetch():
-                self._start(None, self._fetch(message))
+                self._start(None, self._answer_with(message.number, self._fetch(message)))
+            case Hash():
+                self._start(None, self._answer_with(message.number, self._hash(message)))
             case End():
                 self._end(message.job)
 
@@ -156,33 +166,45 @@ class Agent:
             self.keep(order.job, order.task, outlet)
             self.report(Sent(order.job, order.stage, order.task, order.output.exchange, lanes))
 
+    def _answer_with(self, number: int, work: Process) -> Process:
+        """Reports what was asked for blocks, or why it failed."""
+        yield self._around.clock.sleep(0)
+        try:
+            self.report((yield from work))
+        except TransferError as error:
+            self.report(Stored(number, str(error)))
+
     def _load(self, order: Load) -> Process:
         """Writes blocks through their pipelines, starting here."""
         clock, written = self._around.clock, []
-        yield clock.sleep(0)
-        try:
-            for block in order.blocks:
-                started = clock.now
-                yield from self.write(block)
-                written.append(WriteReport(started, clock.now, 0, 0, None))
-        except TransferError as error:
-            self.report(Stored(order.number, str(error)))
-        else:
-            self.report(Stored(order.number, written=tuple(written)))
+        for block in order.blocks:
+            started = clock.now
+            yield from self.write(block)
+            written.append(WriteReport(started, clock.now, 0, 0, None))
+        return Stored(order.number, written=tuple(written))
 
     def _fetch(self, order: Fetch) -> Process:
         """Reads blocks from here or from others."""
         clock, read = self._around.clock, []
-        yield clock.sleep(0)
-        try:
-            for block in order.blocks:
-                started = clock.now
-                yield from self.read(block.host, block.bytes)
-                read.append(ReadReport(block.host, started, clock.now))
-        except TransferError as error:
-            self.report(Stored(order.number, str(error)))
-        else:
-            self.report(Stored(order.number, read=tuple(read)))
+        for file, index, size, host in order.blocks:
+            started = clock.now
+            yield from self.read(host, size)
+            read.append(ReadReport(host, started, clock.now, digest=self._around.agents[host].digest(file, index)))
+        return Stored(order.number, read=tuple(read))
+
+    def _hash(self, order: Hash) -> Process:
+        """Hashes blocks that are here, by their checksums."""
+        clock, read, disk = self._around.clock, [], [self._around.routes.disk(self.host)]
+        for block in order.blocks:
+            started = clock.now
+            if block.disk_bytes:
+                yield from self._move([disk], block.disk_bytes, ())
+            read.append(ReadReport(self.host, started, clock.now, digest=self.digest(block.file, block.block)))
+        return Stored(order.number, read=tuple(read))
+
+    def digest(self, file: str, index: int) -> int:
+        """What stands for the checksum of what this host has of a block; there are no bytes."""
+        return xxhash.xxh3_64_intdigest(block_name(file, index, (file, index) in self._altered).encode())
 
     # -- lanes ---------------------------------------------------------------------------------------------------
 

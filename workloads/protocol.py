@@ -85,6 +85,29 @@ class Drop(NamedTuple):
     blocks: tuple[tuple[str, int], ...]
 
 
+class Alter(NamedTuple):
+    """Replicas, by file and number, that become others, and with them the checksums that they are kept with."""
+
+    number: int
+    blocks: tuple[tuple[str, int], ...]
+
+
+class BlockHash(NamedTuple):
+    """A replica of so many bytes to hash, by its checksums, which take so many bytes of the disk."""
+
+    file: str
+    block: int
+    bytes: int
+    disk_bytes: int
+
+
+class Hash(NamedTuple):
+    """Replicas of the host to hash, one after the other."""
+
+    number: int
+    blocks: tuple[BlockHash, ...]
+
+
 class Begin(NamedTuple):
     """A job begins: its containers on the host hold their memory until it ends.
 
@@ -180,7 +203,8 @@ class End(NamedTuple):
     job: str
 
 
-ToAgent = Configure | Peers | Store | Load | Fetch | Drop | Begin | StartTask | GiveSplit | Transfer | End
+OfBlocks = Store | Load | Fetch | Drop | Alter | Hash
+ToAgent = Configure | Peers | OfBlocks | Begin | StartTask | GiveSplit | Transfer | End
 
 
 class Ready(NamedTuple):
@@ -218,7 +242,8 @@ class UsageSample(NamedTuple):
 class ReadReport(NamedTuple):
     """How a split went: when its reading began and ended, and when its computing did; `failed` says why it did not.
 
-    `ports` are own and other port of the flow, for a remote read.
+    `ports` are own and other port of the flow, for a remote read; `digest` is the checksum of a block that is read, or
+    hashed, for nobody's job.
     """
 
     host: str
@@ -227,6 +252,13 @@ class ReadReport(NamedTuple):
     computed: float | None = None
     ports: tuple[int, int] | None = None
     failed: str | None = None
+    digest: int | None = None
+
+    @property
+    def checksum(self) -> int:
+        """That of a block that was read for nobody's job, or hashed."""
+        assert self.digest is not None
+        return self.digest
 
 
 class NextSplit(NamedTuple):
@@ -273,7 +305,7 @@ class WriteReport(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A `Store`, `Load`, `Fetch` or `Drop` is done, or why it failed; a report for each block written or read."""
+    """What is `OfBlocks` is done, or why it failed; a report for each block written, read or hashed."""
 
     number: int
     failed: str | None = None

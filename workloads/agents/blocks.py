@@ -1,6 +1,7 @@
 """The agents' side of the block store: serving, reading and writing blocks, paced by the node's modelled disk.
 
-One connection per block, as HDFS does it. A reader knows from a block's name what its checksum has to be.
+One connection per block, as HDFS does it. A reader knows from a block's name what its checksum has to be. A replica can
+be altered together with its checksum, which readers do not notice: that takes a hash that is kept elsewhere.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from workloads.agents.dialing import Dialer
 from workloads.agents.usage import Usage
 from workloads.agents.wire import send_header
 from workloads.node_model import SharedResource
-from workloads.protocol import BlockWrite, WriteReport
+from workloads.protocol import BlockHash, BlockWrite, WriteReport
 
-_REPLY = struct.Struct("!q")  # size, or _UNKNOWN
+_REPLY = struct.Struct("!q?")  # size, or _UNKNOWN; whether it was altered
 _DIGEST = struct.Struct("!Q")
 _UNKNOWN = -1
 _CHUNKS = 16
@@ -67,15 +68,31 @@ class BlockStore:
         self._peers = peers
         self._dialer = dialer
         self._sizes: dict[tuple[str, int], int] = {}
+        self._altered: set[tuple[str, int]] = set()
         self._usage = usage
 
     def put(self, file: str, index: int, size: int) -> None:
         """Places a block without moving it."""
         self._sizes[file, index] = size
+        self._altered.discard((file, index))
 
     def drop(self, file: str, index: int) -> None:
         """Forgets a block, if it is here."""
         self._sizes.pop((file, index), None)
+        self._altered.discard((file, index))
+
+    def alter(self, file: str, index: int) -> None:
+        """Makes this node's replica of a block another one, with the checksum of that."""
+        self._altered.add((file, index))
+
+    def digest(self, file: str, index: int, size: int) -> int:
+        """The checksum of what this node has of a block.
+
+        Raises:
+            TransferError: no such block, or it has another size.
+        """
+        self._require(file, index, size)
+        return self._content.expected(block_name(file, index, (file, index) in self._altered), size)
 
     async def read_local(self, file: str, index: int, size: int, since: float | None = None) -> float:
         """Reads a block from this node's disk; returns when the disk was due to have it read.
@@ -87,14 +104,28 @@ class BlockStore:
         Raises:
             TransferError: no such block, or it has another size.
         """
+        self._require(file, index, size)
+        return await self._disk.use(size, since)
+
+    def _require(self, file: str, index: int, size: int) -> None:
         stored = self._sizes.get((file, index))
         if stored != size:
             what = "not on this node" if stored is None else f"{stored} bytes on this node, {size} expected"
             raise TransferError(f"block {index} of {file}: {what}")
-        return await self._disk.use(size, since)
 
-    async def read_remote(self, file: str, index: int, size: int, host: str) -> tuple[int, int]:
-        """Reads a block from another node and checks it; returns the ports of the connection.
+    async def hash_local(self, block: BlockHash) -> int:
+        """Reads the checksums of a block from this node's disk; returns that of all of it.
+
+        Raises:
+            TransferError: no such block, or it has another size.
+        """
+        digest = self.digest(block.file, block.block, block.bytes)
+        if block.disk_bytes:
+            await self._disk.use(block.disk_bytes)
+        return digest
+
+    async def read_remote(self, file: str, index: int, size: int, host: str) -> tuple[tuple[int, int], int]:
+        """Reads a block from another node and checks it; returns the ports of the connection, and the checksum.
 
         Raises:
             TransferError: the connection failed, or the block is unknown there or has another size or checksum.
@@ -102,7 +133,7 @@ class BlockStore:
         connection = await self._dialer.open(self._address(host), f"read {file} {index}")
         try:
             await send_header(connection, {"op": "read", "file": file, "index": index})
-            (offered,) = _REPLY.unpack(await connection.receive_exactly(_REPLY.size))
+            offered, altered = _REPLY.unpack(await connection.receive_exactly(_REPLY.size))
             if offered != size:
                 what = "unknown there" if offered == _UNKNOWN else f"{offered} bytes there, {size} here"
                 raise TransferError(f"block {index} of {file} from {host}: {what}")
@@ -110,21 +141,21 @@ class BlockStore:
             await connection.receive_payload(size, digest.update)
             self._usage.received_bytes += size
             (sent,) = _DIGEST.unpack(await connection.receive_exactly(_DIGEST.size))
-            if not sent == digest.intdigest() == self._content.expected(block_name(file, index), size):
+            if not sent == digest.intdigest() == self._content.expected(block_name(file, index, altered), size):
                 raise TransferError(f"block {index} of {file} from {host}: checksum differs")
-            return connection.ports
+            return connection.ports, sent
         finally:
             connection.close()
 
     async def serve_read(self, connection: Connection, file: str, index: int) -> None:
         """Sends a block to another node, no faster than the disk gives it."""
-        size = self._sizes.get((file, index))
+        size, altered = self._sizes.get((file, index)), (file, index) in self._altered
         if size is None:
-            await connection.send(_REPLY.pack(_UNKNOWN))
+            await connection.send(_REPLY.pack(_UNKNOWN, False))
             return
-        await connection.send(_REPLY.pack(size))
+        await connection.send(_REPLY.pack(size, altered))
         digest = xxhash.xxh3_64()
-        start = position = self._content.start_of(block_name(file, index))
+        start = position = self._content.start_of(block_name(file, index, altered))
         end = start + size
         chunk = chunk_bytes(size)
         from_disk = self._disk.begin(min(chunk, size))

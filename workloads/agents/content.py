@@ -59,6 +59,6 @@ class Content:
         return known
 
 
-def block_name(file: str, index: int) -> str:
-    """The name under which the content of a block is generated."""
-    return f"block {file} {index}"
+def block_name(file: str, index: int, altered: bool = False) -> str:
+    """The name under which the content of a block is generated, as it was written or as it was altered."""
+    return f"{'altered ' * altered}block {file} {index}"

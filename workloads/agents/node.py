@@ -29,6 +29,7 @@ from workloads.agents.wire import receive_header
 from workloads.channel import Channel
 from workloads.node_model import SharedResource
 from workloads.protocol import (
+    Alter,
     Begin,
     Configure,
     Drop,
@@ -37,6 +38,7 @@ from workloads.protocol import (
     Fetch,
     FromAgent,
     GiveSplit,
+    Hash,
     Load,
     Peers,
     ReadReport,
@@ -49,7 +51,6 @@ from workloads.protocol import (
     ToAgent,
     Transfer,
     UsageSample,
-    WriteReport,
 )
 
 
@@ -102,13 +103,19 @@ class Agent:
                     self.blocks.put(block.file, block.block, block.bytes)
                 self.report(Stored(message.number))
             case Load():
-                self._start(self._load(message))
+                self._start(self._answer_with(message.number, self._load(message)))
             case Fetch():
-                self._start(self._fetch(message))
+                self._start(self._answer_with(message.number, self._fetch(message)))
             case Drop():
                 for file, index in message.blocks:
                     self.blocks.drop(file, index)
                 self.report(Stored(message.number))
+            case Alter():
+                for file, index in message.blocks:
+                    self.blocks.alter(file, index)
+                self.report(Stored(message.number))
+            case Hash():
+                self._start(self._answer_with(message.number, self._hash(message)))
             case Begin():
                 self._slots[message.job] = message.slots
                 for container in message.containers:
@@ -183,32 +190,37 @@ class Agent:
             outlet.cancel()
         self.report(Sent(order.job, order.stage, order.task, order.output.exchange, reports(parcels)))
 
-    async def _load(self, order: Load) -> None:
-        """Writes blocks through their pipelines, starting here."""
-        written: list[WriteReport] = []
+    async def _answer_with(self, number: int, work: Coroutine[Any, Any, Stored]) -> None:
+        """Reports what was asked for blocks, or why it failed."""
         try:
-            for block in order.blocks:
-                written.append(await self.blocks.write(block))
+            self.report(await work)
         except TransferError as error:
-            self.report(Stored(order.number, str(error)))
-        else:
-            self.report(Stored(order.number, written=tuple(written)))
+            self.report(Stored(number, str(error)))
 
-    async def _fetch(self, order: Fetch) -> None:
+    async def _load(self, order: Load) -> Stored:
+        """Writes blocks through their pipelines, starting here."""
+        return Stored(order.number, written=tuple([await self.blocks.write(block) for block in order.blocks]))
+
+    async def _fetch(self, order: Fetch) -> Stored:
         """Reads blocks from here or from others."""
-        clock, read = asyncio.get_running_loop().time, []
-        try:
-            for block in order.blocks:
-                started, ports = clock(), None
-                if block.host == self.host:
-                    await self.blocks.read_local(block.file, block.block, block.bytes)
-                else:
-                    ports = await self.blocks.read_remote(block.file, block.block, block.bytes, block.host)
-                read.append(ReadReport(block.host, started, clock(), ports=ports))
-        except TransferError as error:
-            self.report(Stored(order.number, str(error)))
-        else:
-            self.report(Stored(order.number, read=tuple(read)))
+        clock, read = self._loop.time, []
+        for file, index, size, host in order.blocks:
+            started, ports = clock(), None
+            if host == self.host:
+                digest = self.blocks.digest(file, index, size)
+                await self.blocks.read_local(file, index, size)
+            else:
+                ports, digest = await self.blocks.read_remote(file, index, size, host)
+            read.append(ReadReport(host, started, clock(), ports=ports, digest=digest))
+        return Stored(order.number, read=tuple(read))
+
+    async def _hash(self, order: Hash) -> Stored:
+        """Hashes blocks that are here."""
+        clock, read = self._loop.time, []
+        for block in order.blocks:
+            started, digest = clock(), await self.blocks.hash_local(block)
+            read.append(ReadReport(self.host, started, clock(), digest=digest))
+        return Stored(order.number, read=tuple(read))
 
     # -- serving -------------------------------------------------------------------------------------------------
 

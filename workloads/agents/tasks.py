@@ -187,7 +187,7 @@ class StageTask:
                 due = await self.agent.blocks.read_local(split.file, split.block, split.bytes, since)
                 self.usage.disk_bytes += split.bytes
             else:
-                ports = await self.agent.blocks.read_remote(split.file, split.block, split.bytes, split.host)
+                ports, _ = await self.agent.blocks.read_remote(split.file, split.block, split.bytes, split.host)
                 self.usage.received_bytes += split.bytes
         except TransferError as error:
             return ReadReport(split.host, started, clock(), failed=str(error)), None

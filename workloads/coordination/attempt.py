@@ -92,6 +92,7 @@ class Execution:
         try:
             self._start_ready()
             await asyncio.wait_for(self._finished, deadline_s)
+            await self._results.settled()
         except asyncio.TimeoutError:
             unfinished = [name for name, state in self._stages.items() if not state.finished]
             self.result.failed = f"not finished after {deadline_s:g} s; unfinished stages: {', '.join(unfinished)}"

@@ -23,6 +23,9 @@ EventKind = Literal[
     "compute",
     "transfer",
     "write",
+    "hash",
+    "validated",
+    "deletion_refused",
     "task_finished",
     "stage_finished",
     "job_finished",
@@ -31,8 +34,10 @@ EventKind = Literal[
     "link_failed",
     "link_restored",
     "host_failed",
+    "block_altered",
     "controller_restarted",
     "controller_ready",
+    "ledger_restarted",
 ]
 
 
@@ -46,10 +51,11 @@ class Event(NamedTuple):
             the whole node.
         host: Where. Of a read: the reader. Of a transfer and of a write: the sender.
         peer: Of a read: the node that served it. Of a transfer: the receiver. Of a write: the node that stored it.
-        bytes: Payload.
-        start_s: When it began, of reads, computations, transfers and writes.
+        bytes: Payload; of a hash what was read from the disk for it.
+        start_s: When it began, of reads, computations, transfers, writes and hashes.
         local: Whether it stayed on one node.
-        ok: Whether the checksum was right; a wrong one fails the job or takes another replica.
+        ok: Whether the checksum was right; a wrong one fails the job or takes another replica. Of `validated`: whether
+            the file is as the ledger has it.
         detail: File and index of a block, name of an exchange, id of a link, or a reason.
         peer_task: Receiving task of a transfer.
         source_port, destination_port: TCP ports of the flow, which tell its path under ECMP; None within a node, and of

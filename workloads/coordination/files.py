@@ -1,4 +1,6 @@
-"""Blocks that are stored, written, read and dropped on behalf of no job: before the clock starts, and by clients."""
+"""Blocks that are stored, written, read, hashed and dropped for no job: before the clock starts, for clients, and to
+prove them.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,39 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from workloads.coordination.cluster import AgentError, Cluster
-from workloads.coordination.events import Sink, was_read, written
-from workloads.protocol import BlockRead, BlockWrite, Drop, Fetch, Load, Store, Stored, WriteReport
-from workloads.splits import Key, choose_replica
+from workloads.coordination.events import Event, Sink, was_read, written
+from workloads.protocol import (
+    Alter,
+    BlockHash,
+    BlockRead,
+    BlockWrite,
+    Drop,
+    Fetch,
+    Hash,
+    Load,
+    OfBlocks,
+    ReadReport,
+    Store,
+    Stored,
+    WriteReport,
+)
+from workloads.splits import BlockKey, Key, choose_replica
+
+BYTES_A_CHECKSUM_BYTE = 128
+"""HDFS keeps a checksum of 4 bytes for each 512 bytes."""
 
 _BATCH = 2000
 
-Doing: TypeAlias = Literal["stored", "read", "dropped"]
-Kind: TypeAlias = Callable[[int, tuple[Any, ...]], Store | Load | Fetch | Drop]
+Doing: TypeAlias = Literal["stored", "read", "dropped", "hashed", "altered"]
+Kind: TypeAlias = Callable[[int, tuple[Any, ...]], OfBlocks]
 Item = TypeVar("Item")
 
 _WORDS: dict[Doing, str] = {
     "stored": "storing blocks from",
     "read": "reading blocks on",
     "dropped": "dropping blocks of",
+    "hashed": "hashing blocks on",
+    "altered": "altering blocks on",
 }
 
 
@@ -42,6 +63,11 @@ class Files:
         self._rng = rng
         self._asked: dict[int, tuple[str, Doing, asyncio.Future[Stored]]] = {}
         self._numbers = itertools.count()
+
+    @property
+    def dead_hosts(self) -> frozenset[str]:
+        """Hosts whose agents have died."""
+        return frozenset(self._cluster.dead)
 
     async def put(self, block_map: Mapping[Key, Sequence[str]], sizes: Mapping[Key, int]) -> None:
         """Place replicas without moving a byte.
@@ -83,8 +109,8 @@ class Files:
                 sink(event)
         return tuple(reports)
 
-    async def read(self, reader: str, block_map: Mapping[Key, Sequence[str]], sink: Sink) -> None:
-        """Have a client on a host read a file, block after block, from the nearest replicas.
+    async def read(self, reader: str, block_map: Mapping[Key, Sequence[str]], sink: Sink) -> tuple[ReadReport, ...]:
+        """Have a client on a host read a file, block after block, from the nearest replicas, and say how each went.
 
         Raises:
             AgentError: a host is unknown or dead, or dies; or a block has no live replica or a wrong checksum.
@@ -97,11 +123,57 @@ class Files:
                 raise AgentError(f"block {block.index} of {block.file}: no replica left")
             size = self._cluster.scale.block_wire_bytes(self._cluster.sizes[block])
             orders.append(BlockRead(block.file, block.index, size, source))
+        reports: list[ReadReport] = []
         for batch in _batches(orders):
-            done = await self._ask(reader, "read", Fetch, batch)
-            for order, report in zip(batch, done.read, strict=True):
-                block_read = order.file, order.block, order.bytes
-                sink(was_read(*block_read, reader, report, self._cluster.started_at))
+            reports += (await self._ask(reader, "read", Fetch, batch)).read
+        for order, report in zip(orders, reports, strict=True):
+            block_read = order.file, order.block, order.bytes
+            sink(was_read(*block_read, reader, report, self._cluster.started_at))
+        return tuple(reports)
+
+    async def hash(self, replicas: Mapping[Key, Sequence[str]], sink: Sink | None) -> dict[tuple[Key, str], int]:
+        """Have hosts hash replicas of theirs by the checksums that are kept with them, all hosts at once.
+
+        Args:
+            replicas: Hosts of those of each block.
+            sink: Takes the events of what is read from the disks; without one nothing is, and no time goes by.
+
+        Raises:
+            AgentError: a host is unknown or dead, or dies; or it does not have what it should.
+        """
+        asked: dict[str, list[Key]] = {}
+        for block, hosts in replicas.items():
+            for host in hosts:
+                asked.setdefault(host, []).append(block)
+        batches = [(host, batch) for host, blocks in asked.items() for batch in _batches(blocks)]
+        orders = [[self._to_hash(block, sink is not None) for block in batch] for _, batch in batches]
+        done = await asyncio.gather(
+            *(self._ask(host, "hashed", Hash, order) for (host, _), order in zip(batches, orders, strict=True))
+        )
+        digests = {}
+        for (host, blocks), order, answer in zip(batches, orders, done, strict=True):
+            for block, one, report in zip(blocks, order, answer.read, strict=True):
+                digests[block, host] = report.checksum
+                if sink is not None:
+                    sink(self._was_hashed(one, host, report))
+        return digests
+
+    def _to_hash(self, block: BlockKey, timed: bool) -> BlockHash:
+        size = self._cluster.scale.block_wire_bytes(self._cluster.sizes[block])
+        return BlockHash(block.file, block.index, size, -(-size // BYTES_A_CHECKSUM_BYTE) if timed else 0)
+
+    def _was_hashed(self, order: BlockHash, host: str, report: ReadReport) -> Event:
+        began, ended = (at - self._cluster.started_at for at in (report.started, report.read))
+        named = f"{order.file} {order.block}"
+        return Event(ended, "hash", start_s=began, host=host, bytes=order.disk_bytes, ok=True, detail=named)
+
+    async def alter(self, host: str, block: BlockKey) -> None:
+        """Have a host's replica of a block become another one, together with its checksum.
+
+        Raises:
+            AgentError: the host is unknown or dead, or dies.
+        """
+        await self._ask(host, "altered", Alter, [(block.file, block.index)])
 
     async def drop(self, block_map: Mapping[Key, Sequence[str]]) -> None:
         """Have all live hosts forget blocks.

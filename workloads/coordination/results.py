@@ -54,6 +54,13 @@ class NameNode(Protocol):
         blocks.
         """
 
+    async def settled(self, job: str) -> None:
+        """All tasks of a job are done; wait for what else has to be done with its results before it ends.
+
+        Raises:
+            JobFailure: that cannot be done.
+        """
+
 
 class NoNameNode:
     """Where no job may have a result."""
@@ -64,6 +71,9 @@ class NoNameNode:
 
     def complete(self, file: str, start_s: float, time_s: float, digests: Sequence[int | None]) -> None:
         """There is none."""
+
+    async def settled(self, job: str) -> None:
+        """There is nothing to do."""
 
 
 NOBODY = NoNameNode()
@@ -112,3 +122,11 @@ class Results:
             started_s, ended_s = (at - self._cluster.started_at for at in (reports[0].started, reports[-1].finished))
             self._name_node.complete(name, started_s, ended_s, [report.digest for report in reports])
         yield from zip(writes, reports, strict=True)
+
+    async def settled(self) -> None:
+        """Wait for what has to be done with all of them before the job ends.
+
+        Raises:
+            JobFailure: that cannot be done.
+        """
+        await self._name_node.settled(self._job.job_id)

@@ -16,8 +16,8 @@ st.register_type_strategy(float, finite)
 
 
 def test_every_kind_of_message_is_known():
-    assert len(KINDS) == 18
-    assert len({kind.__name__ for kind in KINDS}) == 18
+    assert len(KINDS) == 20
+    assert len({kind.__name__ for kind in KINDS}) == 20
 
 
 @given(messages)

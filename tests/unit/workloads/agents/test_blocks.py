@@ -52,7 +52,7 @@ def store(disk, size):
 def served(size, turns):
     disk, network = Disk(), Network(turns)
     asyncio.run(store(disk, size).serve_read(network, "f", 0))
-    assert sum(network.sent) == 8 + size + 8  # size, content, digest
+    assert sum(network.sent) == 9 + size + 8  # size and whether it was altered, content, digest
     return disk
 
 

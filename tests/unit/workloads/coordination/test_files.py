@@ -79,3 +79,37 @@ def test_a_host_that_dies_is_named_and_its_replicas_are_not_read():
 
     asyncio.run(main())
     assert {event.peer for event in events} == {"h1", "h2"}
+
+
+def test_a_replica_that_was_altered_is_read_without_an_error_and_has_another_hash():
+    """Here 400,000 bytes have 3,125 bytes of checksums, which are read from the disk unless that is not to be."""
+    events: list[Any] = []
+    (first, *_) = BLOCKS
+
+    async def main():
+        async with pool(4) as agents:
+            await agents.store(BLOCKS, SIZES)
+            before = await agents.files.hash(BLOCKS, events.append)
+            await agents.files.alter("h3", first)
+            after = await agents.files.hash(BLOCKS, None)
+            reports = await agents.files.read("h4", {first: ["h3"]}, events.append)
+            with pytest.raises(AgentError, match=r"hashing blocks on h1: block 0 of /a#2: not on this node"):
+                await agents.files.hash({first: ["h1"]}, None)
+            return before, after, reports
+
+    before, after, (report,) = asyncio.run(main())
+    content = Content(7)
+    assert before == {
+        (block, host): content.checksum(block_name(block.file, block.index), SIZES[block])
+        for block, hosts in BLOCKS.items()
+        for host in hosts
+    }
+    assert {replica for replica in before if before[replica] != after[replica]} == {(first, "h3")}
+    assert report.digest == after[first, "h3"] == content.checksum(block_name("/a#2", 0, altered=True), 400_000)
+    *hashes, read = events
+    assert (read.kind, read.ok, read.peer, read.bytes) == ("read", True, "h3", 400_000)
+    assert sorted((event.kind, event.host, event.bytes, event.detail) for event in hashes) == sorted(
+        ("hash", host, -(-SIZES[block] // 128), f"/a#2 {block.index}")
+        for block, hosts in BLOCKS.items()
+        for host in hosts
+    )

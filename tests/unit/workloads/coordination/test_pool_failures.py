@@ -229,7 +229,7 @@ def test_a_corrupted_block_is_not_accepted():
             data[4321] ^= 1
             await reader.readexactly(struct.unpack("!H", await reader.readexactly(2))[0])
             digest = Content(7).expected(name, 5000)
-            writer.write(struct.pack("!q", 5000) + data + struct.pack("!Q", digest))
+            writer.write(struct.pack("!q?", 5000, False) + data + struct.pack("!Q", digest))
             await writer.drain()
 
         server = await asyncio.start_server(serve, sock=listener)
