@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from placement.errors import PlacementError
+from retention.errors import RetentionError
 from topologies.errors import NetworkError
 from workloads.errors import WorkloadError
 
@@ -15,5 +16,5 @@ class RequestError(ExperimentError):
     """Something that was asked for cannot be done; the message names it and the remedy."""
 
 
-REFUSALS = (ExperimentError, NetworkError, PlacementError, WorkloadError)
+REFUSALS = (ExperimentError, NetworkError, PlacementError, RetentionError, WorkloadError)
 """The base of each room's errors: they are the request's or the machine's and not the program's."""

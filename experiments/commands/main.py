@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "import-network": "import_network",
     "report": "report",
     "show": "show",
+    "retention": "retention",
     "compare": "compare",
     "doctor": "doctor",
     "clean": "clean",

@@ -38,16 +38,19 @@ def run(*, folder: Path, job: str | None, allow_mixed: bool, as_json: bool) -> i
 
 def _show_run(folder: Path, job: str | None, as_json: bool) -> int:
     from experiments.records.results_folder import RunFolder
-    from experiments.report.terminal import monitoring
+    from experiments.report.terminal import monitoring, retained
 
     run = RunFolder(folder)
-    jobs = [each.job_id for each in run.record().jobs]
+    record = run.record()
+    jobs = [each.job_id for each in record.jobs]
     if job is not None and job not in jobs:
         raise RequestError(f"--job {job}: not in this run; its jobs are {', '.join(jobs)}")
     if as_json:
-        print(run.record().to_json())
+        print(record.to_json())
     else:
         console = TextConsole()
+        if record.retention is not None:
+            console.print(retained.render(record.retention))
         console.print(monitoring.render(run, job, console.width))
     return 0
 

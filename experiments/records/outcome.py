@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from experiments.records import conversion, file_operations, frames, verdict
+from experiments.records import conversion, file_operations, frames, retention, verdict
 from experiments.records.conversion import Decision, Racks
 from experiments.records.file_operations import FileOperation
 from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
+from experiments.records.retention import Retained
 from experiments.records.verdict import Watched
 from experiments.specification.plan import Run
 from workloads.coordination.events import Event, JobResult, Transfers, one_by_one
@@ -36,6 +37,7 @@ class Outcome:
     link_readings: list[Mapping[str, Any]] = field(default_factory=list)
     watched: Watched = field(default_factory=Watched)
     file_operations: list[FileOperation] = field(default_factory=list)
+    retained: Retained | None = None
 
     @property
     def events(self) -> list[Event]:
@@ -84,8 +86,13 @@ def save(
         writer.save_files(file_operations.rows(outcome.file_operations, scale, origin_s))
     if outcome.watched.delays is not None:
         writer.save_delays(map(asdict, outcome.watched.delays.links))
+    retained = outcome.retained
+    if retained is not None:
+        writer.save_transactions(retention.rows(retained.transactions, scale.modelled_s(origin_s - retained.origin_s)))
+        writer.save_stored(retention.stored_document(retained.files))
     matrix = conversion.traffic_matrix(events, tuple(racks)) if len(racks) <= MOST_HOSTS else None
-    finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity)
+    kept = None if retained is None else retention.record(retained)
+    finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity, retention=kept)
     writer.save(finished)
     return finished
 

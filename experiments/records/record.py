@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from experiments.errors import ExperimentError
 from experiments.records.prediction import Prediction
+from experiments.records.retention import RetentionRecord
 from experiments.records.values import Count, Reason, Text, Value
 from experiments.specification.plan import Run
 from topologies.topology import Topology, TopologyError
@@ -191,6 +192,7 @@ class RunRecord(Value):
     prediction: Prediction | None = Field(
         default=None, description="what the twin says of an emulated run; empty where it was not asked"
     )
+    retention: RetentionRecord | None = Field(default=None, description="of files on a ledger; null where none are")
     calibration: dict[str, Any] = Field(default_factory=dict)
     provenance: Provenance = Provenance()
     topology: dict[str, Any] = Field(default_factory=dict)

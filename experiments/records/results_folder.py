@@ -2,7 +2,8 @@
 
 results/<time>-<name>/
     specification.yaml
-    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet, delays.parquet, files.parquet
+    runs/<run id>/record.json, events.parquet, links.parquet, fidelity.parquet, delays.parquet, files.parquet,
+        transactions.parquet, retention/
     summary.json, datapackage.json, report.html, figures/
 """
 
@@ -87,6 +88,15 @@ class RunFolder:
         """Rows of files.parquet (`series.FILES`), none when there is no such file."""
         return series.read(self.path / "files.parquet", series.FILES)
 
+    def transactions(self) -> pl.DataFrame:
+        """Rows of transactions.parquet (`series.TRANSACTIONS`), none when there is no such file."""
+        return series.read(self.path / "transactions.parquet", series.TRANSACTIONS)
+
+    @property
+    def retention(self) -> Path:
+        """Folder of the ledger of a run that retains files."""
+        return self.path / "retention"
+
     @contextlib.contextmanager
     def writing(self, now: Callable[[], datetime]) -> Iterator[RunWriter]:
         """The run's only writer; a run whose block raises is recorded as failed, with the exception as its reason.
@@ -151,6 +161,15 @@ class RunWriter:
     def save_files(self, rows: series.Rows) -> None:
         """Write files.parquet from rows with the columns of `series.FILES`."""
         series.write(self.folder.path / "files.parquet", rows, series.FILES)
+
+    def save_transactions(self, rows: series.Rows) -> None:
+        """Write transactions.parquet from rows with the columns of `series.TRANSACTIONS`."""
+        series.write(self.folder.path / "transactions.parquet", rows, series.TRANSACTIONS)
+
+    def save_stored(self, document: str) -> None:
+        """Write retention/files.json: the files that there were at the end."""
+        nofollow.make_folder(self.folder.retention)
+        write_text(self.folder.retention / "files.json", document)
 
 
 @dataclass(frozen=True)

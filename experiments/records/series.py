@@ -112,6 +112,24 @@ FILES: Columns = {
 """Columns of files.parquet."""
 
 
+TRANSACTIONS: Columns = {
+    "nonce": ("integer", "number among the transactions of the wallet"),
+    "operation": ("string", "create, change, rename, delete; register (in the index), retain (until a time)"),
+    "file": ("string", "name of the file from then on"),
+    "user": ("string", "on whose behalf it was done"),
+    "digest": ("string", "SHA-256 over the checksums of its blocks, in hexadecimal"),
+    "asked_s": ("number", "when it had been done and hashed, modelled seconds since the first submission"),
+    "sent_s": ("number", "when it was sent to the ledger"),
+    "included_s": ("number", "when a block had it; null where none has"),
+    "confirmed_s": ("number", "when enough blocks had come; null where they have not"),
+    "block": ("integer", "number of that block"),
+    "gas": ("integer", "what it took"),
+    "contract": ("string", "address of the file's contract"),
+    "refused": ("string", "why the contract did not take it; null where it did"),
+}
+"""Columns of transactions.parquet."""
+
+
 class SeriesError(ExperimentError, ValueError):
     """Rows that do not fit the columns of their file; the message names the column."""
 

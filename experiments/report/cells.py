@@ -25,7 +25,7 @@ class Cell:
         place: number of the strategy in the experiment, which decides on its colour.
         record: of the run that is drawn in detail, the one whose summed time is the (lower) median.
         used: records of all runs that entered the figures.
-        events, links, fidelity: series of the run that is drawn.
+        events, links, fidelity, transactions: series of the run that is drawn.
     """
 
     strategy: str
@@ -35,6 +35,7 @@ class Cell:
     events: pl.DataFrame
     links: pl.DataFrame
     fidelity: pl.DataFrame
+    transactions: pl.DataFrame
 
     @property
     def end_s(self) -> float:
@@ -106,7 +107,7 @@ def gather(
             drawn = sorted(used, key=summed_time_s)[(len(used) - 1) // 2]
             run = folders(drawn.run_id)
             try:
-                series = (run.events(), run.links(), run.fidelity())
+                series = (run.events(), run.links(), run.fidelity(), run.transactions())
             except SeriesError as error:
                 damaged = drawn.updated(status="damaged", reason=str(error))
                 others = tuple(damaged if record is drawn else record for record in records)

@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from experiments.errors import ExperimentError
-from experiments.runs.name_node import NameNode
+from experiments.runs.file_access import FileAccess
 from experiments.runs.progress import OnProgress
 from experiments.specification.files import FileTask, threads
 from placement import PlacementError
 from workloads.coordination.cluster import AgentError
 from workloads.coordination.coordinator import Coordinator
-from workloads.coordination.events import Sink
 
 
 class FileOperationError(ExperimentError):
@@ -25,10 +24,9 @@ class Clients:
     Args:
         tasks: what they do, in order of time.
         host: where those are of which nothing is said.
-        name_node: of the cluster.
+        access: to the files of the cluster.
         pool: the agents.
         wait_until_s: waits until a modelled time.
-        sink: takes the events of what is moved.
         on_progress: takes the news.
     """
 
@@ -36,18 +34,16 @@ class Clients:
         self,
         tasks: Sequence[FileTask],
         host: str,
-        name_node: NameNode,
+        access: FileAccess,
         pool: Coordinator,
         wait_until_s: Callable[[float], Awaitable[None]],
-        sink: Sink,
         on_progress: OnProgress,
     ) -> None:
         self._threads = threads(tasks)
         self._host = host
-        self._name_node = name_node
+        self._access = access
         self._pool = pool
         self._wait_until_s = wait_until_s
-        self._sink = sink
         self._say = on_progress
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
@@ -64,20 +60,23 @@ class Clients:
             self._say(f"{task.operation} {task.file} done")
 
     async def _do(self, task: FileTask) -> None:
-        names, files, host = self._name_node, self._pool.files, task.host or self._host
+        access, host = self._access, task.host or self._host
+        names, files = access.names, access.files
         names.know_dead(self._pool.dead_hosts)
+        await access.settled([task.file])
         began = self._pool.clock()
         if task.operation == "read":
-            await files.read(host, names.blocks(task.file), self._sink)
+            await access.read(host, task.file)
             names.has_read(task.file, task.user, host, began, self._pool.clock())
         elif task.operation == "rename":
             names.rename(task.file, task.to, task.user, began)
         elif task.operation == "delete":
-            await files.drop(names.delete(task.file, task.user, began))
+            await access.delete(task.file, task.user)
         else:
             if task.operation == "change":
                 await files.drop(names.forget(task.file))
             blocks, sizes = names.place(task.file, task.size, host)
-            reports = await files.write(host, blocks, sizes, self._sink)
+            reports = await files.write(host, blocks, sizes, access.sink)
             digests = [report.digest for report in reports]
             names.has_written(task.operation, task.file, task.user, host, began, self._pool.clock(), digests)
+        await access.settled([task.to or task.file])

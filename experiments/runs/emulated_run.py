@@ -68,7 +68,9 @@ def execute(
                 raise CalibrationRefused(f"{problem}; free the machine, raise scale.rate_divisor, or use --force")
             record = record.updated(calibration=report, provenance=provenance.collect(network, run))
             writer.save(record)
-            outcome = asyncio.run(run_workload(run, network, control, scale, folder.path / "agents.log", on_progress))
+            agents_log = folder.path / "agents.log"
+            work = run_workload(run, network, control, scale, agents_log, on_progress, folder=folder.path)
+            outcome = asyncio.run(work)
             network.verify_shaping()
         fidelity = verdict.assess(
             outcome.watched,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from experiments.runs.progress import OnProgress
-from experiments.specification.model import FailureSpec
+from experiments.specification.model import FailureSpec, ReplicaSpec
 from workloads.coordination.events import EventKind
 
 
@@ -30,6 +30,7 @@ class Breakable(Protocol):
 async def cause(
     failure: FailureSpec,
     breakable: Breakable,
+    alter: Callable[[ReplicaSpec], Awaitable[None]],
     wait_until_s: Callable[[float], Awaitable[None]],
     record_event: RecordEvent,
     on_progress: OnProgress,
@@ -39,6 +40,7 @@ async def cause(
     Args:
         failure: what fails, in modelled seconds.
         breakable: where.
+        alter: makes a replica another one.
         wait_until_s: waits until a modelled time.
         record_event: takes what happens, for the record.
         on_progress: takes the news.
@@ -48,6 +50,9 @@ async def cause(
         on_progress(f"host {failure.host} dies")
         breakable.kill(failure.host)
         record_event("host_failed", host=failure.host)
+    if failure.corrupt is not None:
+        on_progress(f"a replica of {failure.corrupt.file} is altered")
+        await alter(failure.corrupt)
     if failure.link is not None:
         on_progress(f"link {failure.link} fails")
         breakable.set_link(failure.link, up=False)

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import xxhash
 
 from experiments.records.file_operations import FileOperation
 from experiments.specification.files import Operation
-from placement import BlockId, BlockMap, File, PlacementError, Placer
+from placement import BlockId, BlockMap, ClusterView, File, PlacementError, Placer
+from workloads.coordination.cluster import AgentError
 from workloads.coordination.progress import JobFailure
 from workloads.coordination.results import ResultBlock, ResultFile
 
 _CHECKSUM = struct.Struct("!Q")
+
+
+class Observer(Protocol):
+    """Is told of what is done to files."""
+
+    def changing(self, name: str) -> None:
+        """A file is about to be written anew."""
+
+    def done(self, one: FileOperation) -> None:
+        """Something was done to a file; one that is deleted is still there."""
+
+    async def settled(self, names: Iterable[str]) -> None:
+        """Wait for what follows from what was done to files.
+
+        Raises:
+            AgentError: that cannot be done.
+        """
 
 
 class NameNode:
@@ -27,6 +46,7 @@ class NameNode:
 
     Attributes:
         operations: all that was done, in the order in which it was complete.
+        observer: is told of it; None for nobody.
     """
 
     def __init__(self, placer: Placer, block_bytes: int, replication: int) -> None:
@@ -38,6 +58,12 @@ class NameNode:
         self._checksums: dict[str, str | None] = {}
         self._versions = Counter[str]()
         self.operations: list[FileOperation] = []
+        self.observer: Observer | None = None
+
+    @property
+    def view(self) -> ClusterView:
+        """The cluster as it is now."""
+        return self._placer.state.view()
 
     def know_dead(self, dead: Collection[str]) -> None:
         """These hosts have died, if that was not known."""
@@ -77,6 +103,18 @@ class NameNode:
         for file in self._results.pop(job, ()):
             self.delete(file, job, time_s)
 
+    async def settled(self, job: str) -> None:
+        """Wait for what follows from the results of a job.
+
+        Raises:
+            JobFailure: that cannot be done.
+        """
+        if self.observer is not None:
+            try:
+                await self.observer.settled(self._results.get(job, ()))
+            except AgentError as error:
+                raise JobFailure(str(error)) from error
+
     # -- clients -------------------------------------------------------------------------------------------------
 
     def place(
@@ -87,7 +125,7 @@ class NameNode:
         Raises:
             PlacementError: they do not fit, or there is such a file.
         """
-        wanted = min(replication or self._replication, len(self._placer.state.view().alive))
+        wanted = min(replication or self._replication, len(self.view.alive))
         self._versions[file] += 1
         version = self._versions[file]
         named = file if version == 1 else f"{file}#{version}"  # other content than that of the versions before
@@ -140,6 +178,8 @@ class NameNode:
             PlacementError: there is no such file.
         """
         blocks = self.blocks(file)
+        if self.observer is not None:
+            self.observer.changing(file)
         self._placer.state.delete(file)
         self._checksums.pop(file, None)
         return blocks
@@ -150,13 +190,15 @@ class NameNode:
         Raises:
             PlacementError: there is no such file.
         """
-        return self._placer.state.view().blocks_of([file])
+        return self.view.blocks_of([file])
 
     def _keep(
         self, operation: Operation, file: str, user: str, host: str | None, start_s: float, time_s: float, was: str = ""
     ) -> None:
-        view = self._placer.state.view()
+        view = self.view
         where, size = tuple(view.stored[file].values()), view.files[file].size_bytes
         checksum = self._checksums.get(file)
         done = FileOperation(time_s, start_s, operation, file, was or None, user, host, size, checksum, where)
         self.operations.append(done)
+        if self.observer is not None:
+            self.observer.done(done)

@@ -36,7 +36,7 @@ _REHEARSAL_SPEED = 1.5
 _REHEARSED_S = 3.0
 
 _FINDINGS = TypeAdapter(dict[str, PositiveFloat])
-_LOAD = {"node", "nodes", "data", "files", "network", "controller", "scale", "fidelity"}
+_LOAD = {"node", "nodes", "data", "files", "retention", "network", "controller", "scale", "fidelity"}
 
 
 def choose_divisor(

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,14 @@ from placement import (
 )
 from topologies.topology import Topology
 
-Aside: TypeAlias = Callable[[Callable[[], tuple[str, ...]]], Awaitable[tuple[str, ...]]]
-"""Calls a function while other coroutines go on, or at once."""
+T = TypeVar("T")
+
+
+class Aside(Protocol):
+    """Calls a function while other coroutines go on, or at once."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """What it returns."""
 
 
 class ResourceManager:

@@ -7,20 +7,26 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from experiments.records.link_reading import LinkReading
 from experiments.records.outcome import Outcome
+from experiments.runs import ledgers
 from experiments.runs.progress import OnProgress
 from experiments.runs.tasks import first_failure_or_all, running
 from experiments.runs.workload import Workload
 from experiments.specification.resolved_run import ResolvedRun
+from retention.timeline import Chain
 from topologies.topology import Topology
 from twin import event_loop
 from twin.clock import Clock
 from twin.pool import SimulatedPool, Tcp
 from workloads.scale import Scale
+
+T = TypeVar("T")
 
 
 def simulate(
@@ -29,6 +35,7 @@ def simulate(
     on_progress: OnProgress = lambda _: None,
     tcp: Tcp | None = None,
     draw: int = 0,
+    folder: Path | None = None,
 ) -> Outcome:
     """Run all jobs of a run to their end, in virtual time.
 
@@ -38,6 +45,7 @@ def simulate(
         on_progress: takes news.
         tcp: what it does at full links; as in the modelled cluster where nothing is said.
         draw: of the ways that connections take, all else being the same.
+        folder: gets the ledger of files that are retained; without one there is only a model of it.
 
     Raises:
         JobFailedError: a job failed for good.
@@ -45,26 +53,33 @@ def simulate(
     """
     clock = Clock()
     with without_garbage_collection():
-        return event_loop.run(clock, _simulate(run, scale, clock, on_progress, tcp, draw))
+        tcp = tcp or Tcp.of_cluster(run.specification.network.constants(Scale()), scale)
+        outcome = Outcome(time.time())
+        shared = run.specification.network.connections == "engine"
+        pool = SimulatedPool(clock, run.topology, run.node_models, scale, run.seed, tcp, draw, shared)
+        with ledgers.opened(run.specification, folder, int(outcome.started_epoch_s)) as chain:
+            event_loop.run(clock, _simulate(run, scale, pool, outcome, on_progress, chain))
+    return outcome
 
 
 async def _simulate(
-    run: ResolvedRun, scale: Scale, clock: Clock, on_progress: OnProgress, tcp: Tcp | None, draw: int
-) -> Outcome:
-    tcp = tcp or Tcp.of_cluster(run.specification.network.constants(Scale()), scale)
-    outcome = Outcome(time.time())
-    shared = run.specification.network.connections == "engine"
-    pool = SimulatedPool(clock, run.topology, run.node_models, scale, run.seed, tcp, draw, shared)
-    this = Workload(run, pool, scale, outcome, on_progress, _at_once)
+    run: ResolvedRun,
+    scale: Scale,
+    pool: SimulatedPool,
+    outcome: Outcome,
+    on_progress: OnProgress,
+    chain: Chain | None,
+) -> None:
+    this = Workload(run, pool, scale, outcome, on_progress, _at_once, chain, _at_once)
     await this.load(over_network=run.specification.data.load == "network")
     links = _Links(pool, run.topology, scale, outcome)
     links.read()
     this.origin_s = pool.clock()
-    background = [links.watch(run.specification.controller.poll_interval_s), *this.failures(pool)]
+    background = [links.watch(run.specification.controller.poll_interval_s), *this.background(pool)]
     async with running(background) as others, running(this.work()) as work:
         await first_failure_or_all([*work, *others], work)
     links.read()
-    return outcome
+    await this.finish()
 
 
 class _Links:
@@ -113,5 +128,5 @@ def without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-async def _at_once(decide: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-    return decide()
+async def _at_once(function: Callable[[], T], /) -> T:
+    return function()

@@ -10,10 +10,15 @@ from experiments.errors import ExperimentError
 from experiments.records.outcome import Outcome
 from experiments.runs.clients import Clients
 from experiments.runs.failures import Breakable, cause
+from experiments.runs.file_access import FileAccess
 from experiments.runs.progress import OnProgress
 from experiments.runs.resource_manager import Aside, ResourceManager
+from experiments.runs.retention import Ledger, Retention
 from experiments.specification.files import tasks
+from experiments.specification.model import ReplicaSpec
 from experiments.specification.resolved_run import PlannedJob, ResolvedRun
+from placement import BlockMap
+from retention.timeline import Chain
 from workloads.coordination.coordinator import Coordinator
 from workloads.coordination.events import Event, EventKind, JobResult
 from workloads.scale import Scale
@@ -35,6 +40,8 @@ class Workload:
         outcome: Outcome,
         on_progress: OnProgress,
         decide_aside: Aside = asyncio.to_thread,
+        chain: Chain | None = None,
+        call_chain: Aside = asyncio.to_thread,
     ) -> None:
         self.manager = ResourceManager(run, self.now_s, decide_aside)
         self.origin_s = 0.0  # when the schedule starts, on the pool's clock
@@ -47,6 +54,13 @@ class Workload:
         self._outcome = outcome
         outcome.file_operations = self.manager.name_node.operations
         self._say = on_progress
+        keep = outcome.kept.append
+        self._access = FileAccess(self.manager.name_node, pool.files, pool.clock, keep)
+        self._retention: Retention | None = None
+        wanted = run.specification.retention
+        if wanted is not None and chain is not None:
+            ledger = Ledger(chain, call_chain, run.seed, self.now_s, self.wait_until_s)
+            self._access = self._retention = Retention(self._access, wanted, ledger, run.topology.hosts[0].name)
         self._ended = {one.job.job_id: asyncio.get_running_loop().create_future() for one in run.jobs}
 
     async def load(self, over_network: bool) -> None:
@@ -56,6 +70,8 @@ class Workload:
         sizes: dict[BlockKey, int] = {block: view.files[block.file].block_size(block.index) for block in view.blocks}
         blocks: dict[BlockKey, Sequence[str]] = dict(view.blocks.items())
         await self._pool.store(blocks, sizes, over_network=over_network)
+        if self._retention is not None:
+            await self._retention.loaded()
 
     def now_s(self) -> float:
         """Modelled seconds since the schedule started."""
@@ -72,14 +88,43 @@ class Workload:
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """All jobs, and what clients do to files meanwhile."""
         done, host = tasks(self._run.specification.files), self._run.topology.hosts[0].name
-        keep = self._outcome.kept.append
-        clients = Clients(done, host, self.manager.name_node, self._pool, self.wait_until_s, keep, self._say)
+        clients = Clients(done, host, self._access, self._pool, self.wait_until_s, self._say)
         return [*map(self.run_job, self._run.jobs), *clients.work()]
 
-    def failures(self, breakable: Breakable) -> list[Coroutine[Any, Any, None]]:
-        """Each of the failures of the specification, which wait for their time."""
+    def background(self, breakable: Breakable) -> list[Coroutine[Any, Any, None]]:
+        """What happens beside the work: each of the failures of the specification, which wait for their time, and the
+        blocks of the ledger.
+        """
         take = self.wait_until_s, self.record_event, self._say
-        return [cause(failure, breakable, *take) for failure in self._failures]
+        failures = [cause(failure, breakable, self._alter, *take) for failure in self._failures]
+        return [*failures, *([self._retention.go_on()] if self._retention is not None else ())]
+
+    async def _alter(self, replica: ReplicaSpec) -> None:
+        """Make a replica another one, together with its checksum.
+
+        Raises:
+            JobFailedError: there is no such replica now.
+        """
+        blocks = self._access.names.view.stored.get(replica.file, BlockMap())
+        block, hosts = next(
+            ((block, hosts) for block, hosts in blocks.items() if block.index == replica.block), (None, ())
+        )
+        host = replica.host or next(iter(hosts), None)
+        if block is None or host is None or host not in hosts:
+            why = f"no replica of block {replica.block} of {replica.file} then" + (f" on {host}" if host else "")
+            raise JobFailedError(f"failures: corrupt: {why}; give another time")
+        await self._pool.files.alter(host, block)
+        self.record_event("block_altered", host=host, detail=f"{replica.file} {replica.block}")
+
+    async def finish(self) -> None:
+        """All work is done; keep what retaining files came to.
+
+        Raises:
+            AgentError, LedgerError: see `Retention.finish`.
+        """
+        if self._retention is not None:
+            self.manager.name_node.know_dead(self._pool.dead_hosts)
+            self._outcome.retained = await self._retention.finish(self.origin_s)
 
     async def run_job(self, planned: PlannedJob) -> None:
         """Submit a job when its time has come, and the jobs whose results it reads have ended; attempts that lose a
@@ -112,9 +157,10 @@ class Workload:
         self._outcome.decisions[job.job_id] = decision
         self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")
-        replicas = self.manager.state.view().blocks_of(job.files)
-        blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
         try:
+            blocks: dict[BlockKey, Sequence[str]] = dict(
+                (await self._access.proven(job.files, decision.placement[0])).items()
+            )
             return await self._pool.run_job(
                 job,
                 decision.placement,

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.documents.nofollow import appending
 from experiments.records.outcome import Outcome
+from experiments.runs import ledgers
 from experiments.runs.controller_process import Controller, ControllerError
 from experiments.runs.failures import RecordEvent
 from experiments.runs.progress import OnProgress
@@ -42,24 +44,30 @@ async def run_workload(
     log: Path,
     on_progress: OnProgress = lambda _: None,
     at_most_s: float | None = None,
+    folder: Path | None = None,
 ) -> Outcome:
     """Run all jobs of a run to their end, or for so many wall seconds at most.
 
-    `log` gets what agents have to say, such as with whom a transfer broke off.
+    `log` gets what agents have to say, such as with whom a transfer broke off, and `folder` the ledger of files that
+    are retained; without a folder there is only a model of one.
 
     Raises:
         JobFailedError: a job failed for good.
         PlacementError: data or containers do not fit.
         ControllerError: the controller ended or was stopped.
         OpenVSwitchError: the switches ended or were stopped.
+        LedgerError: the ledger ended for good.
     """
     specification = run.specification
     outcome = Outcome(time.time())
     started = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
+        in_turn = stack.enter_context(ThreadPoolExecutor(1))
+        chain = stack.enter_context(ledgers.opened(specification, folder, int(outcome.started_epoch_s)))
+        call_chain = functools.partial(asyncio.get_running_loop().run_in_executor, in_turn)
         watch = stack.enter_context(ready_to_watch(network, controller, run.seed, log))
         pool = await stack.enter_async_context(_agents(run, network, scale, started, outcome, log))
-        this = Workload(run, pool, scale, outcome, on_progress)
+        this = Workload(run, pool, scale, outcome, on_progress, chain=chain, call_chain=call_chain)
         on_progress("loading data")
         await this.load(over_network=specification.data.load == "network")
         this.manager.warm_up(run.jobs[0].request)
@@ -67,13 +75,13 @@ async def run_workload(
         reconnect = functools.partial(network.connect_controller, require_alive=controller.require_alive)
         interval_s = specification.controller.poll_interval_s
         watching = _watch_links(controller, reconnect, interval_s, outcome.link_readings, this.record_event)
-        failing = this.failures(_Emulated(network, pool))
-        beside = watching, _watch_programs(network.switch, controller), *failing
+        beside = watching, _watch_programs(network.switch, controller), *this.background(_Emulated(network, pool))
         with watch.watching(outcome.watched, tuple(pool.pids.values()), started):
             this.origin_s = pool.clock()
             async with running(beside) as background, running(this.work()) as work:
                 if await first_failure_or_all([*work, *background], work, at_most_s):
                     await _until_all_is_counted(interval_s, outcome.link_readings)
+        await this.finish()
     return outcome
 
 

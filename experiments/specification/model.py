@@ -15,6 +15,7 @@ from experiments.specification.files import FilesSpec
 from experiments.specification.jobs import WorkloadSpec
 from experiments.specification.nodes import NodeSpec, NodesSpec, with_rates
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
+from experiments.specification.retention import RetentionSpec
 from experiments.specification.topology import TopologySpec, with_network
 from placement.request import Weights
 from topologies.constants import UNSCALED, Constants
@@ -199,20 +200,31 @@ class ScaleSpec(Part):
         return MODELLED_S_PER_WALL_S * rate_divisor if self.volume_divisor == "auto" else self.volume_divisor
 
 
+class ReplicaSpec(Part):
+    """A replica of a block."""
+
+    file: str
+    block: Annotated[int, Field(ge=0)] = 0
+    host: str | None = Field(default=None, description="Which replica; the first one when left out")
+
+
 class FailureSpec(Part):
-    """A link or a host that goes away during the run, and when it returns."""
+    """A link or a host that goes away during the run, and when it returns; or a replica that becomes another."""
 
     at_s: Seconds
     link: str | None = None
     host: str | None = None
+    corrupt: ReplicaSpec | None = Field(
+        default=None, description="A replica that is altered together with its checksum, so that readers do not notice"
+    )
     restore_after_s: Annotated[float, Field(gt=0, le=LATEST_S)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> FailureSpec:
-        if (self.link is None) == (self.host is None):
-            raise ValueError("give either `link` or `host`")
-        if self.host is not None and self.restore_after_s is not None:
-            raise ValueError("restore_after_s: a host that died stays dead; remove it, or let a link fail")
+        if [self.link, self.host, self.corrupt].count(None) != 2:
+            raise ValueError("give one of `link`, `host` and `corrupt`")
+        if self.link is None and self.restore_after_s is not None:
+            raise ValueError("restore_after_s: only links come back; remove it, or let a link fail")
         return self
 
 
@@ -280,6 +292,7 @@ class Specification(Part):
     files: Annotated[tuple[FilesSpec, ...], Field(max_length=1000), OneOrMore()] = Field(
         default=(), description="What clients do to files meanwhile"
     )
+    retention: RetentionSpec | None = Field(default=None, description="Files that are kept provable; none by default")
     failures: Annotated[tuple[FailureSpec, ...], Field(max_length=1000)] = ()
     fidelity: FidelitySpec = FidelitySpec()
 

@@ -12,6 +12,7 @@ from experiments.specification.files import tasks
 from experiments.specification.job_files import is_path
 from experiments.specification.model import Specification, StrategySpec
 from experiments.specification.nodes import problems as node_problems
+from experiments.specification.retention import problems as retention_problems
 from experiments.specification.workload import submissions
 from placement import Hooks, Node, strategy_names
 from topologies.topology import Topology
@@ -76,6 +77,7 @@ def check(specification: Specification) -> None:
         *_workload(specification, topology),
         *_data(specification, topology),
         *(problem(*one) for one in file_problems(specification.files, topology)),
+        *(problem(*one) for one in retention_problems(specification.retention, topology)),
         *_failures(specification, topology),
     ]
     if found:
@@ -196,8 +198,12 @@ def _failures(specification: Specification, topology: Topology) -> Iterator[str]
         if failure.link is not None and failure.link not in topology.link_by_id:
             hint = f"no such link; {nearest(failure.link, topology.link_by_id)}"
             yield problem(("failures", index, "link"), failure.link, hint)
-        if failure.host is not None and failure.host not in hosts:
-            yield problem(("failures", index, "host"), failure.host, f"no such host; {nearest(failure.host, hosts)}")
+        named: list[tuple[Path, str | None]] = [(("failures", index, "host"), failure.host)]
+        if failure.corrupt is not None:
+            named.append((("failures", index, "corrupt", "host"), failure.corrupt.host))
+        for path, host in named:
+            if host is not None and host not in hosts:
+                yield problem(path, host, f"no such host; {nearest(host, hosts)}")
 
 
 def _slug(text: str) -> str:

@@ -20,7 +20,7 @@ from experiments.records.record import RecordError, RunRecord
 from experiments.records.results_folder import ResultsFolder, RunFolder
 from experiments.report import figures, kinds, palette
 from experiments.report.cells import Cell, Evidence, Network, gather
-from experiments.report.html import drawing, gantt, links, scales, shares, times, words
+from experiments.report.html import drawing, gantt, ledger, links, scales, shares, times, words
 
 
 def write_report(path: Path, allow_mixed: bool = False, with_figures: bool = True) -> Path:
@@ -139,6 +139,7 @@ def _cell(cell: Cell, network: Network, largest: int) -> dict[str, Any]:
         ],
         "traffic": shares.traffic(cell, largest),
         "locality": shares.locality(cell),
+        "ledger": ledger.ledger(cell),
         "cpu_idle": shares.fidelity_line(cell, "cpu_idle"),
         "datapath_cpu": shares.fidelity_line(cell, "datapath_cpu"),
     }

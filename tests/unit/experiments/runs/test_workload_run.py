@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.runs.failures import cause
 from experiments.runs.workload_run import _Emulated
-from experiments.specification.model import FailureSpec
+from experiments.specification.model import FailureSpec, ReplicaSpec
 
 
 def test_a_host_dies_with_its_agent_and_a_link_goes_down_and_up_in_the_network():
@@ -20,8 +20,11 @@ def test_a_host_dies_with_its_agent_and_a_link_goes_down_and_up_in_the_network()
     def happen(**failure):
         network: Any = SimpleNamespace(set_link=lambda link, up: done.append((link, up)))
         pool: Any = SimpleNamespace(pids={"h1": agent.pid})
-        news = cause(FailureSpec(**failure), _Emulated(network, pool), wait_until_s, record_event, lambda _: None)
-        asyncio.run(news)
+        take = _Emulated(network, pool), alter, wait_until_s, record_event, lambda _: None
+        asyncio.run(cause(FailureSpec(**failure), *take))
+
+    async def alter(replica):
+        done.append(replica)
 
     def record_event(kind, host=None, detail=None):
         done.append((kind, host or detail))
@@ -31,4 +34,5 @@ def test_a_host_dies_with_its_agent_and_a_link_goes_down_and_up_in_the_network()
         assert agent.wait() == -signal.SIGKILL
     happen(at_s=5, link="a", restore_after_s=4)
     link = [5, ("a", False), ("link_failed", "a"), 9, ("a", True), ("link_restored", "a")]
-    assert done == [3, ("host_failed", "h1"), *link]
+    happen(at_s=7, corrupt={"file": "/a", "block": 2})
+    assert done == [3, ("host_failed", "h1"), *link, 7, ReplicaSpec(file="/a", block=2)]

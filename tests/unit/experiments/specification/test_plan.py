@@ -66,6 +66,8 @@ def test_the_thesis_experiment_passes():
         ("workload=[{profile: kmeans, containers: 65}]", ["workload.kmeans-1.containers", "65", "64 slots"]),
         ("failures=[{at_s: 1, link: t1-c2/5}]", ["failures.0.link", "'t1-c2/5'", "did you mean 't1-c2/"]),
         ("failures=[{at_s: 1, host: h9}]", ["failures.0.host", "no such host"]),
+        ("failures=[{at_s: 1, corrupt: {file: /a, host: h9}}]", ["failures.0.corrupt.host", "'h9'", "no such host"]),
+        ("retention={track: a, gateway: h9}", ["retention.gateway", "'h9'", "no such host"]),
         ("data.replication=9", ["data.replication", "8 nodes"]),
         ("strategies.1.options={tempo: 1}", ["strategies.1", "tempo"]),
         ("strategies.0.name=no.such:Strategy", ["strategies.0", "no.such:Strategy", "importable"]),

@@ -1,0 +1,57 @@
+"""How clients and jobs get at files where nothing has to be proven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from experiments.runs.name_node import NameNode
+from placement import BlockId
+from workloads.coordination.events import Sink
+from workloads.coordination.files import Files
+
+Replicas = Mapping[BlockId, Sequence[str]]
+
+
+class FileAccess:
+    """The files of one run.
+
+    Args:
+        names: the name node.
+        files: the agents' blocks.
+        clock: wall seconds since the run's start.
+        sink: takes events.
+    """
+
+    def __init__(self, names: NameNode, files: Files, clock: Callable[[], float], sink: Sink) -> None:
+        self.names = names
+        self.files = files
+        self.clock = clock
+        self.sink = sink
+
+    async def read(self, reader: str, name: str) -> None:
+        """Have a client on a host read a file.
+
+        Raises:
+            AgentError: a host is dead, or dies; or a block has no live replica.
+        """
+        await self.files.read(reader, self.names.blocks(name), self.sink)
+
+    async def delete(self, name: str, user: str) -> None:
+        """Delete a file, and have the agents drop its blocks.
+
+        Raises:
+            PlacementError: there is no such file.
+            AgentError: a host dies meanwhile.
+        """
+        await self.files.drop(self.names.delete(name, user, self.clock()))
+
+    async def proven(self, names: Collection[str], reader: str) -> Replicas:
+        """Replicas of files and folders that a job is about to read, whose master is on a host.
+
+        Raises:
+            PlacementError: nothing of a name is stored.
+        """
+        return self.names.view.blocks_of(names)
+
+    async def settled(self, names: Iterable[str]) -> None:
+        """Wait for what follows from what was done to files."""

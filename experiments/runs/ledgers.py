@@ -1,0 +1,86 @@
+"""The ledger of a run that retains files: a real one in the run's folder, or what can be said of one beforehand."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.documents import nofollow
+from experiments.specification.model import Specification
+from retention import anvil
+from retention.errors import RetentionError
+from retention.modelled_chain import ModelledChain
+from retention.timeline import Chain
+
+if TYPE_CHECKING:
+    from retention.anvil_chain import AnvilChain
+
+FOLDER = "retention"
+"""Of a real ledger, in that of its run."""
+
+
+def require_installed() -> None:
+    """Refuse, before anything is made, what needs a ledger where none is installed.
+
+    Raises:
+        RetentionError: so.
+    """
+    anvil.program()
+    if find_spec("eth_abi") is None:
+        raise RetentionError(f"eth-abi is not installed; {anvil.REMEDY}")
+
+
+@contextlib.contextmanager
+def opened(specification: Specification, folder: Path | None, epoch_s: int) -> Iterator[Chain | None]:
+    """The ledger of a run; None where nothing is retained.
+
+    Args:
+        specification: of the run.
+        folder: of the run, where an earlier attempt may have left a ledger, which goes; None for a model of a ledger.
+        epoch_s: seconds since the epoch at which the run started.
+
+    Raises:
+        RetentionError: there is no ledger on this machine, or it does not start.
+    """
+    wanted = specification.retention
+    if wanted is None:
+        yield None
+    elif folder is None:
+        yield ModelledChain(wanted.terms)
+    else:
+        from retention.anvil_chain import AnvilChain
+
+        own = folder / FOLDER
+        if own.exists():
+            shutil.rmtree(own)
+        nofollow.make_new_folder(own)
+        with _held(own) as held, AnvilChain(held, wanted.terms, epoch_s) as chain:
+            yield chain
+
+
+@contextlib.contextmanager
+def reopened(folder: Path) -> Iterator[AnvilChain]:
+    """The ledger that a run has left in a folder.
+
+    Raises:
+        RetentionError: it has left none, or there is no ledger on this machine.
+    """
+    require_installed()
+    from retention.anvil_chain import AnvilChain
+
+    if not folder.is_dir():
+        raise RetentionError(f"{folder}: no ledger there; give a run that retained files")
+    with _held(folder) as held, AnvilChain.opened(held) as chain:
+        yield chain
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    """A path of a folder that stays that of this one, whatever is put into its place."""
+    with nofollow.folder(folder) as descriptor:
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
