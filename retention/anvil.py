@@ -129,6 +129,7 @@ def running(state: Path, genesis_s: int, block_gas: int, log: IO[bytes]) -> Iter
     argv += ["--base-fee", "0", "--gas-price", "0"]
     argv += ["--timestamp", str(genesis_s), "--gas-limit", str(block_gas)]
     argv += ["--state", str(state), "--state-interval", "1"]
+    argv += ["--prune-history"]  # else the states of all blocks fill the home of who runs it
     parent = os.getpid()
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=lambda: _end_with(parent)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from experiments.analysis import predictions
 from experiments.analysis.estimates import Reduction, Spread, spread
+from experiments.analysis.file_figures import FileFigure, file_figures, source
 from experiments.analysis.likeness import MixedRunsError, differences, kinds, refuse
 from experiments.analysis.pairing import (
     StrategyRuns,
@@ -59,7 +60,7 @@ class StrategySummary:
     """One strategy on one network, over all repeats; `reduction` is None for the baseline and without pairs.
 
     `doubtful` says that its runs are, `reduction_doubtful` that these or the baseline's are; `simulated` that some of
-    its runs are.
+    its runs are. The last two are of runs that retained files.
     """
 
     strategy: str
@@ -75,6 +76,8 @@ class StrategySummary:
     cross_rack_bytes: Spread
     reduction: Reduction | None
     reduction_doubtful: bool
+    confirmed_after_s: Spread | None = None
+    files: tuple[FileFigure, ...] = ()
 
     @property
     def fidelity(self) -> Literal["trusted", "doubtful", "simulated"]:
@@ -100,6 +103,7 @@ class NetworkComparison:
 class Comparison:
     """All networks of an experiment, and the runs that need a word; `kinds` are several only of mixed runs.
 
+    `published` is where figures of files were published that are beside the measured ones.
     `far_off` are jobs of the runs that entered the figures which the twin says otherwise of, the farthest first.
     """
 
@@ -109,6 +113,7 @@ class Comparison:
     set_aside: tuple[SetAside, ...]
     far_off: tuple[FarOff, ...]
     mixed: tuple[str, ...]
+    published: str = ""
 
 
 def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_doubtful: bool = False) -> Comparison:
@@ -137,9 +142,8 @@ def compare(records: Sequence[RunRecord], allow_mixed: bool = False, include_dou
             aside += [set_aside(record, record in runs.runs) for record in doubtful]
             entered += runs.runs
         networks.append(_network(factor, baseline_of(records), used, _planned(records)))
-    return Comparison(
-        records[0].experiment, kinds(records), tuple(networks), tuple(aside), predictions.far_off(entered), mixed
-    )
+    far_off, published = predictions.far_off(entered), source(records)
+    return Comparison(records[0].experiment, kinds(records), tuple(networks), tuple(aside), far_off, mixed, published)
 
 
 def _planned(records: Sequence[RunRecord]) -> int:
@@ -183,7 +187,15 @@ def _strategy(found: StrategyRuns, reference: StrategyRuns | None, planned: int)
         cross_rack_bytes=_certain(found.spread(cross_rack_bytes)),
         reduction=None if reference is None else change(reference, found),
         reduction_doubtful=found.doubtful or (reference is not None and reference.doubtful),
+        confirmed_after_s=found.spread(_confirmed_after_s),
+        files=file_figures(found.runs),
     )
+
+
+def _confirmed_after_s(record: RunRecord) -> float | None:
+    """The median, from when something was done to a file until the ledger has confirmed it."""
+    after_s = record.retention.confirmed_after_s if record.retention is not None else None
+    return None if after_s is None else after_s[1]
 
 
 def _job(job: JobRecord, found: StrategyRuns, reference: StrategyRuns | None) -> JobSummary:

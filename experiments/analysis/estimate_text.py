@@ -20,6 +20,19 @@ def spread(value: Spread | None, unit: str = "") -> str:
     return text if value.count == 1 else f"{text} ({numerals.number(value.low)}..{numerals.number(value.high)})"
 
 
+def figure_range(value: tuple[float | None, float, float | None] | None) -> str:
+    """A median, with the least and the most in brackets where they are known and differ."""
+    if value is None:
+        return "-"
+    low, median, high = value
+    text = numerals.figure(median)
+    return (
+        text
+        if low is None or high is None or low == high
+        else f"{text} ({numerals.figure(low)}..{numerals.figure(high)})"
+    )
+
+
 def predicted(value: Predicted | None, unit: str = "") -> str:
     """What the twin says of a time: its mean, and its interval in brackets."""
     if value is None:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from experiments.records import conversion, file_operations, frames, retention, verdict
+from experiments.records import conversion, file_figures, file_operations, frames, retention, verdict
 from experiments.records.conversion import Decision, Racks
+from experiments.records.file_figures import FileFigures
 from experiments.records.file_operations import FileOperation
 from experiments.records.record import Fidelity, JobRecord, RunRecord
 from experiments.records.results_folder import RunWriter
@@ -91,10 +92,20 @@ def save(
         writer.save_transactions(retention.rows(retained.transactions, scale.modelled_s(origin_s - retained.origin_s)))
         writer.save_stored(retention.stored_document(retained.files))
     matrix = conversion.traffic_matrix(events, tuple(racks)) if len(racks) <= MOST_HOSTS else None
-    kept = None if retained is None else retention.record(retained)
+    kept = None if retained is None else retention.record(retained, _file_figures(outcome, retained, scale))
     finished = record.finished(finished_at, jobs, traffic_matrix=matrix, fidelity=fidelity, retention=kept)
     writer.save(finished)
     return finished
+
+
+def _file_figures(outcome: Outcome, retained: Retained, scale: Scale) -> tuple[FileFigures, ...]:
+    return file_figures.figures(
+        outcome.file_operations,
+        retained.transactions,
+        [event for event in outcome.kept if isinstance(event, Event)],
+        {result.job_id for result in outcome.results},
+        lambda wall_s: scale.modelled_s(wall_s - retained.origin_s),
+    )
 
 
 def job_records(outcome: Outcome, scale: Scale, racks: Racks) -> list[JobRecord]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter
 
+from experiments.records.file_figures import FileFigures
 from experiments.records.values import Count, Value
 from retention.terms import MOST_LOCATIONS
 from retention.transactions import Transaction
@@ -97,10 +98,11 @@ class RetentionRecord(Value):
     altered: tuple[str, ...] = Field(default=(), description="replicas that were found to be others")
     not_kept: tuple[str, ...] = Field(default=(), description="operations that could not be hashed, and why")
     ledger_restarts: Count = 0
+    files: tuple[FileFigures, ...] = Field(default=(), description="what clients' operations took, by kind and size")
 
 
-def record(retained: Retained) -> RetentionRecord:
-    """The figures of a run."""
+def record(retained: Retained, files: tuple[FileFigures, ...] = ()) -> RetentionRecord:
+    """The figures of a run, with those of its clients."""
     sent = retained.transactions
     confirmed = [one for one in sent if one.confirmed_s is not None]
     took_s = [one.confirmed_s - one.asked_s for one in confirmed if one.confirmed_s and one.operation.of_content]
@@ -114,6 +116,7 @@ def record(retained: Retained) -> RetentionRecord:
         altered=tuple(f"block {block} of {file} on {host}" for file, block, host in retained.altered),
         not_kept=tuple(retained.not_kept),
         ledger_restarts=retained.restarts,
+        files=files,
     )
 
 

@@ -269,6 +269,7 @@ class Retention(FileAccess):
         """Hold replicas of tracked files against what was kept, and that against the ledger; blocks that differ."""
         if self._wanted.validation == "never":
             return set()
+        began_s = self.clock()
         kept: dict[BlockId, tuple[int, TrackedFile]] = {}
         for file in filter(None, map(self._tracked.get, names)):
             if file.keeping is not None:
@@ -282,19 +283,19 @@ class Retention(FileAccess):
         found = await self._checksums({block: replicas[block] for block in replicas if block in kept}, reader)
         altered = [(block, host) for (block, host), checksum in found.items() if checksum != kept[block][0]]
         for block, host in altered:
-            self._event(False, f"{kept[block][1].name} {block.index}", host)
+            self._event(False, f"{kept[block][1].name} {block.index}", host, began_s)
         self._altered |= dict.fromkeys(altered)
         blocks = {block for block, _ in altered}
         whole_ones = {file.key: file for _, file in kept.values()}
         for block in blocks:
             whole_ones.pop(kept[block][1].key, None)
         for file in whole_ones.values():
-            self._event(True, file.name, reader)
+            self._event(True, file.name, reader, began_s)
         self._checks += len({file.key for _, file in kept.values()})
         return blocks
 
-    def _event(self, ok: bool, detail: str, host: str) -> None:
-        self.sink(Event(self.clock(), "validated", host=host, ok=ok, detail=detail))
+    def _event(self, ok: bool, detail: str, host: str, start_s: float) -> None:
+        self.sink(Event(self.clock(), "validated", start_s=start_s, host=host, ok=ok, detail=detail))
 
     async def _checksums(self, replicas: Replicas, reader: str) -> dict[tuple[BlockId, str], int]:
         if self._wanted.digest == "blocks":

@@ -14,7 +14,7 @@ from experiments.specification.parts import Part, Seconds
 from topologies.topology import Topology
 from workloads.schedule import LATEST_S
 
-MOST_OPERATIONS = 10_000
+MOST_OPERATIONS = 100_000
 
 Operation = Literal["create", "change", "rename", "delete", "read"]
 Path = Annotated[str, Field(pattern=r"^(/[^/\x00-\x1f]+)+$", max_length=250)]

@@ -15,6 +15,7 @@ from experiments.specification.files import FilesSpec
 from experiments.specification.jobs import WorkloadSpec
 from experiments.specification.nodes import NodeSpec, NodesSpec, with_rates
 from experiments.specification.parts import Name, OneOrMore, Part, Seconds, Shorthand
+from experiments.specification.published import PublishedSpec
 from experiments.specification.retention import RetentionSpec
 from experiments.specification.topology import TopologySpec, with_network
 from placement.request import Weights
@@ -295,6 +296,9 @@ class Specification(Part):
     retention: RetentionSpec | None = Field(default=None, description="Files that are kept provable; none by default")
     failures: Annotated[tuple[FailureSpec, ...], Field(max_length=1000)] = ()
     fidelity: FidelitySpec = FidelitySpec()
+    published: PublishedSpec | None = Field(
+        default=None, description="What was published of clients' operations on files, beside what is measured"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -52,7 +52,7 @@ class Event(NamedTuple):
         host: Where. Of a read: the reader. Of a transfer and of a write: the sender.
         peer: Of a read: the node that served it. Of a transfer: the receiver. Of a write: the node that stored it.
         bytes: Payload; of a hash what was read from the disk for it.
-        start_s: When it began, of reads, computations, transfers, writes and hashes.
+        start_s: When it began, of reads, computations, transfers, writes, hashes and validations.
         local: Whether it stayed on one node.
         ok: Whether the checksum was right; a wrong one fails the job or takes another replica. Of `validated`: whether
             the file is as the ledger has it.

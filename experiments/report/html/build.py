@@ -13,6 +13,7 @@ import matplotlib
 import yaml
 
 from experiments.analysis import comparison, estimate_text
+from experiments.analysis.file_figures import WORDS
 from experiments.documents import numerals
 from experiments.documents.atomic import write_text
 from experiments.records import datapackage
@@ -90,7 +91,7 @@ def render(evidence: Evidence) -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Where the templates are, and what they may use: `n`, `e` and `kinds` write numbers, estimates and marks."""
+    """Where the templates are, and what they may use: `n`, `e`, `kinds` and `file_words` write numbers and marks."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -98,7 +99,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"n": numerals, "e": estimate_text, "kinds": kinds}
+    made.globals |= {"n": numerals, "e": estimate_text, "kinds": kinds, "file_words": WORDS}
     return made
 
 

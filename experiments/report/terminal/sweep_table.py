@@ -24,6 +24,7 @@ def render(results: SweepResults) -> RenderableType:
     parts: list[RenderableType] = []
     if any(point.comparison for point in results.points):
         parts.append(_points(results))
+        parts += _files(results)
     if results.reductions:
         parts.append(_reductions(results))
     if results.best:
@@ -58,6 +59,11 @@ def _points(results: SweepResults) -> Table:
     table.add_column("Change", justify="right", overflow="fold")
     table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right")
+    confirmed = any(
+        s.confirmed_after_s for p in results.points if p.comparison for n in p.comparison.networks for s in n.strategies
+    )
+    if confirmed:
+        table.add_column("Confirmed, s", justify="right")
     table.add_column("Fidelity", no_wrap=True)
     for point in results.points:
         for network in point.comparison.networks if point.comparison else ():
@@ -70,10 +76,21 @@ def _points(results: SweepResults) -> Table:
                     tables.reduction(summary),
                     estimate_text.share_of(summary.local_share),
                     numerals.size(summary.cross_rack_bytes.median),
+                    *([estimate_text.spread(summary.confirmed_after_s)] if confirmed else []),
                     tables.fidelity(summary),
                     end_section=summary is network.strategies[-1],
                 )
     return table
+
+
+def _files(results: SweepResults) -> Iterator[RenderableType]:
+    """What clients' operations on tracked files took, point by point."""
+    for point in results.points:
+        for network in point.comparison.networks if point.comparison else ():
+            found = [*tables.files(network, point.comparison.published if point.comparison else "")]
+            if found:
+                yield Text(_place(point.values, network.blocking_factor).replace("\n", ", "), style="bold")
+                yield from found
 
 
 def _reductions(results: SweepResults) -> Table:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from experiments.analysis import estimate_text
 from experiments.analysis.comparison import Comparison, NetworkComparison, StrategySummary, divisors
+from experiments.analysis.file_figures import WORDS
 from experiments.documents import numerals
 from experiments.report import kinds
 
@@ -24,7 +25,7 @@ def render(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = []
     for network in comparison.networks:
         if network.strategies:
-            parts += [_jobs(network), _sums(network)]
+            parts += [_jobs(network), _sums(network), *files(network, comparison.published)]
     if not parts:
         parts.append(Text("No run finished, so there are no times to show."))
     parts += [Text(line, style="dim") for line in _notes(comparison)]
@@ -67,6 +68,9 @@ def _sums(network: NetworkComparison) -> Table:
     table.add_column(f"Against {escape(network.baseline)}", justify="right")
     table.add_column("Local", justify="right", no_wrap=True)
     table.add_column("Across racks", justify="right", no_wrap=True)
+    confirmed = any(summary.confirmed_after_s for summary in network.strategies)
+    if confirmed:
+        table.add_column("Confirmed, s", justify="right")
     table.add_column("Fidelity", no_wrap=True)
     for summary in network.strategies:
         table.add_row(
@@ -76,9 +80,29 @@ def _sums(network: NetworkComparison) -> Table:
             reduction(summary),
             estimate_text.share_of(summary.local_share),
             numerals.size(summary.cross_rack_bytes.median),
+            *([estimate_text.spread(summary.confirmed_after_s)] if confirmed else []),
             fidelity(summary),
         )
     return table
+
+
+def files(network: NetworkComparison, published: str) -> Iterator[Table]:
+    """What clients' operations on tracked files took under each strategy, beside what was published."""
+    for summary in network.strategies:
+        if not summary.files:
+            continue
+        table = empty(f"Files of clients under {escape(summary.strategy)}{_where(network)}")
+        for heading in ("Operation", "", "Median (least to most)"):
+            table.add_column(heading, overflow="fold")
+        if published:
+            table.add_column(escape(published), overflow="fold")
+            table.add_column("", overflow="fold")
+        about = ""
+        for row in summary.files:
+            beside = [estimate_text.figure_range(row.published), row.verdict] if published else []
+            new, about = row.about != about, row.about
+            table.add_row(about if new else "", WORDS[row.of], estimate_text.figure_range(row.measured), *beside)
+        yield table
 
 
 def reduction(summary: StrategySummary) -> str:

@@ -99,3 +99,17 @@ with ThreadPoolExecutor(1) as one, AnvilChain(Path({str(tmp_path)!r}), Terms(), 
     while ledger.is_running() and ledger.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_ledger_writes_nothing_outside_of_its_folder(chain, tmp_path, monkeypatch):
+    """It keeps the states of 500 blocks in memory, and those of older ones in the home of who runs it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    with chain() as made:
+        made.ask([done("a", time_s=1)], 1)
+        for time_s in range(1, 900):
+            made.block(time_s)
+        assert made.settled
+    assert list(home.rglob("*")) == []
+    assert (tmp_path / "ledger.json").stat().st_size < 10_000_000

@@ -51,7 +51,7 @@ def test_an_operation_that_says_too_little_or_too_much_is_refused(entry, reason)
             [CREATE, CREATE.replace("/a", "/b"), "operation: rename, file: /a, to: /b, at_s: 1"],
             "files.2.to: '/b': there is a file of that name at that time",
         ),
-        ([CREATE, "operation: read, file: /a, every_s: 1, count: 10000"], "there are 10,001 operations in all"),
+        ([CREATE, "operation: read, file: /a, every_s: 1, count: 100000"], "there are 100,001 operations in all"),
         (["operation: create, file: /a, bytes: 1 PB"], "7,452,456 blocks of all data"),
     ],
 )
