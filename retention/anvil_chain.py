@@ -58,13 +58,15 @@ class AnvilChain:
         """The ledger that an earlier one has left in a folder.
 
         Raises:
-            RetentionError: there is none.
+            RetentionError: there is none, or a damaged one.
         """
         try:
             known = json.loads((folder / "chain.json").read_text(encoding="utf-8"))
-            return cls(folder, Terms(**known["terms"]), known["epoch_s"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RetentionError(f"{folder}: no ledger there ({error}); give a run that retains data") from error
+            return cls(folder, Terms(**known["terms"]), int(known["epoch_s"]))
+        except OSError as error:
+            raise RetentionError(f"no ledger there: chain.json: {error.strerror}") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise RetentionError(f"chain.json is damaged: {error}") from error
 
     def __enter__(self) -> AnvilChain:
         self._folder.mkdir(exist_ok=True)

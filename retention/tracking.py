@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from retention.compiled import contract
+from retention.errors import RetentionError
 from retention.ledger import Block, Ledger
 from retention.rpc import LedgerError
 from retention.terms import MOST_GAS
@@ -39,17 +40,24 @@ class Journal:
         self._file: IO[bytes] = path.open("ab")
 
     def repeat(self, manager: TransactionManager) -> None:
-        """Let a new manager know what an earlier one did; a last line that was broken off never happened."""
+        """Let a new manager know what an earlier one did; a last line that was broken off never happened.
+
+        Raises:
+            RetentionError: another line is damaged.
+        """
         whole, _, broken = self._path.read_bytes().rpartition(b"\n")
         if broken:
             self._file.truncate(len(whole) + 1 if whole else 0)
-        for line in whole.splitlines():
-            known = json.loads(line)
-            if "operation" in known:
-                asked = {**known["operation"], "digest": bytes.fromhex(known["operation"]["digest"])}
-                manager.ask(Operation(**asked), known["asked_s"])
-            else:
-                manager.sent(**known)
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                known = json.loads(line)
+                if "operation" in known:
+                    asked = {**known["operation"], "digest": bytes.fromhex(known["operation"]["digest"])}
+                    manager.ask(Operation(**asked), known["asked_s"])
+                else:
+                    manager.sent(**known)
+            except (ValueError, TypeError, LookupError) as error:
+                raise RetentionError(f"line {number} of {self._path.name} is damaged: {error}") from error
 
     def asked(self, operation: Operation, now_s: float) -> None:
         """An operation is to be kept."""

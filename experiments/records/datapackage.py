@@ -20,6 +20,7 @@ _TABLES = (
     ("fidelity", series.FIDELITY),
     ("delays", series.DELAYS),
     ("files", series.FILES),
+    ("transactions", series.TRANSACTIONS),
 )
 
 
@@ -70,6 +71,9 @@ def _resources(folder: ResultsFolder) -> Iterator[dict[str, Any]]:
             if file.is_file():
                 with contextlib.suppress(SeriesError):  # a damaged file is no table
                     yield _table(run, name, series.columns_of(file, columns))
+        if (run.retention / "files.json").is_file():
+            place = f"runs/{run.run_id}/retention/files.json"
+            yield _json(f"{run.run_id.lower()}-stored", place, "files that there were at the end, by replica")
 
 
 def _yaml(name: str, path: str, description: str) -> dict[str, Any]:

@@ -45,8 +45,8 @@ class FileAccess:
         """
         await self.files.drop(self.names.delete(name, user, self.clock()))
 
-    async def proven(self, names: Collection[str], reader: str) -> Replicas:
-        """Replicas of files and folders that a job is about to read, whose master is on a host.
+    async def proven(self, names: Collection[str], readers: Sequence[str]) -> Replicas:
+        """Replicas of files and folders that a job with containers on some hosts is about to read.
 
         Raises:
             PlacementError: nothing of a name is stored.

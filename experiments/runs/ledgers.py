@@ -68,14 +68,18 @@ def reopened(folder: Path) -> Iterator[AnvilChain]:
     """The ledger that a run has left in a folder.
 
     Raises:
-        RetentionError: it has left none, or there is no ledger on this machine.
+        RetentionError: it has left none, or a damaged one, or there is no ledger on this machine.
     """
     require_installed()
     from retention.anvil_chain import AnvilChain
 
     if not folder.is_dir():
         raise RetentionError(f"{folder}: no ledger there; give a run that retained files")
-    with _held(folder) as held, AnvilChain.opened(held) as chain:
+    with contextlib.ExitStack() as stack:
+        try:
+            chain = stack.enter_context(AnvilChain.opened(stack.enter_context(_held(folder))))
+        except RetentionError as error:
+            raise RetentionError(f"{folder}: {error}") from error
         yield chain
 
 

@@ -16,12 +16,13 @@ from experiments.documents import nofollow
 from experiments.documents.atomic import write_text
 from experiments.documents.diagnostics import nearest
 from experiments.errors import RequestError
-from experiments.records.record import now
+from experiments.records.record import RecordError, now
 from experiments.records.results_folder import RunFolder
 from experiments.records.retention import StoredFile, file_digest, locations, stored_document, stored_files
 from experiments.runs import ledgers
 from retention.annotations import matches
 from retention.block_times import block_times
+from retention.errors import RetentionError
 from retention.timeline import Timeline
 from retention.transactions import Operation
 
@@ -59,19 +60,29 @@ def opened(folder: RunFolder) -> Iterator[RetainedRun]:
     record = folder.record()
     if record.status != "finished":
         raise RequestError(f"{folder.path}: {record.status}, so that nobody knows what it left; give one that finished")
-    with folder.writing(now), ledgers.reopened(folder.retention) as chain:
+    try:
         block_s = float(record.specification["retention"]["chain"]["block_s"])
+    except (KeyError, TypeError, ValueError):
+        raise RetentionError(f"{folder.path}: no ledger there; give a run that retained files") from None
+    with folder.writing(now), ledgers.reopened(folder.retention) as chain:
         yield RetainedRun(folder, chain, block_s)
 
 
 class RetainedRun:
-    """What can be asked; made by `opened`."""
+    """What can be asked; made by `opened`.
+
+    Raises:
+        RecordError: what it has left is damaged.
+    """
 
     def __init__(self, folder: RunFolder, chain: AnvilChain, block_s: float) -> None:
         self._chain = chain
         self._block_s = block_s
         self._file = folder.retention / "files.json"
-        self.files = {one.name: one for one in stored_files(nofollow.read_text(self._file))}
+        try:
+            self.files = {one.name: one for one in stored_files(nofollow.read_text(self._file))}
+        except ValueError as error:
+            raise RecordError(f"{self._file}: damaged ({str(error).splitlines()[0]}); do the run again") from error
 
     @property
     def epoch_s(self) -> int:

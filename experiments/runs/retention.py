@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -133,10 +132,12 @@ class Retention(FileAccess):
 
     async def _hash(self, blocks: Replicas) -> dict[BlockId, int]:
         """Checksums of blocks: by those of one replica each, one after the other as HDFS's clients do it, or by reading
-        all of them at the gateway.
+        all of them at the gateway, or where one is when that has died.
         """
         if self._wanted.digest == "file":
-            reports = await self.files.read(self._gateway, blocks, self.sink)
+            holders = [host for hosts in blocks.values() for host in hosts]
+            gateway = self._alive([self._gateway, *holders]) or self._gateway
+            reports = await self.files.read(gateway, blocks, self.sink)
             return {block: report.checksum for block, report in zip(blocks, reports, strict=True)}
         return {block: await self._hash_one(block, hosts) for block, hosts in blocks.items()}
 
@@ -158,7 +159,7 @@ class Retention(FileAccess):
             following.append("register")
         asked = [whole, *(dataclasses.replace(whole, kind=then) for then in following)]
         if kind == "create" and self._wanted.retain_s is not None:
-            until_s = math.ceil(self._tracked.retained_until_s(file.name))
+            until_s = self._tracked.retained_until_s(file.name)
             asked.append(dataclasses.replace(whole, kind="retain", time_s=until_s))
         file.last = self._unconfirmed[whole] = asyncio.Event()
         self._note(await self._ledger.aside(partial(self._timeline.ask, asked, now_s)))
@@ -202,9 +203,8 @@ class Retention(FileAccess):
             self._note(await self._ledger.aside(partial(self._timeline.advance, now_s)))
             for file in self._tracked.due(now_s) if self._wanted.policies else ():
                 self._keep(file, "create", POLICY)
-            for file in self._tracked if self._wanted.expire else ():
-                if self._tracked.retained_until_s(file.name) <= now_s and (file.keeping is None or file.keeping.done()):
-                    self.names.delete(file.name, POLICY, self.clock())
+            for file in self._tracked.expired(now_s) if self._wanted.expire else ():
+                self.names.delete(file.name, POLICY, self.clock())
 
     async def delete(self, name: str, user: str) -> None:
         """Delete a file, unless it is to be retained: that is refused, which is an event and no error.
@@ -237,26 +237,30 @@ class Retention(FileAccess):
             altered = await self._prove([name], read, reader)
             wanted = self._unaltered({block: hosts for block, hosts in wanted.items() if block in altered})
 
-    async def proven(self, names: Collection[str], reader: str) -> Replicas:
+    async def proven(self, names: Collection[str], readers: Sequence[str]) -> Replicas:
         """Replicas of files and folders that a job is about to read, without those that have been found altered.
 
         Raises:
             PlacementError: nothing of a name is stored.
-            AgentError: the master's host is dead.
             NotProvenError: the ledger has another file.
         """
         files = [file for name in names for file in self.names.view.files_of(name)]
         for file in files:
             self._tracked.read(file)
         while True:
-            blocks = await super().proven(names, reader)
+            blocks = await super().proven(names, readers)
+            reader, dead = self._alive(readers), self.files.dead_hosts
             try:
-                await self._prove(files, self._unaltered(blocks), reader)
+                if reader is not None:  # else the attempt fails anyway
+                    await self._prove(files, self._unaltered(blocks), reader)
                 return self._unaltered(blocks)
             except AgentError:
-                if self.files.dead_hosts == self.names.view.dead:
+                if self.files.dead_hosts == dead:
                     raise
                 self.names.know_dead(self.files.dead_hosts)
+
+    def _alive(self, hosts: Iterable[str]) -> str | None:
+        return next((host for host in hosts if host not in self.files.dead_hosts), None)
 
     def _unaltered(self, blocks: Replicas) -> dict[BlockId, Sequence[str]]:
         """Replicas that have not been found altered."""
@@ -270,29 +274,37 @@ class Retention(FileAccess):
         if self._wanted.validation == "never":
             return set()
         began_s = self.clock()
-        kept: dict[BlockId, tuple[int, TrackedFile]] = {}
+        files = await self._kept(names)
+        kept = {block: (checksum, file.name) for file in files for block, checksum in file.digests.items()}
+        found = await self._checksums({block: replicas[block] for block in replicas if block in kept}, reader)
+        altered = [(block, host) for (block, host), checksum in found.items() if checksum != kept[block][0]]
+        for block, host in altered:
+            self._event(False, f"{kept[block][1]} {block.index}", host, began_s)
+        self._altered |= dict.fromkeys(altered)
+        blocks = {block for block, _ in altered}
+        for file in files:
+            if blocks.isdisjoint(file.digests):
+                self._event(True, file.name, reader, began_s)
+        self._checks += len(files)
+        return blocks
+
+    async def _kept(self, names: Iterable[str]) -> list[TrackedFile]:
+        """Those files that are on the ledger, whose checksums have been held against it.
+
+        Raises:
+            NotProvenError: the ledger has others.
+        """
+        files = []
         for file in filter(None, map(self._tracked.get, names)):
             if file.keeping is not None:
                 await asyncio.wait([file.keeping])
-            if file.last is None:  # it could not be kept
+            if file.last is None:  # it could not be hashed
                 continue
             whole = file_digest(file.digests.values())
             if not await self._ledger.aside(partial(self._ledger.chain.is_valid, file.key, whole)):
                 raise NotProvenError(f"file {file.name}: the ledger has another hash of it than the name node")
-            kept |= {block: (checksum, file) for block, checksum in file.digests.items()}
-        found = await self._checksums({block: replicas[block] for block in replicas if block in kept}, reader)
-        altered = [(block, host) for (block, host), checksum in found.items() if checksum != kept[block][0]]
-        for block, host in altered:
-            self._event(False, f"{kept[block][1].name} {block.index}", host, began_s)
-        self._altered |= dict.fromkeys(altered)
-        blocks = {block for block, _ in altered}
-        whole_ones = {file.key: file for _, file in kept.values()}
-        for block in blocks:
-            whole_ones.pop(kept[block][1].key, None)
-        for file in whole_ones.values():
-            self._event(True, file.name, reader, began_s)
-        self._checks += len({file.key for _, file in kept.values()})
-        return blocks
+            files.append(file)
+        return files
 
     def _event(self, ok: bool, detail: str, host: str, start_s: float) -> None:
         self.sink(Event(self.clock(), "validated", start_s=start_s, host=host, ok=ok, detail=detail))

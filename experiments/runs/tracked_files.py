@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -105,8 +106,18 @@ class TrackedFiles:
             found.append(self._tracked[name])
         return found
 
-    def retained_until_s(self, name: str) -> float:
-        """Modelled time before which a file must not be deleted."""
+    def expired(self, now_s: float) -> list[TrackedFile]:
+        """Tracked files whose time is over, and to which nothing is being done."""
+        return [
+            file
+            for file in self
+            if self.retained_until_s(file.name) <= now_s
+            and file.name not in self._changing
+            and (file.keeping is None or file.keeping.done())
+        ]
+
+    def retained_until_s(self, name: str) -> int:
+        """Modelled time before which a file must not be deleted, whole seconds as its contract has it."""
         if self._retain_s is None or name not in self._tracked:
-            return 0.0
-        return self._usage[name].created_s + self._retain_s
+            return 0
+        return math.ceil(self._usage[name].created_s + self._retain_s)

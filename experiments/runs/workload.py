@@ -158,9 +158,8 @@ class Workload:
         self._outcome.deciding_s += decision.wall_s
         self._say(f"{job.job_id} started")
         try:
-            blocks: dict[BlockKey, Sequence[str]] = dict(
-                (await self._access.proven(job.files, decision.placement[0])).items()
-            )
+            replicas = await self._access.proven(job.files, decision.placement)
+            blocks: dict[BlockKey, Sequence[str]] = dict(replicas.items())
             return await self._pool.run_job(
                 job,
                 decision.placement,

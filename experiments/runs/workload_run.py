@@ -79,9 +79,11 @@ async def run_workload(
         with watch.watching(outcome.watched, tuple(pool.pids.values()), started):
             this.origin_s = pool.clock()
             async with running(beside) as background, running(this.work()) as work:
-                if await first_failure_or_all([*work, *background], work, at_most_s):
+                done = await first_failure_or_all([*work, *background], work, at_most_s)
+                if done:
                     await _until_all_is_counted(interval_s, outcome.link_readings)
-        await this.finish()
+        if done:
+            await this.finish()
     return outcome
 
 

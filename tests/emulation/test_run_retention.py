@@ -8,8 +8,15 @@ import psutil
 import pytest
 
 from experiments.records import retention
+from experiments.runs import rate_divisor
+from experiments.runs.controller_process import listen
+from experiments.runs.standing_network import StandingNetwork
+from experiments.specification import plan
+from experiments.specification.resolved_run import resolve
 from tests.emulation import one_run
+from tests.emulation.small_run import RATE_DIVISOR, specification
 from tests.unit.retention import real_ledger
+from topologies.emulated import isolation
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("short_calibration")]
 
@@ -73,3 +80,18 @@ def test_everything_is_kept_once_although_the_ledger_is_killed(tmp_path, digest)
     }
     for name, digest in sent.filter(pl.col("operation") == "create").select("file", "digest").iter_rows():
         assert name == "/archive/a" or digests[name].hex() == digest
+
+
+def test_a_rehearsal_may_end_while_results_are_being_written(tmp_path):
+    """It takes no ledger, and asks nobody for what is not there yet."""
+    wanted = specification(
+        tmp_path,
+        strategies=["default"],
+        workload=[{"profile": str(tmp_path / "join.yaml"), "job_id": "join"}],
+        scale={"rate_divisor": RATE_DIVISOR, "volume_divisor": 20},
+        retention=WANTED,
+    )
+    (run,) = map(resolve, plan.runs_of(wanted))
+    with listen(isolation.current()) as listener, StandingNetwork(listener) as standing:
+        doubts = rate_divisor._doubts(run, standing, RATE_DIVISOR, tmp_path)
+    assert not any("block" in line for line in doubts)

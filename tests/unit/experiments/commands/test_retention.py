@@ -152,3 +152,16 @@ def test_replicas_are_told_apart_by_the_hash_of_the_file():
     assert (found.valid, found.altered) == (True, ((1, "h1"), (1, "h2")))
     lost = StoredFile("a", "0", ({"h1": 1}, {"h1": 9}, {}))
     assert not validation(lost, right.__eq__).valid
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", '[{"name": 3}]', '[{"name": "a", "key": null, "blocks": [{"h": "x"}]}]']
+)
+@pytest.mark.parametrize("file", ["files.json", "chain.json", "journal", "ledger.json"])
+def test_what_is_damaged_is_named(run, refused, file, content):
+    if (file, content) == ("journal", ""):
+        pytest.skip("an empty journal is that of a ledger that has kept nothing")
+    (run.retention / file).write_text(content + "\n" if content else "")
+    (line,) = refused("retention", "audit", str(run.path))
+    assert line.startswith(str(run.retention))
+    assert any(word in line for word in ("damaged", "anvil does not start"))

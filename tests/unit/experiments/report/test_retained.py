@@ -7,6 +7,7 @@ from rich.console import Console
 
 from experiments.analysis import comparison, sweep_results
 from experiments.analysis.file_figures import file_figures
+from experiments.records import datapackage
 from experiments.records.file_figures import FileFigures
 from experiments.records.record import now
 from experiments.records.retention import RetentionRecord
@@ -58,6 +59,7 @@ def retain(folder, altered=("block 1 of /a on h3",)):
                 {"nonce": at, "operation": "create", "file": f"/{at}", "asked_s": 1.0 * at, "confirmed_s": at + 40.0}
                 for at in range(500)
             )
+            writer.save_stored("[]")
             writer.save(record)
     return folder
 
@@ -105,6 +107,11 @@ def test_the_report_draws_transactions_and_lists_what_is_wrong(folder):
     text = checked(render(read_evidence(folder.path)))
     for words in ("Files on the ledger", "20 301", "41.0 s (10.0 to 120)", "block 1 of /a on h3", "Somebody 2018"):
         assert words in text, words
+
+
+def test_the_data_package_has_them_too(folder):
+    paths = {resource["path"] for resource in datapackage.describe(folder)["resources"]}
+    assert {"runs/r00-bf5-neawa/transactions.parquet", "runs/r00-bf5-neawa/retention/files.json"} <= paths
 
 
 def test_a_sweep_shows_files_point_by_point(tmp_path):

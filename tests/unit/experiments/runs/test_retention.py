@@ -185,7 +185,7 @@ def test_files_are_tracked_by_how_they_are_used(outcome):
     assert {one.user for one in kept} == {"policy", "client"}
 
 
-def test_files_must_not_be_deleted_before_their_time_and_are_when_it_is_over(outcome):
+def test_files_must_not_be_deleted_before_their_time_and_are_when_it_is_over(outcome, real):
     early = [*FILES[:1], {"operation": "delete", "file": "/archive/a", "at_s": 100}]
     wanted = {"track": "/archive/**", "retain_s": 150, "chain": CHAIN}
     refused = outcome(files=early, retention=wanted)
@@ -193,7 +193,8 @@ def test_files_must_not_be_deleted_before_their_time_and_are_when_it_is_over(out
         ("deletion_refused", "/archive/a")
     ]
     assert [one.operation.kind for one in refused.retained.transactions] == ["create", "register", "retain"]
-    expired = outcome(files=[*early, {**FILES[5], "at_s": 200}], retention={**wanted, "expire": True})
+    expired = outcome(real, files=[*early, {**FILES[5], "at_s": 200}], retention={**wanted, "expire": True})
+    assert {one.refused for one in expired.retained.transactions} == {None}
     *_, last = expired.retained.transactions
     assert (last.operation.kind, last.operation.user) == ("delete", "policy")
     (retain,) = (one for one in expired.retained.transactions if one.operation.kind == "retain")
@@ -218,3 +219,34 @@ def test_a_file_whose_first_replica_is_gone_is_hashed_by_another(outcome):
     hashed = [one.host for one in twice.events if one.kind == "hash" and one.detail.startswith("/archive/a ")]
     assert len(hashed) == 3
     assert "h2" not in hashed
+
+
+def test_a_file_is_hashed_where_it_is_when_the_gateway_has_died(outcome):
+    late = {**FILES[0], "at_s": 300}
+    wanted = {"track": "/archive/*", "digest": "file", "gateway": "h1"}
+    found = outcome(files=[late], failures=[{"at_s": 250, "host": "h1"}], retention=wanted)
+    assert found.retained.not_kept == []
+    readers = {one.host for one in found.events if one.kind == "read" and one.job is None}
+    assert readers == {"h2"}
+
+
+def test_a_file_that_is_being_written_does_not_expire_meanwhile(outcome):
+    """Its time is over while a client writes it anew for a minute; it is deleted after that."""
+    files = [FILES[0], {**FILES[1], "bytes": "500 MB"}, {**FILES[5], "at_s": 200}]
+    found = outcome(files=files, retention={"track": "/archive/*", "retain_s": 62, "expire": True, "chain": CHAIN})
+    done = [(one.operation, one.user) for one in found.file_operations if one.file == "/archive/a"]
+    assert done == [("create", "ann"), ("change", "client"), ("delete", "policy")]
+    assert found.retained.not_kept == []
+
+
+def test_a_job_whose_first_container_has_died_has_its_input_proven_by_another(outcome):
+    """In the middle of reading it whole."""
+    wanted = {"track": "join/left", "digest": "file", "validate": "reads"}
+    (first,) = outcome(files=[], retention=wanted).results
+    master = first.placement[0]
+    found = outcome(files=[], failures=[{"at_s": 20, "host": master}], retention=wanted)
+    (result,) = found.results
+    assert result.failed is None
+    assert master not in result.placement
+    readers = {one.host for one in found.events if one.kind == "read" and one.job is None}
+    assert readers - {master}
