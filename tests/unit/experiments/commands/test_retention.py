@@ -157,11 +157,16 @@ def test_replicas_are_told_apart_by_the_hash_of_the_file():
 @pytest.mark.parametrize(
     "content", ["", "{", "[1]", '[{"name": 3}]', '[{"name": "a", "key": null, "blocks": [{"h": "x"}]}]']
 )
-@pytest.mark.parametrize("file", ["files.json", "chain.json", "journal", "ledger.json"])
-def test_what_is_damaged_is_named(run, refused, file, content):
-    if (file, content) == ("journal", ""):
-        pytest.skip("an empty journal is that of a ledger that has kept nothing")
-    (run.retention / file).write_text(content + "\n" if content else "")
+def test_files_that_are_damaged_are_named(run, refused, content):
+    (run.retention / "files.json").write_text(content)
+    (line,) = refused("retention", "audit", str(run.path))
+    assert line.startswith(f"{run.retention / 'files.json'}: damaged (")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+@pytest.mark.parametrize("file", ["chain.json", "journal", "ledger.json"])
+def test_a_ledger_that_is_damaged_is_named(run, refused, file, content):
+    (run.retention / file).write_text(f"{content}\n")
     (line,) = refused("retention", "audit", str(run.path))
     assert line.startswith(str(run.retention))
     assert any(word in line for word in ("damaged", "anvil does not start"))
