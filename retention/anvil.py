@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +40,17 @@ def program() -> str:
     if found is None:
         raise RetentionError(f"anvil is not installed; {REMEDY}")
     return found
+
+
+def require_installed() -> None:
+    """Refuse what needs a ledger where none is installed.
+
+    Raises:
+        RetentionError: so.
+    """
+    program()
+    if find_spec("eth_abi") is None:
+        raise RetentionError(f"eth-abi is not installed; {REMEDY}")
 
 
 class Anvil:

@@ -118,9 +118,9 @@ class AnvilChain:
 
     def is_valid(self, file: str, digest: bytes) -> bool:
         """Whether this is the hash that a file should have now: by what waits to be confirmed, or by its contract."""
-        waiting = self.tracking.manager.last_unconfirmed(file)
-        if waiting is not None:
-            return waiting.digest == digest
+        last = self.tracking.manager.last(file)
+        if last is not None and not last[1]:
+            return last[0].digest == digest
         address = self.contracts.get(file)
         return address is not None and self._again_if_ended(lambda: audit.is_valid(self.ledger, address, digest))
 

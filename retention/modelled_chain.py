@@ -33,7 +33,6 @@ class ModelledChain:
         self._manager = TransactionManager(terms.confirmations, terms.queue, terms.first_nonce)
         self._on_their_way: deque[Transaction] = deque()
         self._height = 0
-        self._last: dict[str, bytes] = {}
 
     @property
     def settled(self) -> bool:
@@ -53,8 +52,6 @@ class ModelledChain:
         """
         for operation in operations:
             self._manager.ask(operation, now_s)
-            if operation.of_content:
-                self._last[operation.file] = operation.digest
         self._on_their_way += self._manager.send(now_s)
 
     def block(self, now_s: float) -> tuple[Transaction, ...]:
@@ -73,4 +70,5 @@ class ModelledChain:
 
     def is_valid(self, file: str, digest: bytes) -> bool:
         """Whether this is the hash that a file should have now."""
-        return self._last.get(file) == digest
+        last = self._manager.last(file)
+        return last is not None and last[0].digest == digest

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from retention.transactions import Kind, Queue
+from retention.transactions import Kind, Operation, Queue
 
 MOST_GAS: dict[Kind, int] = {
     "create": 1_500_000,
@@ -39,3 +39,8 @@ class Terms:
     def first_nonce(self) -> int:
         """Number of the wallet's first transaction for a file: the index is made before."""
         return int(self.index)
+
+    def with_index(self, done: Operation) -> list[Operation]:
+        """An operation, and what the index is to be told of it: which name the contract of a file has."""
+        told = self.index and done.kind in ("create", "rename")
+        return [done, replace(done, kind="register")] if told else [done]

@@ -8,6 +8,7 @@ sent is repeated from the journal, and all from the wallet's next number on is s
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -141,13 +142,12 @@ class TransactionManager:
         """Address of the contract of each file whose contract is confirmed."""
         return {name: file.contract for name, file in self._files.items() if file.contract is not None}
 
-    def last_unconfirmed(self, file: str) -> Operation | None:
-        """The last operation that was done to a file, if it is not confirmed."""
+    def last(self, file: str) -> tuple[Operation, bool] | None:
+        """The last operation that was done to a file, and whether it is confirmed; None where nothing was."""
         known = self._files.get(file, _File())
-        sent = [self._of(nonce) for nonce in known.sent]
-        done = [(one.operation, one.confirmed_s) for one in sent] + [(one, None) for one, _ in known.waiting]
-        last, confirmed_s = next(((one, at) for one, at in reversed(done) if one.of_content), (None, None))
-        return last if confirmed_s is None else None
+        waiting = ((operation, False) for operation, _ in reversed(known.waiting))
+        sent = ((one.operation, one.confirmed_s is not None) for one in map(self._of, reversed(known.sent)))
+        return next((one for one in itertools.chain(waiting, sent) if one[0].of_content), None)
 
     def ask(self, operation: Operation, now_s: float) -> None:
         """An operation has been done and is to be kept.

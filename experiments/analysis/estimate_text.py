@@ -25,12 +25,9 @@ def figure_range(value: tuple[float | None, float, float | None] | None) -> str:
     if value is None:
         return "-"
     low, median, high = value
-    text = numerals.figure(median)
-    return (
-        text
-        if low is None or high is None or low == high
-        else f"{text} ({numerals.figure(low)}..{numerals.figure(high)})"
-    )
+    if low is None or high is None or low == high:
+        return numerals.figure(median)
+    return f"{numerals.figure(median)} ({numerals.figure(low)}..{numerals.figure(high)})"
 
 
 def predicted(value: Predicted | None, unit: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from experiments.documents import numerals
 from experiments.records.file_figures import QUANTITIES, FileFigures, Range
 from experiments.records.record import RunRecord
-from experiments.specification.published import PublishedFigureSpec, PublishedSpec
+from experiments.specification.published import PublishedSpec
 
 SHARE = "proven_share"
 """What proving takes over what reading takes."""
@@ -82,17 +83,14 @@ def file_figures(records: Sequence[RunRecord]) -> tuple[FileFigure, ...]:
     if not every:
         return ()
     said = _published(records)
-    rows = list(_measured(every))
+    rows = {(row.operation, row.bytes, row.of): row for row in _measured(every)}
     for entry in said.figures:
-        place = next((at for at, row in enumerate(rows) if _same(row, entry)), None)
-        if place is None:
-            some = [one for one in every if one.operation == entry.operation and entry.bytes in (None, one.bytes)]
-            rows.append(_row(entry.operation, entry.bytes, entry.of, some))
-            place = len(rows) - 1
-        row = rows[place]
+        key = entry.operation, entry.bytes, entry.of
+        some = [one for one in every if one.operation == entry.operation and entry.bytes in (None, one.bytes)]
         given = entry.low, entry.median, entry.high
-        rows[place] = FileFigure(row.operation, row.bytes, row.of, row.count, row.measured, given, entry.impossible)
-    return tuple(sorted(rows, key=lambda row: (row.operation, row.of, row.bytes is None, row.bytes or 0)))
+        row = rows[key] if key in rows else _row(*key, some)
+        rows[key] = dataclasses.replace(row, published=given, impossible=entry.impossible)
+    return tuple(sorted(rows.values(), key=lambda row: (row.operation, row.of, row.bytes is None, row.bytes or 0)))
 
 
 def source(records: Sequence[RunRecord]) -> str:
@@ -106,10 +104,6 @@ def _published(records: Sequence[RunRecord]) -> PublishedSpec:
         return PublishedSpec.model_validate(records[0].specification.get("published"))
     except ValidationError:
         return PublishedSpec(source="")
-
-
-def _same(row: FileFigure, entry: PublishedFigureSpec) -> bool:
-    return (row.operation, row.bytes, row.of) == (entry.operation, entry.bytes, entry.of)
 
 
 def _measured(every: Iterable[FileFigures]) -> Iterator[FileFigure]:

@@ -21,7 +21,7 @@ from experiments.errors import RequestError
 from experiments.records.record import Kind
 from experiments.records.results_folder import Assignment, ResultsFolder
 from experiments.records.sweep_folder import SweepFolder
-from experiments.runs import dask_cluster, ledgers
+from experiments.runs import dask_cluster
 from experiments.runs.processes import cores
 from experiments.runs.progress import Reporter
 from experiments.specification import plan, requirements
@@ -156,8 +156,8 @@ def do_runs(
         SpecificationError: this machine cannot do the runs, and is to; no folder is made then.
         RetentionError: files are to be retained, and it has no ledger; likewise.
     """
-    if doing.scheduler is None and any(one.retention is not None for one in specifications):
-        ledgers.require_installed()
+    for specification in specifications if doing.scheduler is None else ():
+        requirements.check_ledger(specification)
     if doing.scheduler is not None or doing.kind == "simulated":
         return _do_runs(doing, open_folder, show, console)
     for specification in {one.network: one for one in specifications}.values():

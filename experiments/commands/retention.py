@@ -29,7 +29,6 @@ EXAMPLES = (
 )
 ACTIONS = ("annotate", "history", "validate", "audit")
 _SHORT = 16
-_MOST_USER_BYTES = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +71,7 @@ def _do(action: str, retained: RetainedRun, files: Sequence[str], at: float | No
 
 
 def _annotate(retained: RetainedRun, files: Sequence[str], as_json: bool) -> int:
-    names = retained.annotate(files, getpass.getuser()[:_MOST_USER_BYTES])
+    names = retained.annotate(files, getpass.getuser())
     if as_json:
         print(json.dumps(names))
     else:

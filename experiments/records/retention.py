@@ -8,7 +8,7 @@ import json
 import statistics
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -81,7 +81,7 @@ class Retained:
     altered: Sequence[tuple[str, int, str]] = ()
     not_kept: Sequence[str] = ()
     restarts: int = 0
-    files: Sequence[StoredFile] = field(default=())
+    files: Sequence[StoredFile] = ()
 
 
 class RetentionRecord(Value):

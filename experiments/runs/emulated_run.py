@@ -69,7 +69,7 @@ def execute(
             record = record.updated(calibration=report, provenance=provenance.collect(network, run))
             writer.save(record)
             agents_log = folder.path / "agents.log"
-            work = run_workload(run, network, control, scale, agents_log, on_progress, folder=folder.path)
+            work = run_workload(run, network, control, scale, agents_log, on_progress, folder.retention)
             outcome = asyncio.run(work)
             network.verify_shaping()
         fidelity = verdict.assess(

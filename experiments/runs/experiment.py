@@ -34,6 +34,7 @@ def run_experiment(
     wanted = _specification(specification)
     plan.check(wanted)
     requirements.check(wanted)
+    requirements.check_ledger(wanted)
 
     def do() -> dict[str, Any]:
         folder = ResultsFolder.create(output, wanted, datetime.now().astimezone())

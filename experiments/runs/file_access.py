@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any
 
+from experiments.records.retention import Retained
 from experiments.runs.name_node import NameNode
 from placement import BlockId
 from workloads.coordination.events import Sink
@@ -55,3 +57,18 @@ class FileAccess:
 
     async def settled(self, names: Iterable[str]) -> None:
         """Wait for what follows from what was done to files."""
+
+    async def loaded(self) -> None:
+        """The input files are there; the clock has not started."""
+
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on as long as the run does."""
+        return []
+
+    async def finish(self, origin_s: float) -> Retained | None:
+        """All work is done: say what retaining files came to; None where none are.
+
+        Args:
+            origin_s: where the schedule started, wall seconds since the run's start.
+        """
+        return None

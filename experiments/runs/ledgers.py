@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,20 +19,6 @@ from retention.timeline import Chain
 if TYPE_CHECKING:
     from retention.anvil_chain import AnvilChain
 
-FOLDER = "retention"
-"""Of a real ledger, in that of its run."""
-
-
-def require_installed() -> None:
-    """Refuse, before anything is made, what needs a ledger where none is installed.
-
-    Raises:
-        RetentionError: so.
-    """
-    anvil.program()
-    if find_spec("eth_abi") is None:
-        raise RetentionError(f"eth-abi is not installed; {anvil.REMEDY}")
-
 
 @contextlib.contextmanager
 def opened(specification: Specification, folder: Path | None, epoch_s: int) -> Iterator[Chain | None]:
@@ -41,7 +26,7 @@ def opened(specification: Specification, folder: Path | None, epoch_s: int) -> I
 
     Args:
         specification: of the run.
-        folder: of the run, where an earlier attempt may have left a ledger, which goes; None for a model of a ledger.
+        folder: of the ledger, which goes if an earlier attempt has left one; None for a model of a ledger.
         epoch_s: seconds since the epoch at which the run started.
 
     Raises:
@@ -55,11 +40,10 @@ def opened(specification: Specification, folder: Path | None, epoch_s: int) -> I
     else:
         from retention.anvil_chain import AnvilChain
 
-        own = folder / FOLDER
-        if own.exists():
-            shutil.rmtree(own)
-        nofollow.make_new_folder(own)
-        with _held(own) as held, AnvilChain(held, wanted.terms, epoch_s) as chain:
+        if folder.exists():
+            shutil.rmtree(folder)
+        nofollow.make_new_folder(folder)
+        with _held(folder) as held, AnvilChain(held, wanted.terms, epoch_s) as chain:
             yield chain
 
 
@@ -70,7 +54,7 @@ def reopened(folder: Path) -> Iterator[AnvilChain]:
     Raises:
         RetentionError: it has left none, or a damaged one, or there is no ledger on this machine.
     """
-    require_installed()
+    anvil.require_installed()
     from retention.anvil_chain import AnvilChain
 
     if not folder.is_dir():

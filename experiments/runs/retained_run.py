@@ -201,7 +201,7 @@ class RetainedRun:
         blocks = file.blocks or ()
         digest = file_digest(next(iter(block.values())) for block in blocks)
         done = Operation(str(file.key), "create", file.name, digest, time_s, user, locations(map(list, blocks)))
-        return [done, *([dataclasses.replace(done, kind="register")] if self._chain.index is not None else ())]
+        return self._chain.terms.with_index(done)
 
 
 def validation(file: StoredFile, is_valid: Callable[[bytes], bool]) -> Validation:

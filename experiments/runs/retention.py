@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -154,10 +155,7 @@ class Retention(FileAccess):
         """Hand what was done to a file over to the ledger, with what follows from it."""
         kind: Kind = done.kind if file.last is not None else "create"
         whole = dataclasses.replace(done, kind=kind, digest=file_digest(file.digests.values()))
-        following: list[Kind] = []
-        if kind in ("create", "rename") and self._wanted.chain.index:
-            following.append("register")
-        asked = [whole, *(dataclasses.replace(whole, kind=then) for then in following)]
+        asked = self._wanted.terms.with_index(whole)
         if kind == "create" and self._wanted.retain_s is not None:
             until_s = self._tracked.retained_until_s(file.name)
             asked.append(dataclasses.replace(whole, kind="retain", time_s=until_s))
@@ -190,7 +188,11 @@ class Retention(FileAccess):
 
     # -- time goes on --------------------------------------------------------------------------------------------
 
-    async def go_on(self) -> None:
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """Blocks come."""
+        return [self._go_on()]
+
+    async def _go_on(self) -> None:
         """Let blocks come, and see after each what is to be tracked or deleted now.
 
         Raises:

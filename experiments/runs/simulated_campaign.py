@@ -74,7 +74,7 @@ def execute(assignment: Assignment, run: Run, on_progress: OnProgress = lambda _
             provenance=provenance.of_simulation(run),
         )
         writer.save(record)
-        outcome = simulate(resolved, scale, on_progress, folder=writer.folder.path)
+        outcome = simulate(resolved, scale, on_progress, ledger=writer.folder.retention)
         return save(resolved, writer, record, outcome, scale, now(), None)
 
 

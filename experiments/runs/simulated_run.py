@@ -35,7 +35,7 @@ def simulate(
     on_progress: OnProgress = lambda _: None,
     tcp: Tcp | None = None,
     draw: int = 0,
-    folder: Path | None = None,
+    ledger: Path | None = None,
 ) -> Outcome:
     """Run all jobs of a run to their end, in virtual time.
 
@@ -45,7 +45,7 @@ def simulate(
         on_progress: takes news.
         tcp: what it does at full links; as in the modelled cluster where nothing is said.
         draw: of the ways that connections take, all else being the same.
-        folder: gets the ledger of files that are retained; without one there is only a model of it.
+        ledger: folder for that of files that are retained; without it there is only a model of one.
 
     Raises:
         JobFailedError: a job failed for good.
@@ -57,7 +57,7 @@ def simulate(
         outcome = Outcome(time.time())
         shared = run.specification.network.connections == "engine"
         pool = SimulatedPool(clock, run.topology, run.node_models, scale, run.seed, tcp, draw, shared)
-        with ledgers.opened(run.specification, folder, int(outcome.started_epoch_s)) as chain:
+        with ledgers.opened(run.specification, ledger, int(outcome.started_epoch_s)) as chain:
             event_loop.run(clock, _simulate(run, scale, pool, outcome, on_progress, chain))
     return outcome
 

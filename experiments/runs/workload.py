@@ -56,11 +56,10 @@ class Workload:
         self._say = on_progress
         keep = outcome.kept.append
         self._access = FileAccess(self.manager.name_node, pool.files, pool.clock, keep)
-        self._retention: Retention | None = None
         wanted = run.specification.retention
         if wanted is not None and chain is not None:
             ledger = Ledger(chain, call_chain, run.seed, self.now_s, self.wait_until_s)
-            self._access = self._retention = Retention(self._access, wanted, ledger, run.topology.hosts[0].name)
+            self._access = Retention(self._access, wanted, ledger, run.topology.hosts[0].name)
         self._ended = {one.job.job_id: asyncio.get_running_loop().create_future() for one in run.jobs}
 
     async def load(self, over_network: bool) -> None:
@@ -70,8 +69,7 @@ class Workload:
         sizes: dict[BlockKey, int] = {block: view.files[block.file].block_size(block.index) for block in view.blocks}
         blocks: dict[BlockKey, Sequence[str]] = dict(view.blocks.items())
         await self._pool.store(blocks, sizes, over_network=over_network)
-        if self._retention is not None:
-            await self._retention.loaded()
+        await self._access.loaded()
 
     def now_s(self) -> float:
         """Modelled seconds since the schedule started."""
@@ -97,7 +95,7 @@ class Workload:
         """
         take = self.wait_until_s, self.record_event, self._say
         failures = [cause(failure, breakable, self._alter, *take) for failure in self._failures]
-        return [*failures, *([self._retention.go_on()] if self._retention is not None else ())]
+        return [*failures, *self._access.background()]
 
     async def _alter(self, replica: ReplicaSpec) -> None:
         """Make a replica another one, together with its checksum.
@@ -122,9 +120,8 @@ class Workload:
         Raises:
             AgentError, LedgerError: see `Retention.finish`.
         """
-        if self._retention is not None:
-            self.manager.name_node.know_dead(self._pool.dead_hosts)
-            self._outcome.retained = await self._retention.finish(self.origin_s)
+        self.manager.name_node.know_dead(self._pool.dead_hosts)
+        self._outcome.retained = await self._access.finish(self.origin_s)
 
     async def run_job(self, planned: PlannedJob) -> None:
         """Submit a job when its time has come, and the jobs whose results it reads have ended; attempts that lose a

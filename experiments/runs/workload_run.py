@@ -43,13 +43,13 @@ async def run_workload(
     scale: Scale,
     log: Path,
     on_progress: OnProgress = lambda _: None,
+    ledger: Path | None = None,
     at_most_s: float | None = None,
-    folder: Path | None = None,
 ) -> Outcome:
     """Run all jobs of a run to their end, or for so many wall seconds at most.
 
-    `log` gets what agents have to say, such as with whom a transfer broke off, and `folder` the ledger of files that
-    are retained; without a folder there is only a model of one.
+    `log` gets what agents have to say, such as with whom a transfer broke off, and `ledger` is the folder for that of
+    files that are retained; without it there is only a model of one.
 
     Raises:
         JobFailedError: a job failed for good.
@@ -63,7 +63,7 @@ async def run_workload(
     started = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         in_turn = stack.enter_context(ThreadPoolExecutor(1))
-        chain = stack.enter_context(ledgers.opened(specification, folder, int(outcome.started_epoch_s)))
+        chain = stack.enter_context(ledgers.opened(specification, ledger, int(outcome.started_epoch_s)))
         call_chain = functools.partial(asyncio.get_running_loop().run_in_executor, in_turn)
         watch = stack.enter_context(ready_to_watch(network, controller, run.seed, log))
         pool = await stack.enter_async_context(_agents(run, network, scale, started, outcome, log))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from experiments.documents.diagnostics import SpecificationError, problem
 from experiments.specification.model import Specification
+from retention import anvil
 from topologies.emulated import congestion_control, host_constants
 
 
@@ -21,3 +22,13 @@ def check(specification: Specification) -> None:
     if rto_max_s != "auto" and not host_constants.rto_max_settable():
         hint = "this kernel cannot change it; use Linux 6.15 or later, or leave it out"
         raise SpecificationError([problem(("network", "rto_max_s"), rto_max_s, hint)])
+
+
+def check_ledger(specification: Specification) -> None:
+    """Refuse files that are to be retained, by simulation too, where no ledger is installed.
+
+    Raises:
+        RetentionError: so.
+    """
+    if specification.retention is not None:
+        anvil.require_installed()

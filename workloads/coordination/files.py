@@ -141,21 +141,18 @@ class Files:
         Raises:
             AgentError: a host is unknown or dead, or dies; or it does not have what it should.
         """
-        asked: dict[str, list[Key]] = {}
+        orders: dict[str, list[BlockHash]] = {}
         for block, hosts in replicas.items():
+            order = self._to_hash(block, sink is not None)
             for host in hosts:
-                asked.setdefault(host, []).append(block)
-        batches = [(host, batch) for host, blocks in asked.items() for batch in _batches(blocks)]
-        orders = [[self._to_hash(block, sink is not None) for block in batch] for _, batch in batches]
-        done = await asyncio.gather(
-            *(self._ask(host, "hashed", Hash, order) for (host, _), order in zip(batches, orders, strict=True))
-        )
+                orders.setdefault(host, []).append(order)
+        named = {(block.file, block.index): block for block in replicas}
         digests = {}
-        for (host, blocks), order, answer in zip(batches, orders, done, strict=True):
-            for block, one, report in zip(blocks, order, answer.read, strict=True):
-                digests[block, host] = report.checksum
+        for host, batch, answer in await self._ask_all("hashed", Hash, orders):
+            for order, report in zip(batch, answer.read, strict=True):
+                digests[named[order.file, order.block], host] = report.checksum
                 if sink is not None:
-                    sink(self._was_hashed(one, host, report))
+                    sink(self._was_hashed(order, host, report))
         return digests
 
     def _to_hash(self, block: BlockKey, timed: bool) -> BlockHash:
@@ -204,10 +201,13 @@ class Files:
         else:
             future.set_result(message)
 
-    async def _ask_all(self, doing: Doing, kind: Kind, items: Mapping[str, Sequence[Any]]) -> None:
-        """Ask hosts, each for what it has to do, and wait until all of it is done."""
-        batches = ((host, batch) for host, mine in items.items() for batch in _batches(mine))
-        await asyncio.gather(*(self._ask(host, doing, kind, batch) for host, batch in batches))
+    async def _ask_all(
+        self, doing: Doing, kind: Kind, items: Mapping[str, Sequence[Item]]
+    ) -> list[tuple[str, Sequence[Item], Stored]]:
+        """Ask hosts, each for what it has to do, and wait for all of it; what each was asked, and its answer."""
+        batches = [(host, batch) for host, mine in items.items() for batch in _batches(mine)]
+        answers = await asyncio.gather(*(self._ask(host, doing, kind, batch) for host, batch in batches))
+        return [(host, batch, answer) for (host, batch), answer in zip(batches, answers, strict=True)]
 
     def _ask(self, host: str, doing: Doing, kind: Kind, batch: Sequence[Any]) -> asyncio.Future[Stored]:
         if host not in self._hosts or host in self._cluster.dead:

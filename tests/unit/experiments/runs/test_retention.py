@@ -39,7 +39,7 @@ def outcome(tmp_path):
             **{"data": {"block_bytes": "40 MB", "replication": 2}, "files": FILES, **changed},
         )
         (run,) = map(resolve, plan.runs_of(wanted))
-        return simulate(run, SCALE, folder=folder)
+        return simulate(run, SCALE, ledger=folder)
 
     return of
 
@@ -48,9 +48,7 @@ def outcome(tmp_path):
 def real(tmp_path):
     """Folder of a real ledger."""
     real_ledger.require()
-    folder = tmp_path / "run"
-    folder.mkdir()
-    return folder
+    return tmp_path / "retention"
 
 
 def validated(found):
@@ -93,7 +91,7 @@ def test_a_real_ledger_has_what_the_model_says(outcome, real, digest):
     assert [one.finished_s for one in modelled.results] == [one.finished_s for one in proven.results]
     users = {one.operation.user for one in proven.retained.transactions}
     assert users == {"loader", "join", "ann", "client"}
-    with AnvilChain.opened(real / "retention") as chain:
+    with AnvilChain.opened(real) as chain:
         for file in proven.retained.files:
             assert file.key is not None
             address = chain.contracts[file.key]
